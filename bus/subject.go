@@ -1,0 +1,293 @@
+package bus
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/skerry/skerry/schemas"
+)
+
+// Streams and buckets. A bucket B is the stream KV_B over the subjects $KV.B.>.
+const (
+	BucketState     = "state"
+	BucketRevisions = "revisions"
+	BucketLeases    = "leases"
+	StreamEvents    = "events"
+	StreamAudit     = "audit"
+)
+
+// The four prefixes of the state bucket. Each has one writer.
+const (
+	PrefixDesired  = "desired"  // apiserver: metadata and spec
+	PrefixAssigned = "assigned" // scheduler: work orders
+	PrefixObserved = "observed" // the node's agent: statuses
+	PrefixCurrent  = "current"  // controller: conclusions
+)
+
+// None stands for a namespace or node that is not there: cluster-scoped objects'
+// namespace, and the node of a pod that is not placed. No valid name is "_".
+const None = "_"
+
+// User is who asks: "admin", "system:controller", "system:node:n1".
+type User string
+
+// NodeUser returns the user that node's agent connects as.
+func NodeUser(node schemas.NodeName) User { return User("system:node:" + string(node)) }
+
+// Node returns the node that u is the agent of, if it is one.
+func (u User) Node() (schemas.NodeName, bool) {
+	n, ok := strings.CutPrefix(string(u), "system:node:")
+	return schemas.NodeName(n), ok && n != ""
+}
+
+// Escape makes s one token of a key or subject, reversibly: every byte but
+// letters, digits, '-', '_' and '/' becomes "=XX". Dots too, unless dots is true
+// (only for the last part of a key).
+func Escape(s string, dots bool) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_', c == '/', dots && c == '.':
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, "=%02X", c)
+		}
+	}
+	return b.String()
+}
+
+// Unescape is the inverse of Escape.
+func Unescape(s string) (string, error) {
+	if !strings.Contains(s, "=") {
+		return s, nil
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] != '=' {
+			b.WriteByte(s[i])
+			continue
+		}
+		var c byte
+		if i+2 >= len(s) {
+			return "", fmt.Errorf("unescape %q: truncated escape", s)
+		}
+		if _, err := fmt.Sscanf(s[i+1:i+3], "%02X", &c); err != nil {
+			return "", fmt.Errorf("unescape %q: %w", s, err)
+		}
+		b.WriteByte(c)
+		i += 2
+	}
+	return b.String(), nil
+}
+
+// resourceToken renders "pods" or "apps/deployments"; a group's dots become '_',
+// which no group has.
+func resourceToken(r schemas.Resource) string {
+	if r.Group == "" {
+		return r.Plural
+	}
+	return strings.ReplaceAll(r.Group, ".", "_") + "/" + r.Plural
+}
+
+func parseResourceToken(s string) schemas.Resource {
+	group, plural, ok := strings.Cut(s, "/")
+	if !ok {
+		return schemas.Resource{Plural: s}
+	}
+	return schemas.Resource{Group: strings.ReplaceAll(group, "_", "."), Plural: plural}
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return None
+	}
+	return Escape(s, false)
+}
+
+// Key is a key of a bucket: tokens separated by dots, escaped.
+type Key string
+
+// DesiredKey is desired.<resource>.<namespace>.<name>.
+func DesiredKey(r schemas.Ref) Key { return objectKey(PrefixDesired, r) }
+
+// CurrentKey is current.<resource>.<namespace>.<name>.
+func CurrentKey(r schemas.Ref) Key { return objectKey(PrefixCurrent, r) }
+
+func objectKey(prefix string, r schemas.Ref) Key {
+	return Key(prefix + "." + resourceToken(r.Resource) + "." + orNone(string(r.Namespace)) + "." + Escape(string(r.Name), true))
+}
+
+// RevisionKey is <resource>.<namespace>.<name> in the revisions bucket.
+func RevisionKey(r schemas.Ref) Key {
+	return Key(strings.TrimPrefix(string(DesiredKey(r)), PrefixDesired+"."))
+}
+
+// AssignedKey is assigned.<node>.<namespace>.<pod>; node "" means not placed:
+// assigned._.<namespace>.<pod> holds why.
+func AssignedKey(node schemas.NodeName, ns schemas.Namespace, pod schemas.Name) Key {
+	return Key(PrefixAssigned + "." + orNone(string(node)) + "." + orNone(string(ns)) + "." + Escape(string(pod), true))
+}
+
+// ObservedPodKey is observed.<node>.pods.<namespace>.<pod>.
+func ObservedPodKey(node schemas.NodeName, ns schemas.Namespace, pod schemas.Name) Key {
+	return Key(PrefixObserved + "." + orNone(string(node)) + ".pods." + orNone(string(ns)) + "." + Escape(string(pod), true))
+}
+
+// ObservedNodeKey is observed.<node>.node.
+func ObservedNodeKey(node schemas.NodeName) Key {
+	return Key(PrefixObserved + "." + orNone(string(node)) + ".node")
+}
+
+// AssignedFilter matches every work order of node; node "" those of no node.
+func AssignedFilter(node schemas.NodeName) string {
+	return PrefixAssigned + "." + orNone(string(node)) + ".>"
+}
+
+// ObservedFilter matches all that node's agent writes.
+func ObservedFilter(node schemas.NodeName) string {
+	return PrefixObserved + "." + orNone(string(node)) + ".>"
+}
+
+// NodeLeaseKey is node.<node> in the leases bucket: the node's heartbeat.
+func NodeLeaseKey(node schemas.NodeName) Key { return Key("node." + Escape(string(node), false)) }
+
+// LeaderLeaseKey is leader.<service> in the leases bucket.
+func LeaderLeaseKey(service string) Key { return Key("leader." + Escape(service, false)) }
+
+// StateKey is a parsed key of the state bucket.
+type StateKey struct {
+	Prefix string
+	// Ref is the object the key is a part of.
+	Ref schemas.Ref
+	// Node is set for assigned and observed keys; "" if not placed.
+	Node schemas.NodeName
+}
+
+// ParseStateKey parses a key of the state bucket. Keys of a form that this
+// version does not know are an error; readers skip them.
+func ParseStateKey(k Key) (StateKey, error) {
+	prefix, rest, _ := strings.Cut(string(k), ".")
+	bad := fmt.Errorf("parse key %q: unknown form", k)
+	un := func(s string) string {
+		if s == None {
+			return ""
+		}
+		u, err := Unescape(s)
+		if err != nil {
+			bad = err
+			return ""
+		}
+		return u
+	}
+	switch prefix {
+	case PrefixDesired, PrefixCurrent:
+		p := strings.SplitN(rest, ".", 3)
+		if len(p) != 3 {
+			return StateKey{}, bad
+		}
+		ref := schemas.Ref{Resource: parseResourceToken(p[0]), Namespace: schemas.Namespace(un(p[1])), Name: schemas.Name(un(p[2]))}
+		if ref.Name == "" {
+			return StateKey{}, bad
+		}
+		return StateKey{Prefix: prefix, Ref: ref}, nil
+	case PrefixAssigned, PrefixObserved:
+		node, tail, ok := strings.Cut(rest, ".")
+		if !ok {
+			return StateKey{}, bad
+		}
+		sk := StateKey{Prefix: prefix, Node: schemas.NodeName(un(node))}
+		if prefix == PrefixObserved {
+			if tail == "node" {
+				sk.Ref = schemas.Ref{Resource: schemas.Nodes, Name: schemas.Name(sk.Node)}
+				return sk, nil
+			}
+			if tail, ok = strings.CutPrefix(tail, "pods."); !ok {
+				return StateKey{}, bad
+			}
+		}
+		ns, pod, ok := strings.Cut(tail, ".")
+		if !ok || pod == "" {
+			return StateKey{}, bad
+		}
+		sk.Ref = schemas.Ref{Resource: schemas.Pods, Namespace: schemas.Namespace(un(ns)), Name: schemas.Name(un(pod))}
+		if sk.Ref.Name == "" {
+			return StateKey{}, bad
+		}
+		return sk, nil
+	}
+	return StateKey{}, bad
+}
+
+// KVSubject is the subject that bucket's key is stored under: $KV.<bucket>.<key>.
+func KVSubject(bucket string, k Key) string { return "$KV." + bucket + "." + string(k) }
+
+// WatchSubject is where the server republishes what was stored in the state
+// bucket: watch.state.<filter>. Filters may hold wildcards.
+func WatchSubject(bucket, filter string) string { return "watch." + bucket + "." + filter }
+
+// EventSubject is events.<namespace>.<name>: where the apiserver stores an Event.
+func EventSubject(ns schemas.Namespace, name schemas.Name) string {
+	return "events." + orNone(string(ns)) + "." + Escape(string(name), true)
+}
+
+// AuditSubject is audit.<user>.<verb>.
+func AuditSubject(u User, verb string) string { return "audit." + u.Token() + "." + verb }
+
+// Token is u as one subject token.
+func (u User) Token() string { return Escape(string(u), false) }
+
+// APISubject is api.<user>.<verb>.<resource>: a request of the apiserver.
+// With User "*" it is what the apiserver subscribes to.
+func APISubject(u User, verb string, r schemas.Resource) string {
+	return "api." + wild(u) + "." + verb + "." + resourceToken(r)
+}
+
+// APIEndpoint is api.*.<verb>.*: what the apiserver's endpoint for verb serves.
+func APIEndpoint(verb string) string { return "api.*." + verb + ".*" }
+
+// ParseAPISubject undoes APISubject.
+func ParseAPISubject(subject string) (User, string, schemas.Resource, error) {
+	p := strings.Split(subject, ".")
+	if len(p) != 4 || p[0] != "api" {
+		return "", "", schemas.Resource{}, fmt.Errorf("parse subject %q: not api.<user>.<verb>.<resource>", subject)
+	}
+	u, err := Unescape(p[1])
+	if err != nil {
+		return "", "", schemas.Resource{}, err
+	}
+	return User(u), p[2], parseResourceToken(p[3]), nil
+}
+
+// NodeSubject is node.<node>.<user>.<verb>: a request of a node's agent
+// (logs, exec, …). With User "*" it is what the agent subscribes to.
+func NodeSubject(node schemas.NodeName, u User, verb string) string {
+	return "node." + Escape(string(node), false) + "." + wild(u) + "." + verb
+}
+
+// StatusSubject is controller.status: the apiserver hands status writes of
+// clients to the controller, the only writer of current.
+const StatusSubject = "controller.status"
+
+// BindSubject is scheduler.bind: the apiserver hands pods/binding to the
+// scheduler, the only writer of assigned.
+const BindSubject = "scheduler.bind"
+
+// JoinSubject is join.<node>: a host with a join token asks for its credentials.
+func JoinSubject(node schemas.NodeName) string { return "join." + wild(User(node)) }
+
+// StreamSubject is stream.<user>.<peer>.<id>.<direction>, direction "in" for
+// frames from the user to the peer (an agent or the apiserver), "out" for the other.
+func StreamSubject(u User, peer, id, direction string) string {
+	return "stream." + wild(u) + "." + Escape(peer, false) + "." + id + "." + direction
+}
+
+// InboxPrefix is _INBOX.<user>: replies to u, readable by nobody else.
+func InboxPrefix(u User) string { return "_INBOX." + u.Token() }
+
+func wild(u User) string {
+	if u == "*" {
+		return "*"
+	}
+	return u.Token()
+}
