@@ -41,7 +41,7 @@ func (u User) Node() (schemas.NodeName, bool) {
 }
 
 // Escape makes s one token of a key or subject, reversibly: every byte but
-// letters, digits, '-', '_' and '/' becomes "=XX". Dots too, unless dots is true
+// letters, digits, '-', '_' and '/' becomes "=xx". Dots too, unless dots is true
 // (only for the last part of a key).
 func Escape(s string, dots bool) string {
 	var b strings.Builder
@@ -51,7 +51,7 @@ func Escape(s string, dots bool) string {
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_', c == '/', dots && c == '.':
 			b.WriteByte(c)
 		default:
-			fmt.Fprintf(&b, "=%02X", c)
+			fmt.Fprintf(&b, "=%02x", c)
 		}
 	}
 	return b.String()
@@ -72,7 +72,7 @@ func Unescape(s string) (string, error) {
 		if i+2 >= len(s) {
 			return "", fmt.Errorf("unescape %q: truncated escape", s)
 		}
-		if _, err := fmt.Sscanf(s[i+1:i+3], "%02X", &c); err != nil {
+		if _, err := fmt.Sscanf(s[i+1:i+3], "%02x", &c); err != nil {
 			return "", fmt.Errorf("unescape %q: %w", s, err)
 		}
 		b.WriteByte(c)
@@ -151,6 +151,16 @@ func ObservedFilter(node schemas.NodeName) string {
 
 // NodeLeaseKey is node.<node> in the leases bucket: the node's heartbeat.
 func NodeLeaseKey(node schemas.NodeName) Key { return Key("node." + Escape(string(node), false)) }
+
+// ParseNodeLeaseKey undoes NodeLeaseKey.
+func ParseNodeLeaseKey(k Key) (schemas.NodeName, error) {
+	n, ok := strings.CutPrefix(string(k), "node.")
+	if !ok || n == "" {
+		return "", fmt.Errorf("parse key %q: not a node's lease", k)
+	}
+	n, err := Unescape(n)
+	return schemas.NodeName(n), err
+}
 
 // LeaderLeaseKey is leader.<service> in the leases bucket.
 func LeaderLeaseKey(service string) Key { return Key("leader." + Escape(service, false)) }
@@ -279,8 +289,14 @@ func JoinSubject(node schemas.NodeName) string { return "join." + wild(User(node
 // StreamSubject is stream.<user>.<peer>.<id>.<direction>, direction "in" for
 // frames from the user to the peer (an agent or the apiserver), "out" for the other.
 func StreamSubject(u User, peer, id, direction string) string {
-	return "stream." + wild(u) + "." + Escape(peer, false) + "." + id + "." + direction
+	if peer != "*" {
+		peer = Escape(peer, false)
+	}
+	return "stream." + wild(u) + "." + peer + "." + id + "." + direction
 }
+
+// PeerAPIServer is the apiserver's side of a stream. No node can be named so.
+const PeerAPIServer = "_apiserver"
 
 // InboxPrefix is _INBOX.<user>: replies to u, readable by nobody else.
 func InboxPrefix(u User) string { return "_INBOX." + u.Token() }

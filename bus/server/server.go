@@ -7,11 +7,22 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/skerry/skerry/bus/identity"
 )
+
+// MaxPayload is the largest message, in bytes: what NATS' authors advise at most.
+const MaxPayload = 8 << 20
 
 // Config is where the server keeps its data and listens.
 type Config struct {
@@ -25,16 +36,114 @@ type Config struct {
 }
 
 // Server is a running server.
-type Server struct{}
+type Server struct {
+	ns *server.Server
+}
 
 // Start starts a server and returns when it accepts connections (some 10 ms).
-func Start(ctx context.Context, c Config) (*Server, error) { panic("skeleton") }
+func Start(ctx context.Context, c Config) (*Server, error) {
+	opts, err := options(c)
+	if err != nil {
+		return nil, fmt.Errorf("configure bus server: %w", err)
+	}
+	ns, err := server.NewServer(opts)
+	if err != nil {
+		return nil, fmt.Errorf("make bus server: %w", err)
+	}
+	if c.Log != nil {
+		ns.SetLoggerV2(logger{c.Log}, false, false, false)
+	}
+	ns.Start()
+	wait := 30 * time.Second // recovering a large store takes a while
+	if d, ok := ctx.Deadline(); ok {
+		wait = time.Until(d)
+	}
+	if !ns.ReadyForConnections(wait) {
+		ns.Shutdown()
+		ns.WaitForShutdown()
+		return nil, fmt.Errorf("start bus server: not ready after %s; is %s in use?", wait.Round(time.Millisecond), c.Listen)
+	}
+	return &Server{ns: ns}, nil
+}
+
+func options(c Config) (*server.Options, error) {
+	op, err := jwt.DecodeOperatorClaims(c.Identity.OperatorJWT)
+	if err != nil {
+		return nil, fmt.Errorf("read operator: %w", err)
+	}
+	resolver := &server.MemAccResolver{}
+	for key, token := range c.Identity.Accounts {
+		if err := resolver.Store(key, token); err != nil {
+			return nil, fmt.Errorf("read account: %w", err)
+		}
+	}
+	o := &server.Options{
+		ServerName:       "skerry",
+		TrustedOperators: []*jwt.OperatorClaims{op},
+		SystemAccount:    c.Identity.SystemAccount,
+		AccountResolver:  resolver,
+		JetStream:        true,
+		StoreDir:         c.DataDir,
+		SyncAlways:       true,
+		MaxPayload:       MaxPayload,
+		MaxPending:       256 << 20,
+		NoSigs:           true,
+		NoLog:            c.Log == nil,
+
+		DisableJetStreamBanner: true,
+	}
+	if c.Listen == "" {
+		o.DontListen = true
+		return o, nil
+	}
+	host, port, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen address %q: %w", c.Listen, err)
+	}
+	if o.Port, err = strconv.Atoi(port); err != nil {
+		return nil, fmt.Errorf("listen address %q: port: %w", c.Listen, err)
+	}
+	if o.Port == 0 {
+		o.Port = server.RANDOM_PORT
+	}
+	o.Host = host
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return nil, errors.New("a TLS certificate and its key go together")
+	}
+	if c.TLSCert != "" {
+		cert, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
+		if err != nil {
+			return nil, fmt.Errorf("load TLS certificate: %w", err)
+		}
+		o.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+		o.TLSTimeout = 5
+	}
+	return o, nil
+}
 
 // InProcessConn connects within the process.
-func (s *Server) InProcessConn() (net.Conn, error) { panic("skeleton") }
+func (s *Server) InProcessConn() (net.Conn, error) { return s.ns.InProcessConn() }
 
 // URL is what clients on this machine connect to; "" without a listener.
-func (s *Server) URL() string { panic("skeleton") }
+func (s *Server) URL() string {
+	if s.ns.Addr() == nil {
+		return ""
+	}
+	return s.ns.ClientURL()
+}
 
 // Stop shuts down and waits.
-func (s *Server) Stop() { panic("skeleton") }
+func (s *Server) Stop() {
+	s.ns.Shutdown()
+	s.ns.WaitForShutdown()
+}
+
+// logger hands the server's log on. Notices are its ordinary life: debug for us.
+type logger struct{ log *slog.Logger }
+
+func (l logger) Noticef(f string, v ...any) { l.log.Debug(fmt.Sprintf(f, v...)) }
+func (l logger) Warnf(f string, v ...any)   { l.log.Warn(fmt.Sprintf(f, v...)) }
+func (l logger) Fatalf(f string, v ...any)  { l.log.Error(fmt.Sprintf(f, v...)) }
+func (l logger) Errorf(f string, v ...any)  { l.log.Error(fmt.Sprintf(f, v...)) }
+func (l logger) Debugf(f string, v ...any)  { l.log.Debug(fmt.Sprintf(f, v...)) }
+func (l logger) Tracef(f string, v ...any)  { l.log.Debug(fmt.Sprintf(f, v...)) }

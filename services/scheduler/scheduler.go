@@ -1,0 +1,130 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	v1 "k8s.io/api/core/v1"
+
+	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/api"
+	"github.com/skerry/skerry/bus/lease"
+	"github.com/skerry/skerry/bus/record"
+	"github.com/skerry/skerry/bus/store"
+	"github.com/skerry/skerry/bus/view"
+	"github.com/skerry/skerry/schemas"
+)
+
+// Config is what a scheduler needs besides its connection.
+type Config struct {
+	// ID names this replica in the election.
+	ID string
+	// Name is the spec.schedulerName that this scheduler answers to.
+	Name  string
+	Table *schemas.Table
+	Log   *slog.Logger
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+// Run schedules while it leads, until ctx ends and all that it started has stopped.
+func Run(ctx context.Context, conn *bus.Conn, c Config) error {
+	if c.Name == "" {
+		c.Name = v1.DefaultSchedulerName
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	v := view.New(conn, c.Table)
+	recorder := record.New(api.NewClient(conn, c.Table), c.Name, "")
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return v.Run(ctx) })
+	g.Go(func() error { return recorder.Run(ctx) })
+	g.Go(func() error {
+		return lease.Lead(ctx, conn, "scheduler", c.ID, func(ctx context.Context) error {
+			if err := v.WaitSynced(ctx); err != nil {
+				return err
+			}
+			s := &scheduler{Config: c, view: v, store: store.New(conn, bus.BucketState), events: recorder}
+			return s.lead(ctx, conn)
+		})
+	})
+	if err := g.Wait(); !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("run scheduler: %w", err)
+	}
+	return nil
+}
+
+// scheduler is one term of leadership.
+type scheduler struct {
+	Config
+	view   *view.View
+	store  *store.Store
+	events *record.Recorder
+	state  *mirror
+}
+
+// batch is how many pods one cycle takes: small enough that a burst's first pods
+// do not wait for its last, large enough to share an fsync.
+const batch = 256
+
+func (s *scheduler) lead(ctx context.Context, conn *bus.Conn) error {
+	s.state = newMirror()
+	stop := s.view.Handle(s.state.change)
+	defer stop()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return serveBind(ctx, conn, s) })
+	g.Go(func() error { return s.loop(ctx) })
+	return g.Wait()
+}
+
+// loop runs cycles as pods become due. A cycle that failed (the bus is away) is
+// retried with a back-off; its pods are put back.
+func (s *scheduler) loop(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	pause := time.Duration(0)
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.state.queue.wake:
+		case <-timer.C:
+		}
+		due, next := s.state.queue.take(batch, s.Now())
+		if len(due) > 0 {
+			if err := s.cycle(ctx, due); err != nil {
+				s.Log.Warn("scheduling cycle failed", "pods", len(due), "error", err)
+				for _, ref := range due {
+					s.state.queue.add(ref)
+				}
+				pause = min(max(2*pause, 50*time.Millisecond), 5*time.Second)
+				if !sleep(ctx, pause) {
+					return ctx.Err()
+				}
+			} else {
+				pause = 0
+			}
+			s.state.queue.signal()
+			continue
+		}
+		if !next.IsZero() {
+			timer.Reset(max(next.Sub(s.Now()), time.Millisecond))
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
