@@ -1,16 +1,19 @@
 // Package store is a typed key-value store on JetStream: get, list, create,
 // compare-and-swap, delete, atomic batches, and watches that lose nothing.
 //
-// It reads and writes the buckets state, revisions and leases. What always
-// holds: an acknowledged write is on disk (given a server that syncs), every
-// write names the revision it replaces, and a watch reports each key's newest
-// value whatever the connection did meanwhile.
+// It reads and writes the buckets state, revisions and leases, and the stream of
+// events. What always holds: an acknowledged write is on disk (given a server that
+// syncs), every write names the revision it replaces, a write whose outcome cannot
+// be told says so, and a watch reports each key's newest value whatever the
+// connection did meanwhile.
 package store
 
 import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/nats-io/nuid"
 
 	"github.com/skerry/skerry/bus"
 )
@@ -25,6 +28,10 @@ var (
 	ErrConflict = errors.New("revision conflict")
 	// ErrTooLarge: the value is beyond what the bus carries in one message.
 	ErrTooLarge = errors.New("value too large")
+	// ErrUnknown: the write was sent, and whether it was stored cannot be told (the
+	// connection went, and the key has moved on or cannot be read). The caller
+	// reads again and decides.
+	ErrUnknown = errors.New("outcome unknown")
 )
 
 // Entry is one key's value at a revision.
@@ -59,26 +66,29 @@ type Lister interface {
 type Store struct {
 	conn   *bus.Conn
 	bucket string
+	via    Lister // nil: read the stream directly
+	writes string // prefix of this store's write ids
+	group  *group // nil if the bucket takes no atomic batches
+	last   lastCall
+	serial counter
 }
 
 // New returns the bucket. It does no I/O; Provision creates the streams.
-func New(conn *bus.Conn, bucket string) *Store { return &Store{conn: conn, bucket: bucket} }
-
-// Provision creates or updates the buckets and streams that Skerry needs: state
-// (atomic batches, message TTLs, republished to watch.state.>), revisions, leases,
-// events, audit. Idempotent; needs the apiserver's credentials.
-func Provision(ctx context.Context, conn *bus.Conn) error { panic("skeleton") }
-
-// Get returns the key's newest entry straight from the stream, or ErrNotFound.
-func (s *Store) Get(ctx context.Context, k bus.Key) (Entry, error) { panic("skeleton") }
-
-// List implements Lister.
-func (s *Store) List(ctx context.Context, filters ...string) ([]Entry, Revision, error) {
-	panic("skeleton")
+func New(conn *bus.Conn, bucket string) *Store {
+	s := &Store{conn: conn, bucket: bucket, writes: nuid.Next()}
+	if bucket == bus.BucketState || bucket == bus.BucketRevisions {
+		s.group = &group{store: s}
+	}
+	return s
 }
 
-// Last returns the bucket's last revision. Concurrent callers share a request.
-func (s *Store) Last(ctx context.Context) (Revision, error) { panic("skeleton") }
+// NewVia returns the bucket for a user who may write to it but not read the stream:
+// every read, those that decide an unclear write included, goes through l.
+func NewVia(conn *bus.Conn, bucket string, l Lister) *Store {
+	s := New(conn, bucket)
+	s.via = l
+	return s
+}
 
 // Create writes a key that must not exist; ErrConflict if it does.
 func (s *Store) Create(ctx context.Context, k bus.Key, value []byte) (Revision, error) {
@@ -93,35 +103,4 @@ func (s *Store) Update(ctx context.Context, k bus.Key, value []byte, rev Revisio
 // Delete leaves a delete marker, which the server removes after an hour.
 func (s *Store) Delete(ctx context.Context, k bus.Key, rev Revision) (Revision, error) {
 	return s.Apply(ctx, Op{Key: k, Revision: rev})
-}
-
-// Apply writes all ops or none, in one atomic batch (a single op is a plain
-// publish). It returns the revision of the last op; the others are consecutive
-// before it. Concurrent single-op Applies may share one batch and one fsync.
-func (s *Store) Apply(ctx context.Context, ops ...Op) (Revision, error) { panic("skeleton") }
-
-// History returns up to limit entries of one key, oldest first (buckets that keep
-// more than one value per key: revisions).
-func (s *Store) History(ctx context.Context, k bus.Key, limit int) ([]Entry, error) {
-	panic("skeleton")
-}
-
-// Watch watches the keys that match filters. The channel gives first what is
-// there (List), then one Event with Synced, then changes in revision order per
-// key. It survives reconnects, server restarts and gaps: then it lists again and
-// reports the difference (keys that vanished as Deleted). It ends when ctx does;
-// Watch returns at once and the goroutine is done when the channel closes.
-// lister nil means s itself.
-func (s *Store) Watch(ctx context.Context, lister Lister, filters ...string) <-chan Event {
-	panic("skeleton")
-}
-
-// Event is one change, or the mark that the first list is complete.
-type Event struct {
-	Entry
-	// Synced marks the end of the first list; Entry.Revision is the list's revision.
-	Synced bool
-	// Progress marks that everything up to Entry.Revision has been delivered,
-	// with no change to a watched key. Sent after re-lists and on idle checks.
-	Progress bool
 }

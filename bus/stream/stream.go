@@ -1,17 +1,25 @@
 // Package stream carries byte frames both ways between a user and an agent or
 // the apiserver: watches, logs, exec. Nobody listens on a port.
 //
+// It reads and writes only subjects stream.<user>.<peer>.<id>.in and .out, after a
+// request on the subject that is dialled. The frames' layout is in packet.go.
+//
 // What always holds: frames arrive in order, once, or the stream ends with an
 // error; a slow reader stops the writer (credits in bytes), so neither side's
-// memory grows; a peer that vanishes ends the stream within 15 seconds.
+// memory grows; a peer that vanishes ends the stream within 15 seconds; a stream
+// that failed or was closed keeps no subscription, timer or goroutine.
 package stream
 
 import (
 	"context"
 	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/skerry/skerry/bus"
-	"github.com/skerry/skerry/schemas"
 )
 
 var (
@@ -21,6 +29,16 @@ var (
 	ErrGap = errors.New("stream: frames lost")
 )
 
+const (
+	// MaxFrame is the most data of one frame; Send splits what is longer.
+	MaxFrame = 64 << 10
+	// window is how much may be on its way and unread in each direction.
+	window = 256 << 10
+	// frameCost is what a frame counts for beside its data, so that empty frames
+	// are not free.
+	frameCost = 64
+)
+
 // Frame is one message of a stream: a channel (stdin, stdout, … as the user of the
 // stream defines it) and up to 64 KiB of data; longer data is split by Send.
 type Frame struct {
@@ -28,36 +46,194 @@ type Frame struct {
 	Data    []byte
 }
 
-// Stream is one end. Send and Recv may be called from different goroutines.
-type Stream struct{}
-
-// Send blocks while the other side has given no credit. io.ErrClosedPipe after Close.
-func (s *Stream) Send(ctx context.Context, f Frame) error { panic("skeleton") }
-
-// Recv returns the next frame, io.EOF after the other side's CloseSend(nil), the
-// other side's error after CloseSend(err), ErrPeerLost or ErrGap.
-func (s *Stream) Recv(ctx context.Context) (Frame, error) { panic("skeleton") }
-
-// CloseSend tells the other side that no more frames come, with an error or nil.
-// A Kubernetes Status error arrives as a Status error.
-func (s *Stream) CloseSend(err error) error { panic("skeleton") }
-
-// Close ends both directions and frees the subscription.
-func (s *Stream) Close() error { panic("skeleton") }
-
-// Dial opens a stream by a request on subject (a NodeSubject or APISubject) with
-// hello as its payload. A refusal comes back as the Status error that the handler returned.
-func Dial(ctx context.Context, conn *bus.Conn, subject string, hello []byte) (*Stream, error) {
-	panic("skeleton")
+// timing is shortened by tests of the package.
+type timing struct {
+	beat time.Duration // between heartbeats
+	lost time.Duration // silence after which the peer is gone
+	ack  time.Duration // how long the end waits to be acknowledged
 }
 
-// Handler serves one stream; who and hello are the dialler's user and payload. It
-// returns when done: its error is what the other side's Recv gets. An error before
-// the first call of accept is a refusal, returned by Dial.
-type Handler func(ctx context.Context, who bus.User, hello []byte, accept func() (*Stream, error)) error
+func defaultTiming() timing {
+	return timing{beat: 5 * time.Second, lost: 15 * time.Second, ack: 5 * time.Second}
+}
 
-// ServeNode serves verb on node.<node>.*.<verb> until ctx ends, then waits for
-// running handlers. At most limit streams at once; more are refused.
-func ServeNode(ctx context.Context, conn *bus.Conn, node schemas.NodeName, verb string, limit int, h Handler) error {
-	panic("skeleton")
+// Stream is one end. Send and Recv may be called from different goroutines, and
+// Send from several at once; only one goroutine at a time may Recv.
+type Stream struct {
+	conn       *bus.Conn
+	timing     timing
+	sub        *nats.Subscription
+	timer      *time.Timer
+	cancelHook func()
+	onDone     func() // called once when the stream is over; may be nil
+
+	sending chan struct{} // held during a whole Send: its frames are not interleaved
+	canSend chan struct{} // one token: something changed for a sender
+	canRecv chan struct{} // one token: something changed for the reader
+	done    chan struct{} // closed when the stream failed or was closed
+	acked   chan struct{} // closed when the peer has this end's end
+
+	// wire orders what is published: sequence numbers and beats that name them.
+	wire sync.Mutex
+	out  string // the subject of this end's frames; "" before the peer is known
+	sent uint64 // frames published
+
+	mu     sync.Mutex
+	failed error // why the stream is over; io.ErrClosedPipe after Close
+	heard  time.Time
+	bye    bool // the peer closed
+
+	spent  uint64 // bytes sent
+	read   uint64 // bytes that the peer has read of them
+	held   bool   // nothing may be sent before the peer was heard
+	ending bool   // CloseSend was called
+	isAck  bool
+
+	queue     []Frame
+	received  uint64 // frames
+	arrived   uint64 // bytes
+	consumed  uint64 // bytes of them that Recv gave out
+	announced uint64 // consumed as the peer knows it
+	end       error  // what Recv returns after the queue; nil before the peer's end
+}
+
+func newStream(conn *bus.Conn, out string, t timing) *Stream {
+	return &Stream{
+		conn: conn, out: out, timing: t, heard: time.Now(),
+		sending: make(chan struct{}, 1),
+		canSend: make(chan struct{}, 1),
+		canRecv: make(chan struct{}, 1),
+		done:    make(chan struct{}),
+		acked:   make(chan struct{}),
+	}
+}
+
+// open subscribes to the peer's frames and starts the heartbeat.
+func (s *Stream) open(in string) error {
+	sub, err := s.conn.NC.Subscribe(in, s.receive)
+	if err != nil {
+		return err
+	}
+	// What was published while the connection was away is lost: ask at once.
+	cancel := s.conn.OnReconnect(func() { s.beat(true) })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sub, s.cancelHook = sub, cancel
+	if s.failed != nil {
+		// The peer's first frames can be served before this line.
+		s.free()
+		return nil
+	}
+	s.timer = time.AfterFunc(s.timing.beat, s.tick)
+	return nil
+}
+
+// tick is the heartbeat, and looks for the peer's.
+func (s *Stream) tick() {
+	s.mu.Lock()
+	silent := time.Since(s.heard) > s.timing.lost
+	over := s.failed != nil
+	s.mu.Unlock()
+	switch {
+	case over:
+		return
+	case silent:
+		s.fail(ErrPeerLost)
+		return
+	}
+	s.beat(false)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failed == nil {
+		s.timer.Reset(s.timing.beat)
+	}
+}
+
+// fail ends the stream for both directions and frees what it holds. Frames that
+// arrived before stay readable. The peer is told, as well as that can be done.
+func (s *Stream) fail(err error) {
+	s.mu.Lock()
+	farewell := s.failed == nil
+	s.failLocked(err)
+	s.mu.Unlock()
+	if farewell {
+		s.publish(packet{kind: kindBye})
+	}
+}
+
+func (s *Stream) failLocked(err error) {
+	if s.failed != nil {
+		return
+	}
+	s.failed = err
+	close(s.done)
+	if s.onDone != nil {
+		s.onDone()
+	}
+	s.free()
+}
+
+// free needs s.mu.
+func (s *Stream) free() {
+	if s.sub != nil {
+		_ = s.sub.Unsubscribe() // fails only if the connection is closed: gone as well
+	}
+	if s.cancelHook != nil {
+		s.cancelHook()
+	}
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+}
+
+// CloseSend tells the other side that no more frames come, with an error or nil.
+// A Kubernetes Status error arrives as a Status error. It does not wait for the
+// other side. A Send that is blocked gives up with io.ErrClosedPipe.
+func (s *Stream) CloseSend(err error) error {
+	s.mu.Lock()
+	if s.failed != nil || s.ending {
+		defer s.mu.Unlock()
+		return s.sendErr()
+	}
+	s.ending = true
+	s.mu.Unlock()
+	wake(s.canSend)
+	s.sending <- struct{}{} // short: a waiting Send has just been woken to give up
+	defer func() { <-s.sending }()
+	return s.publishEnd(err)
+}
+
+// waitAck waits until the peer has this end's end, the stream is over, or it
+// takes too long.
+func (s *Stream) waitAck(ctx context.Context) {
+	t := time.NewTimer(s.timing.ack)
+	defer t.Stop()
+	select {
+	case <-s.acked:
+	case <-s.done:
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// Close ends both directions and frees the subscription. The other side's Recv
+// gets io.ErrUnexpectedEOF if no end was sent before.
+func (s *Stream) Close() error {
+	s.mu.Lock()
+	farewell := !s.bye && s.failed == nil
+	s.failLocked(io.ErrClosedPipe)
+	s.failed = io.ErrClosedPipe
+	s.queue = nil
+	s.mu.Unlock()
+	if farewell {
+		s.publish(packet{kind: kindBye})
+	}
+	return nil
+}
+
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }

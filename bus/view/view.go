@@ -73,5 +73,7 @@ func (v *View) OwnedBy(uid string) []schemas.Ref { panic("skeleton") }
 func (v *View) Parts(ref schemas.Ref) Parts { panic("skeleton") }
 
 // Handle registers f for every change from now on; existing objects come first as
-// Added. f must be quick and must not call back into the view's registration.
-func (v *View) Handle(f func(Change)) { panic("skeleton") }
+// Added. It is called until the returned cancel is, and WaitFor(rev) does not
+// return before f has seen the changes up to rev. f must be quick and must not
+// call back into the view's registration.
+func (v *View) Handle(f func(Change)) (cancel func()) { panic("skeleton") }

@@ -1,0 +1,270 @@
+package store
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/skerry/skerry/bus"
+)
+
+// Bounds and intervals of a watch.
+const (
+	// heldCount and heldBytes bound what waits for a slow reader, or for a list.
+	// Beyond, changes are dropped and a fresh list replaces them.
+	heldCount = 16384
+	heldBytes = 32 << 20
+	// wireCount is how many messages may wait to be looked at; looking is quick.
+	wireCount = 8192
+	// checkEvery is how often an idle watch asks whether it missed anything.
+	checkEvery = 30 * time.Second
+	// relistEvery is how often a watch lists again if it can only ask by listing.
+	relistEvery = 5 * time.Minute
+	// settleAfter is how long a message that the stream has may be on its way.
+	settleAfter = 2 * time.Second
+	// listTimeout bounds one list; minListGap and maxListGap bound how quickly
+	// lists follow each other.
+	listTimeout = time.Minute
+	minListGap  = 50 * time.Millisecond
+	maxListGap  = 15 * time.Second
+)
+
+// Event is one change, or the mark that the first list is complete.
+type Event struct {
+	Entry
+	// Synced marks the end of the first list; Entry.Revision is the list's revision.
+	Synced bool
+	// Progress marks that everything up to Entry.Revision has been delivered,
+	// with no change to a watched key. Sent after re-lists and on idle checks.
+	Progress bool
+}
+
+// Watch watches the keys that match filters. The channel gives first what is
+// there (List), then one Event with Synced, then changes in revision order per
+// key. It survives reconnects, server restarts and gaps: then it lists again and
+// reports the difference (keys that vanished as Deleted). It ends when ctx does;
+// Watch returns at once and the goroutine is done when the channel closes.
+// lister nil means s itself.
+//
+// A key that changes several times while the watch is away or its reader is slow is
+// reported once, with its newest value. If the bucket was made anew everything is
+// reported again, at its new revisions.
+func (s *Store) Watch(ctx context.Context, lister Lister, filters ...string) <-chan Event {
+	w := &watch{
+		store:   s,
+		filters: filters,
+		lister:  lister,
+		every:   relistEvery,
+		out:     make(chan Event),
+		wire:    make(chan *nats.Msg, wireCount),
+		lists:   make(chan listed, 1),
+		checks:  make(chan checked, 1),
+		again:   make(chan struct{}, 1),
+		state:   newState(),
+	}
+	if lister == nil && s.via == nil {
+		w.lister, w.direct, w.every = s, true, checkEvery
+	} else if lister == nil {
+		w.lister = s.via
+	}
+	go w.run(ctx)
+	return w.out
+}
+
+// watch is one Watch. All its fields belong to the goroutine of run; what takes
+// time (listing, asking) runs beside it and answers through a channel.
+type watch struct {
+	store   *Store
+	filters []string
+	lister  Lister
+	direct  bool // lister is the store: the stream itself can be asked
+	every   time.Duration
+
+	out    chan Event
+	wire   chan *nats.Msg // from all subscriptions, in the connection's order
+	lists  chan listed
+	checks chan checked
+	again  chan struct{} // the connection came back
+
+	subs    []*nats.Subscription
+	dropped int // messages that the client dropped, as known
+
+	state  *state
+	held   backlog[Event]  // to the reader
+	early  backlog[record] // live changes that came before the list they wait for
+	synced bool
+	busy   bool // a list is under way
+	asking bool // a check is under way
+	dirty  bool // something was or may have been missed: list
+	gap    time.Duration
+	notYet *time.Timer // runs until the next list may start
+	wait   bool        // notYet is running
+	missed Revision    // the newest revision that a check found and the wire had not brought
+}
+
+type listed struct {
+	entries []Entry
+	rev     Revision
+	err     error
+}
+
+func (w *watch) run(ctx context.Context) {
+	defer close(w.out)
+	forget := w.store.conn.OnReconnect(func() {
+		select {
+		case w.again <- struct{}{}:
+		default:
+		}
+	})
+	defer forget()
+	defer w.unsubscribe()
+	w.notYet = time.NewTimer(0)
+	w.wait = true
+	w.dirty = true
+	check := time.NewTimer(jitter(w.every))
+	defer func() { check.Stop(); w.notYet.Stop(); w.drain() }()
+	for {
+		w.listIfDue(ctx)
+		out, head := w.head()
+		select {
+		case <-ctx.Done():
+			return
+		case out <- head:
+			w.held.pop()
+		case m := <-w.wire:
+			w.message(m)
+		case l := <-w.lists:
+			w.busy = false
+			w.list(l)
+		case c := <-w.checks:
+			w.asking = false
+			if d := w.checked(c); d > 0 {
+				check.Reset(d)
+			}
+		case <-w.again:
+			w.dirty, w.gap = true, 0
+		case <-w.notYet.C:
+			w.wait = false
+		case <-check.C:
+			w.check(ctx)
+			check.Reset(jitter(w.every))
+		}
+	}
+}
+
+// drain waits for the list and the check under way: ctx has ended, so they are quick.
+func (w *watch) drain() {
+	if w.busy {
+		<-w.lists
+	}
+	if w.asking {
+		<-w.checks
+	}
+}
+
+func (w *watch) head() (chan<- Event, Event) {
+	if e, ok := w.held.first(); ok {
+		return w.out, e
+	}
+	return nil, Event{}
+}
+
+// listIfDue starts a list if one is wanted, none is under way, the reader has taken
+// what was held (or there would be no room for the difference) and the pause is over.
+func (w *watch) listIfDue(ctx context.Context) {
+	if !w.dirty || w.busy || w.wait || !w.held.empty() {
+		return
+	}
+	if err := w.subscribe(); err != nil {
+		w.retry()
+		return
+	}
+	w.dirty, w.busy = false, true
+	w.early.reset()
+	if w.gap == 0 {
+		w.gap = minListGap
+	}
+	w.wait = true
+	w.notYet.Reset(jitter(w.gap))
+	go func() {
+		ctx, cancel := context.WithTimeout(ctx, listTimeout)
+		defer cancel()
+		w.lists <- w.read(ctx)
+	}()
+}
+
+// retry asks for another list, later than the last time.
+func (w *watch) retry() {
+	w.dirty = true
+	w.gap = min(max(2*w.gap, minListGap), maxListGap)
+	w.wait = true
+	w.notYet.Reset(jitter(w.gap))
+}
+
+// read lists. What the stream's leader has now must be in it: a replica that lags
+// could answer with less than what the subscriptions were too late for.
+func (w *watch) read(ctx context.Context) listed {
+	if err := w.store.conn.NC.FlushWithContext(ctx); err != nil {
+		return listed{err: err}
+	}
+	var last Revision
+	if w.direct {
+		var err error
+		if last, err = w.store.Last(ctx); err != nil {
+			return listed{err: err}
+		}
+	}
+	entries, rev, err := w.lister.List(ctx, w.filters...)
+	if err == nil && rev < last {
+		err = errBusy
+	}
+	return listed{entries: entries, rev: rev, err: err}
+}
+
+// subscribe subscribes to all filters, once; the client renews subscriptions itself.
+func (w *watch) subscribe() error {
+	if len(w.subs) > 0 {
+		return nil
+	}
+	for _, f := range w.filters {
+		sub, err := w.store.conn.NC.ChanSubscribe(bus.WatchSubject(w.store.bucket, f), w.wire)
+		if err != nil {
+			w.unsubscribe()
+			return err
+		}
+		w.subs = append(w.subs, sub)
+	}
+	return nil
+}
+
+func (w *watch) unsubscribe() {
+	for _, sub := range w.subs {
+		// An error means that the connection is closed, and the subscription with it.
+		_ = sub.Unsubscribe()
+	}
+	w.subs = nil
+}
+
+// lost tells whether the client dropped messages since it was last asked.
+func (w *watch) lost() bool {
+	n := 0
+	for _, sub := range w.subs {
+		d, err := sub.Dropped()
+		if err == nil {
+			n += d
+		}
+	}
+	grown := n > w.dropped
+	w.dropped = n
+	return grown
+}
+
+// jitter spreads d over half to one and a half of it.
+func jitter(d time.Duration) time.Duration {
+	if d <= 0 {
+		return 0
+	}
+	return d/2 + rand.N(d)
+}

@@ -1,0 +1,194 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/skerry/skerry/bus"
+)
+
+// Headers: the first are those of NATS' own key-value buckets, so that its tools
+// read ours; headerWrite is ours.
+const (
+	headerOperation   = "KV-Operation"
+	headerMarker      = "Nats-Marker-Reason"
+	headerTTL         = "Nats-TTL"
+	headerExpect      = "Nats-Expected-Last-Subject-Sequence"
+	headerBatch       = "Nats-Batch-Id"
+	headerBatchSeq    = "Nats-Batch-Sequence"
+	headerBatchCommit = "Nats-Batch-Commit"
+	headerSubject     = "Nats-Subject"
+	headerSequence    = "Nats-Sequence"
+	headerLast        = "Nats-Last-Sequence"
+	headerTime        = "Nats-Time-Stamp"
+	headerPending     = "Nats-Num-Pending"
+	headerUpTo        = "Nats-UpTo-Sequence"
+	headerStatus      = "Status"
+	// headerWrite marks which write a stored value came from. It decides, after a
+	// lost acknowledgement, whether the value found is ours.
+	headerWrite = "Skerry-Write"
+)
+
+// markerTTL is how long a delete marker stays, for watchers that were away.
+const markerTTL = time.Hour
+
+// counter numbers the writes of one store.
+type counter struct{ n atomic.Uint64 }
+
+// record is an entry as it is on the wire, with what only this package looks at.
+type record struct {
+	Entry
+	write string   // headerWrite
+	prev  Revision // revision of the key's entry before this one, if republished
+}
+
+// write is an Op on its way, with an identity that its retries share.
+type write struct {
+	Op
+	id     string
+	expect Revision // Op.Revision, or that of the delete marker found for 0
+}
+
+func (s *Store) newWrite(op Op) *write {
+	return &write{Op: op, id: s.writes + "." + strconv.FormatUint(s.serial.n.Add(1), 36), expect: op.Revision}
+}
+
+func (s *Store) stream() string {
+	if s.bucket == bus.StreamEvents {
+		return s.bucket
+	}
+	return "KV_" + s.bucket
+}
+
+// subject is where k (or a filter) is stored.
+func (s *Store) subject(k string) string {
+	if s.bucket == bus.StreamEvents {
+		return s.bucket + "." + k
+	}
+	return bus.KVSubject(s.bucket, bus.Key(k))
+}
+
+func (s *Store) subjects(filters []string) []string {
+	out := make([]string, len(filters))
+	for i, f := range filters {
+		out[i] = s.subject(f)
+	}
+	return out
+}
+
+// message renders w. batch is "" or the atomic batch that it is number n of.
+func (s *Store) message(w *write, batch string, n int, commit bool) *nats.Msg {
+	m := nats.NewMsg(s.subject(string(w.Key)))
+	m.Data = w.Value
+	h := m.Header
+	h.Set(headerExpect, strconv.FormatUint(uint64(w.expect), 10))
+	h.Set(headerWrite, w.id)
+	ttl := w.TTL
+	if w.Value == nil {
+		h.Set(headerOperation, "DEL")
+		ttl = markerTTL
+	}
+	if ttl > 0 {
+		// The server counts whole seconds: rounding up never expires early.
+		h.Set(headerTTL, strconv.FormatInt(int64((ttl+time.Second-1)/time.Second), 10)+"s")
+	}
+	if batch != "" {
+		h.Set(headerBatch, batch)
+		h.Set(headerBatchSeq, strconv.Itoa(n))
+		if commit {
+			h.Set(headerBatchCommit, "1")
+		}
+	}
+	return m
+}
+
+// decode reads a republished message or a direct get's.
+func (s *Store) decode(m *nats.Msg) (record, error) {
+	h := m.Header
+	key, ok := strings.CutPrefix(h.Get(headerSubject), s.subject(""))
+	if !ok {
+		return record{}, fmt.Errorf("decode message: subject %q is not of bucket %s", h.Get(headerSubject), s.bucket)
+	}
+	seq, err := strconv.ParseUint(h.Get(headerSequence), 10, 64)
+	if err != nil {
+		return record{}, fmt.Errorf("decode message of %s: sequence: %w", key, err)
+	}
+	r := record{Entry: Entry{Key: bus.Key(key), Revision: Revision(seq)}, write: h.Get(headerWrite), prev: number(h, headerLast)}
+	// A time that does not parse stays zero: nothing rests on it.
+	r.Created, _ = time.Parse(time.RFC3339Nano, h.Get(headerTime))
+	op := h.Get(headerOperation)
+	if op == "DEL" || op == "PURGE" || h.Get(headerMarker) != "" {
+		r.Deleted = true
+		return r, nil
+	}
+	r.Value = m.Data
+	if r.Value == nil {
+		r.Value = []byte{}
+	}
+	return r, nil
+}
+
+func number(h nats.Header, name string) Revision {
+	n, err := strconv.ParseUint(h.Get(name), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return Revision(n)
+}
+
+// Error codes of the server that a caller's answer depends on.
+const (
+	codeWrongSequence      = 10071
+	codeWrongSequenceConst = 10164
+	codeTooLarge           = 10054
+	codeIncompleteBatch    = 10176
+	codeTooManyBatches     = 10210
+)
+
+// serverError is a refusal: the write was not stored.
+type serverError struct {
+	Code        int    `json:"code"`
+	ErrCode     int    `json:"err_code"`
+	Description string `json:"description"`
+}
+
+func (e *serverError) Error() string {
+	return fmt.Sprintf("%s (%d)", e.Description, e.ErrCode)
+}
+
+// Is lets callers ask for what the code means here.
+func (e *serverError) Is(target error) bool {
+	switch target {
+	case ErrConflict:
+		return e.ErrCode == codeWrongSequence || e.ErrCode == codeWrongSequenceConst
+	case ErrTooLarge:
+		return e.ErrCode == codeTooLarge
+	case errBusy:
+		return e.ErrCode == codeTooManyBatches || e.ErrCode == codeIncompleteBatch
+	}
+	return false
+}
+
+// ack reads a publish acknowledgement: the (last) sequence, or a *serverError.
+func ack(data []byte) (Revision, error) {
+	var a struct {
+		Sequence Revision     `json:"seq"`
+		Error    *serverError `json:"error"`
+	}
+	if err := json.Unmarshal(data, &a); err != nil {
+		return 0, fmt.Errorf("decode acknowledgement %q: %w", data, err)
+	}
+	if a.Error != nil {
+		return 0, a.Error
+	}
+	if a.Sequence == 0 {
+		return 0, fmt.Errorf("decode acknowledgement %q: no sequence", data)
+	}
+	return a.Sequence, nil
+}

@@ -1,0 +1,192 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/nats-io/nats.go"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/status"
+)
+
+// Acceptor answers stream requests that somebody else's subscription receives.
+type Acceptor struct {
+	conn    *bus.Conn
+	peer    string
+	handler Handler
+	timing  timing
+
+	mu      sync.Mutex
+	free    int
+	closing bool
+	running sync.WaitGroup
+}
+
+// NewAcceptor returns an acceptor for at most limit streams at once. Its owner
+// calls Wait at the end.
+func NewAcceptor(conn *bus.Conn, peer string, limit int, h Handler) *Acceptor {
+	return &Acceptor{conn: conn, peer: peer, handler: h, timing: defaultTiming(), free: limit}
+}
+
+// Wait refuses what comes from now on and waits for running handlers.
+func (a *Acceptor) Wait() {
+	a.mu.Lock()
+	a.closing = true
+	a.mu.Unlock()
+	a.running.Wait()
+}
+
+// take takes one of the free places, or says why there is none.
+func (a *Acceptor) take(ctx context.Context) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case a.closing || ctx.Err() != nil:
+		return apierrors.NewServiceUnavailable("the service is stopping")
+	case a.free == 0:
+		return apierrors.NewTooManyRequests("too many streams are open", 1)
+	}
+	a.free--
+	a.running.Add(1)
+	return nil
+}
+
+func (a *Acceptor) release() {
+	a.mu.Lock()
+	a.free++
+	a.mu.Unlock()
+	a.running.Done()
+}
+
+// Accept starts the handler for the request m and returns at once. ctx is the
+// service's: its end ends the handler.
+func (a *Acceptor) Accept(ctx context.Context, m *nats.Msg) {
+	who, err := userOf(m.Subject)
+	if err == nil && !validID(m.Header.Get(HeaderStream)) {
+		err = apierrors.NewBadRequest("the request proposes no stream")
+	}
+	if err == nil {
+		err = a.take(ctx)
+	}
+	if err != nil {
+		a.refuse(m, err)
+		return
+	}
+	go func() {
+		defer a.release()
+		a.run(ctx, m, who)
+	}()
+}
+
+// run calls the handler, and ends what it accepted.
+func (a *Acceptor) run(service context.Context, m *nats.Msg, who bus.User) {
+	ctx, cancel := context.WithCancel(bus.WithTrace(service, m.Header.Get(bus.TraceHeader)))
+	defer cancel()
+	var s *Stream
+	accept := func() (*Stream, error) {
+		if s != nil {
+			return s, nil
+		}
+		var err error
+		s, err = a.open(m, who, cancel)
+		return s, err
+	}
+	err := a.call(ctx, m, who, accept)
+	if service.Err() != nil && errors.Is(err, context.Canceled) {
+		err = apierrors.NewServiceUnavailable("the service is stopping")
+	}
+	if s == nil {
+		if err == nil {
+			err = errors.New("the handler did not accept")
+		}
+		a.refuse(m, err)
+		return
+	}
+	// An error means that the stream is over already: there is nobody to tell.
+	if s.CloseSend(err) == nil {
+		s.waitAck(context.Background())
+	}
+	_ = s.Close()
+}
+
+// call turns a panic into an error: one bad request must not end the service.
+func (a *Acceptor) call(ctx context.Context, m *nats.Msg, who bus.User, accept func() (*Stream, error)) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			a.conn.Log.Error("stream handler panicked", "subject", m.Subject, "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return a.handler(ctx, who, m.Data, accept)
+}
+
+// open subscribes to the dialler's frames and tells it so.
+func (a *Acceptor) open(m *nats.Msg, who bus.User, onDone func()) (*Stream, error) {
+	id := m.Header.Get(HeaderStream)
+	s := newStream(a.conn, bus.StreamSubject(who, a.peer, id, "out"), a.timing)
+	s.onDone = onDone
+	if err := s.open(bus.StreamSubject(who, a.peer, id, "in")); err != nil {
+		return nil, fmt.Errorf("accept stream: %w", err)
+	}
+	reply := nats.NewMsg(m.Reply)
+	reply.Header.Set(HeaderStream, id)
+	reply.Header.Set(HeaderPeer, a.peer)
+	if err := a.conn.NC.PublishMsg(reply); err != nil {
+		s.abandon()
+		return nil, fmt.Errorf("accept stream: %w", err)
+	}
+	return s, nil
+}
+
+func (a *Acceptor) refuse(m *nats.Msg, err error) {
+	if m.Reply == "" {
+		return
+	}
+	st := status.Of(err)
+	if st.Code >= 500 {
+		a.conn.Log.Warn("refused a stream", "subject", m.Subject, "error", err)
+	}
+	reply := nats.NewMsg(m.Reply)
+	reply.Header.Set(HeaderErrorCode, strconv.Itoa(int(st.Code)))
+	reply.Header.Set(HeaderError, string(st.Reason))
+	reply.Data = status.Encode(err)
+	if err := a.conn.NC.PublishMsg(reply); err != nil {
+		a.conn.Log.Warn("refuse a stream", "subject", m.Subject, "error", err)
+	}
+}
+
+// Offer makes a stream that who can Take by the id returned. Nothing is sent
+// before the taker was heard; without one it is lost after 15 seconds.
+func Offer(conn *bus.Conn, who bus.User, peer string) (s *Stream, id string, err error) {
+	id = newID()
+	s = newStream(conn, bus.StreamSubject(who, peer, id, "out"), defaultTiming())
+	s.held = true
+	if err := s.open(bus.StreamSubject(who, peer, id, "in")); err != nil {
+		return nil, "", fmt.Errorf("offer stream: %w", err)
+	}
+	return s, id, nil
+}
+
+// userOf returns who asks, from api.<user>.… or node.<node>.<user>.….
+func userOf(subject string) (bus.User, error) {
+	p := strings.Split(subject, ".")
+	i := 1
+	if p[0] == "node" {
+		i = 2
+	}
+	if (p[0] != "api" && p[0] != "node") || len(p) <= i {
+		return "", apierrors.NewBadRequest(fmt.Sprintf("subject %q names no user", subject))
+	}
+	u, err := bus.Unescape(p[i])
+	if err != nil || u == "" {
+		return "", apierrors.NewBadRequest(fmt.Sprintf("subject %q names no user", subject))
+	}
+	return bus.User(u), nil
+}

@@ -1,0 +1,318 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"io"
+	"runtime"
+	"strings"
+	"testing"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/bustest"
+)
+
+var podResource = schema.GroupResource{Resource: "pods"}
+
+// hold accepts and sends until it cannot, and reports why.
+func hold(why chan error) Handler {
+	return func(ctx context.Context, _ bus.User, _ []byte, accept func() (*Stream, error)) error {
+		s, err := accept()
+		if err != nil {
+			return err
+		}
+		for err == nil {
+			err = s.Send(context.Background(), Frame{Data: make([]byte, 1000)})
+		}
+		<-ctx.Done() // a stream that is over ends the handler's context
+		why <- err
+		return err
+	}
+}
+
+func TestDiallerCloses(t *testing.T) {
+	ctx := testContext(t)
+	why := make(chan error, 1)
+	p := servePair(t, 1, defaultTiming(), hold(why))
+	s, err := Dial(ctx, p.user, subject, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Recv(ctx); err != nil {
+		t.Fatal(err)
+	}
+	_ = s.Close()
+	if _, err := s.Recv(ctx); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("Recv after Close: %v", err)
+	}
+	if err := <-why; !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("the handler's Send: %v", err)
+	}
+}
+
+func TestPeerLost(t *testing.T) {
+	ctx := testContext(t)
+	why := make(chan error, 1)
+	p := servePair(t, 1, quick(), hold(why))
+	s, err := dial(ctx, p.user, subject, nil, quick())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.user.NC.Close() // as a killed process would
+	if err := <-why; !errors.Is(err, ErrPeerLost) {
+		t.Errorf("the handler's Send: %v", err)
+	}
+	for err == nil {
+		_, err = s.Recv(ctx)
+	}
+	if !errors.Is(err, ErrPeerLost) {
+		t.Errorf("Recv without a connection: %v", err)
+	}
+	_ = s.Close()
+}
+
+// TestIdleStays: silence of the user of a stream is not the peer's.
+func TestIdleStays(t *testing.T) {
+	ctx := testContext(t)
+	p := servePair(t, 1, quick(), echo)
+	s, err := dial(ctx, p.user, subject, nil, quick())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	idle, cancel := context.WithTimeout(ctx, 3*quick().lost)
+	defer cancel()
+	if _, err := s.Recv(idle); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("got %v", err)
+	}
+	if err := s.Send(ctx, Frame{Data: []byte("still here")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Recv(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestGaps plays the peer that a faulty network would make of the real one.
+func TestGaps(t *testing.T) {
+	data := func(seq uint64) packet { return packet{kind: kindData, seq: seq, data: []byte("x")} }
+	for name, c := range map[string]struct {
+		packets []packet
+		frames  int
+		err     error
+	}{
+		"a frame is missing":       {[]packet{data(1), data(3)}, 1, ErrGap},
+		"the tail is missing":      {[]packet{data(1), {kind: kindBeat, seq: 2}}, 1, ErrGap},
+		"the end is missing":       {[]packet{data(1), {kind: kindBeat, seq: 2}}, 1, ErrGap},
+		"frames come twice":        {[]packet{data(1), data(1), data(2), data(1), {kind: kindEnd, seq: 3}}, 2, io.EOF},
+		"closed without an end":    {[]packet{data(1), {kind: kindBye}}, 1, io.ErrUnexpectedEOF},
+		"end, then closed":         {[]packet{data(1), {kind: kindEnd, seq: 2}, {kind: kindBye}}, 1, io.EOF},
+		"data after the end":       {[]packet{{kind: kindEnd, seq: 1}, data(2)}, 0, io.EOF},
+		"garbage":                  {[]packet{data(1), {kind: 'z'}}, 1, errPacket},
+		"an end that is no Status": {[]packet{{kind: kindEnd, seq: 1, data: []byte("{")}}, 0, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx := testContext(t)
+			b := bustest.Start(t)
+			conn, peer := b.Conn(t, "admin"), b.Conn(t, bus.NodeUser("n1"))
+			s, err := Take(conn, "n1", strings.Repeat("ab", 16))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			if err := conn.NC.Flush(); err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range c.packets {
+				if err := peer.NC.Publish(bus.StreamSubject("admin", "n1", strings.Repeat("ab", 16), "out"), appendPacket(nil, p)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			n := 0
+			for err == nil {
+				if _, err = s.Recv(ctx); err == nil {
+					n++
+				}
+			}
+			if n != c.frames || c.err != nil && !errors.Is(err, c.err) || c.err == nil && !apierrors.IsInternalError(err) {
+				t.Errorf("got %d frames and %v, want %d and %v", n, err, c.frames, c.err)
+			}
+		})
+	}
+}
+
+// TestOverrun: a peer that ignores the window does not grow this side's memory.
+func TestOverrun(t *testing.T) {
+	s := newStream(nil, "", defaultTiming())
+	for seq := uint64(1); s.failed == nil; seq++ {
+		if seq > window/frameCost {
+			t.Fatal("no limit")
+		}
+		s.mu.Lock()
+		s.apply(packet{kind: kindData, seq: seq, data: make([]byte, MaxFrame)})
+		s.mu.Unlock()
+	}
+	if !errors.Is(s.failed, errOverrun) {
+		t.Fatal(s.failed)
+	}
+}
+
+// TestReconnect: whatever a broken connection swallows, what arrives is a prefix.
+func TestReconnect(t *testing.T) {
+	ctx := testContext(t)
+	b := bustest.Start(t)
+	serveOn(t, b.Conn(t, bus.NodeUser("n1")), 1, quick(), func(ctx context.Context, _ bus.User, _ []byte, accept func() (*Stream, error)) error {
+		s, err := accept()
+		for i := byte(0); err == nil; i++ {
+			err = s.Send(ctx, Frame{Data: []byte{i}})
+		}
+		return err
+	})
+	s, err := dial(ctx, b.Conn(t, "admin"), subject, nil, quick())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for i := 0; ; i++ {
+		f, err := s.Recv(ctx)
+		if errors.Is(err, ErrGap) || errors.Is(err, ErrPeerLost) || errors.Is(err, io.ErrUnexpectedEOF) || apierrors.IsInternalError(err) {
+			return
+		}
+		if err != nil {
+			t.Fatalf("ended with %v", err)
+		}
+		if f.Data[0] != byte(i) {
+			t.Fatalf("frame %d holds %d", i, f.Data[0])
+		}
+		if i == 1000 {
+			b.Kick(t)
+		}
+	}
+}
+
+func TestLimit(t *testing.T) {
+	ctx := testContext(t)
+	p := servePair(t, 2, defaultTiming(), echo)
+	var open []*Stream
+	for range 2 {
+		s, err := Dial(ctx, p.user, subject, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, s)
+	}
+	if _, err := Dial(ctx, p.user, subject, nil); !apierrors.IsTooManyRequests(err) {
+		t.Fatalf("got %v", err)
+	}
+	for _, s := range open {
+		_ = s.Close()
+	}
+	eventually(t, "a free place", func() bool {
+		s, err := Dial(ctx, p.user, subject, nil)
+		if err == nil {
+			_ = s.Close()
+		}
+		return err == nil
+	})
+}
+
+func TestServiceStops(t *testing.T) {
+	ctx := testContext(t)
+	p := servePair(t, 1, defaultTiming(), func(ctx context.Context, _ bus.User, _ []byte, accept func() (*Stream, error)) error {
+		if _, err := accept(); err != nil {
+			return err
+		}
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	s, err := Dial(ctx, p.user, subject, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	p.stop()
+	if _, err := s.Recv(ctx); !apierrors.IsServiceUnavailable(err) {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestOfferAndTake(t *testing.T) {
+	ctx := testContext(t)
+	b := bustest.Start(t)
+	offer, id, err := Offer(b.Conn(t, bus.NodeUser("n1")), "admin", "n1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer offer.Close()
+	sent := make(chan error, 1)
+	go func() { sent <- offer.SendMessage(ctx, make([]byte, 1<<20)) }()
+	take, err := Take(b.Conn(t, "admin"), "n1", id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer take.Close()
+	if m, err := take.RecvMessage(ctx, 1<<20); err != nil || len(m) != 1<<20 {
+		t.Fatalf("got %d bytes, %v", len(m), err)
+	}
+	if err := <-sent; err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Take(b.Conn(t, "admin"), "n1", "x.>"); err == nil {
+		t.Fatal("an id that is a wildcard was taken")
+	}
+}
+
+func TestTraceAndHello(t *testing.T) {
+	const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	got := make(chan string, 1)
+	p := servePair(t, 1, defaultTiming(), func(ctx context.Context, who bus.User, hello []byte, _ func() (*Stream, error)) error {
+		got <- bus.TraceOf(ctx) + " " + string(who) + " " + string(hello)
+		return nil
+	})
+	_, _ = Dial(bus.WithTrace(testContext(t), trace), p.user, subject, []byte("hi"))
+	if g := <-got; g != trace+" admin hi" {
+		t.Fatalf("got %q", g)
+	}
+}
+
+// TestNothingLeaks opens and ends streams in every way and counts what is left.
+func TestNothingLeaks(t *testing.T) {
+	ctx := testContext(t)
+	p := servePair(t, 100, quick(), echo)
+	// The first request makes the connection's reply subscription.
+	_, _ = Dial(ctx, p.user, bus.NodeSubject("n2", "admin", "test"), nil)
+	routines, userSubs, nodeSubs := runtime.NumGoroutine(), p.user.NC.NumSubscriptions(), p.node.NC.NumSubscriptions()
+	for i := range 40 {
+		s, err := dial(ctx, p.user, subject, nil, quick())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = s.Send(ctx, Frame{Data: make([]byte, 100_000)})
+		switch i % 4 {
+		case 0: // both ends
+			_ = s.CloseSend(nil)
+			for err == nil {
+				_, err = s.Recv(ctx)
+			}
+		case 1: // with an error
+			_ = s.CloseSend(errors.New("done with it"))
+		case 2: // the peer breaks the rules
+			_ = p.node.NC.Publish(bus.StreamSubject("admin", "n1", idOf(s), "out"), []byte("z"))
+			for err == nil {
+				_, err = s.Recv(ctx)
+			}
+			continue // without Close: a failed stream has freed what it held
+		}
+		_ = s.Close()
+	}
+	eventually(t, "everything to be freed", func() bool {
+		return runtime.NumGoroutine() <= routines && p.user.NC.NumSubscriptions() <= userSubs && p.node.NC.NumSubscriptions() <= nodeSubs
+	})
+}
+
+func idOf(s *Stream) string {
+	return strings.Split(s.sub.Subject, ".")[3]
+}

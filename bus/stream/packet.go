@@ -1,0 +1,113 @@
+package stream
+
+import (
+	"encoding/binary"
+	"errors"
+)
+
+// What travels in one message: a kind byte, then
+//
+//	data  'd'  uvarint sequence, channel byte, data
+//	end   'e'  uvarint sequence, JSON of a Status or nothing
+//	beat  'b'  flags byte (1: answer with a beat), uvarint frames sent, uvarint bytes read
+//	ack   'a'  nothing: the end has arrived
+//	bye   'x'  nothing: this side is closed
+//
+// Sequences count data and end of one direction from 1. A beat is heartbeat and
+// credit in one; its numbers are totals, so that a lost beat does no harm, and
+// frames that were lost at the tail show.
+const (
+	kindData = 'd'
+	kindEnd  = 'e'
+	kindBeat = 'b'
+	kindAck  = 'a'
+	kindBye  = 'x'
+)
+
+const flagAnswer = 1
+
+// maxHeader is the most that a packet has beside its data.
+const maxHeader = 2 + 2*binary.MaxVarintLen64
+
+var errPacket = errors.New("stream: malformed frame")
+
+// packet is one parsed message.
+type packet struct {
+	kind    byte
+	channel byte
+	answer  bool
+	seq     uint64 // data, end: the frame's; beat: the last one sent
+	read    uint64 // beat
+	data    []byte // data, end
+}
+
+// appendPacket renders p.
+func appendPacket(b []byte, p packet) []byte {
+	b = append(b, p.kind)
+	switch p.kind {
+	case kindData:
+		b = binary.AppendUvarint(b, p.seq)
+		b = append(b, p.channel)
+		b = append(b, p.data...)
+	case kindEnd:
+		b = binary.AppendUvarint(b, p.seq)
+		b = append(b, p.data...)
+	case kindBeat:
+		flags := byte(0)
+		if p.answer {
+			flags = flagAnswer
+		}
+		b = append(b, flags)
+		b = binary.AppendUvarint(b, p.seq)
+		b = binary.AppendUvarint(b, p.read)
+	}
+	return b
+}
+
+// parsePacket undoes appendPacket. The packet shares b's memory. Bytes after the
+// known ones of beat, ack and bye are ignored, so that later versions can add some.
+func parsePacket(b []byte) (packet, error) {
+	if len(b) == 0 {
+		return packet{}, errPacket
+	}
+	p := packet{kind: b[0]}
+	b = b[1:]
+	var err error
+	switch p.kind {
+	case kindData:
+		if p.seq, b, err = cutUvarint(b); err != nil {
+			return packet{}, err
+		}
+		if len(b) == 0 || len(b)-1 > MaxFrame {
+			return packet{}, errPacket
+		}
+		p.channel, p.data = b[0], b[1:]
+	case kindEnd:
+		if p.seq, p.data, err = cutUvarint(b); err != nil {
+			return packet{}, err
+		}
+	case kindBeat:
+		if len(b) == 0 {
+			return packet{}, errPacket
+		}
+		p.answer = b[0]&flagAnswer != 0
+		if p.seq, b, err = cutUvarint(b[1:]); err != nil {
+			return packet{}, err
+		}
+		if p.read, _, err = cutUvarint(b); err != nil {
+			return packet{}, err
+		}
+	case kindAck, kindBye:
+	default:
+		return packet{}, errPacket
+	}
+	return p, nil
+}
+
+func cutUvarint(b []byte) (uint64, []byte, error) {
+	v, n := binary.Uvarint(b)
+	if n <= 0 {
+		return 0, nil, errPacket
+	}
+	return v, b[n:], nil
+}

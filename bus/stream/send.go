@@ -1,0 +1,156 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/skerry/skerry/bus/status"
+)
+
+// Send blocks while the other side has given no credit. It returns io.ErrClosedPipe
+// after CloseSend or either side's Close, else why the stream is over. A ctx that
+// ends between the parts of a long frame leaves the frame incomplete.
+func (s *Stream) Send(ctx context.Context, f Frame) error {
+	if err := s.lockSend(ctx); err != nil {
+		return err
+	}
+	defer func() { <-s.sending }()
+	return s.send(ctx, f)
+}
+
+// send needs s.sending.
+func (s *Stream) send(ctx context.Context, f Frame) error {
+	limit := s.frameLimit()
+	for {
+		part := f.Data[:min(len(f.Data), limit)]
+		if err := s.spend(ctx, len(part)+frameCost); err != nil {
+			return err
+		}
+		if err := s.publishFrame(packet{kind: kindData, channel: f.Channel, data: part}); err != nil {
+			return err
+		}
+		f.Data = f.Data[len(part):]
+		if len(f.Data) == 0 {
+			return nil
+		}
+	}
+}
+
+// lockSend takes s.sending.
+func (s *Stream) lockSend(ctx context.Context) error {
+	select {
+	case s.sending <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case s.sending <- struct{}{}:
+		return nil
+	case <-s.done:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.sendErr()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// frameLimit is MaxFrame, or less where the bus carries less in one message.
+func (s *Stream) frameLimit() int {
+	if m := s.conn.NC.MaxPayload(); m > maxHeader {
+		return int(min(MaxFrame, m-maxHeader))
+	}
+	return MaxFrame
+}
+
+// spend waits until cost bytes of credit are there, and takes them.
+func (s *Stream) spend(ctx context.Context, cost int) error {
+	for {
+		s.mu.Lock()
+		if err := s.sendErr(); err != nil {
+			s.mu.Unlock()
+			return err
+		}
+		if !s.held && s.spent-s.read+uint64(cost) <= window {
+			s.spent += uint64(cost)
+			s.mu.Unlock()
+			return nil
+		}
+		s.mu.Unlock()
+		select {
+		case <-s.canSend:
+		case <-s.done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// sendErr is why nothing can be sent, or nil. It needs s.mu.
+func (s *Stream) sendErr() error {
+	switch {
+	case s.failed != nil && errors.Is(s.failed, io.ErrUnexpectedEOF):
+		return io.ErrClosedPipe // the peer closed: for a sender, a broken pipe
+	case s.failed != nil:
+		return s.failed
+	case s.ending:
+		return io.ErrClosedPipe
+	}
+	return nil
+}
+
+// publishFrame numbers p and publishes it. A frame that cannot be published
+// is a gap: the stream is over.
+func (s *Stream) publishFrame(p packet) error {
+	s.wire.Lock()
+	s.sent++
+	p.seq = s.sent
+	err := s.conn.NC.Publish(s.out, appendPacket(make([]byte, 0, maxHeader+len(p.data)), p))
+	s.wire.Unlock()
+	if err != nil {
+		err = fmt.Errorf("%w: %w", ErrGap, err)
+		s.fail(err)
+	}
+	return err
+}
+
+func (s *Stream) publishEnd(reason error) error {
+	p := packet{kind: kindEnd}
+	if reason != nil {
+		p.data = status.Encode(reason)
+	}
+	return s.publishFrame(p)
+}
+
+// publish sends a packet without a sequence, as well as it can: the next
+// heartbeat repeats what it says.
+func (s *Stream) publish(p packet) {
+	s.wire.Lock()
+	defer s.wire.Unlock()
+	s.publishLocked(p)
+}
+
+// publishLocked needs s.wire.
+func (s *Stream) publishLocked(p packet) {
+	if s.out != "" {
+		_ = s.conn.NC.Publish(s.out, appendPacket(make([]byte, 0, maxHeader), p))
+	}
+}
+
+// beat tells the peer what was sent and read so far.
+func (s *Stream) beat(answer bool) {
+	s.mu.Lock()
+	if s.failed != nil {
+		s.mu.Unlock()
+		return
+	}
+	s.announced = s.consumed
+	p := packet{kind: kindBeat, answer: answer, read: s.consumed}
+	s.mu.Unlock()
+	s.wire.Lock()
+	defer s.wire.Unlock()
+	p.seq = s.sent
+	s.publishLocked(p)
+}

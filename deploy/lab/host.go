@@ -1,0 +1,129 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Host is one Podman host of the lab.
+type Host struct {
+	Name string `json:"name"` // the node's name: h1, h2, …
+	Addr string `json:"addr"` // its address on the lab's bridge
+	dir  string
+	lab  *Lab
+}
+
+func (h *Host) netns() string { return "skerry-" + h.lab.Name + "-" + h.Name }
+func (h *Host) veth() string  { return "sk" + h.lab.Name + h.Name }
+
+// Socket is the path of the host's Podman API.
+func (h *Host) Socket() string { return filepath.Join(h.dir, "podman.sock") }
+
+// podmanArgs are the arguments that choose this host's Podman.
+func (h *Host) podmanArgs() []string {
+	return []string{
+		"nsenter", "--net=/run/netns/" + h.netns(), "podman",
+		"--root", filepath.Join(h.dir, "root"), "--runroot", filepath.Join(h.dir, "run"),
+		"--tmpdir", filepath.Join(h.dir, "tmp"), "--network-config-dir", filepath.Join(h.dir, "net"),
+		"--storage-opt", "additionalimagestore=" + h.lab.imageRoot(),
+	}
+}
+
+// Podman runs a podman command on the host, past the agent, and returns its output.
+func (h *Host) Podman(args ...string) (string, error) {
+	all := append(h.podmanArgs(), args...)
+	env := append([]string{"CONTAINERS_CONF=" + h.lab.conf()}, all...)
+	return run("env", env...)
+}
+
+// up makes the namespace, its link to the bridge, and starts Podman's service.
+func (h *Host) up() error {
+	for _, d := range []string{"root", "run", "tmp", "net", "agent"} {
+		if err := os.MkdirAll(filepath.Join(h.dir, d), 0o755); err != nil {
+			return err
+		}
+	}
+	ns, veth := h.netns(), h.veth()
+	if err := steps(
+		"ip netns add "+ns,
+		"ip link add "+veth+" type veth peer name eth0 netns "+ns,
+		"ip link set "+veth+" master "+h.lab.bridge()+" up",
+		"ip -n "+ns+" addr add "+h.Addr+"/24 dev eth0",
+		"ip -n "+ns+" link set eth0 up",
+		"ip -n "+ns+" link set lo up",
+		"ip -n "+ns+" route add default via "+h.lab.gateway(),
+		"nsenter --net=/run/netns/"+ns+" sysctl -qw net.ipv4.ip_forward=1",
+	); err != nil {
+		return fmt.Errorf("make host %s: %w", h.Name, err)
+	}
+	return h.startPodman()
+}
+
+func (h *Host) startPodman() error {
+	args := append(h.podmanArgs(), "system", "service", "--time=0", "unix://"+h.Socket())
+	p := h.lab.proc(h.Name+"-podman", args...)
+	p.Env = []string{"CONTAINERS_CONF=" + h.lab.conf()}
+	if err := p.spawn(h.lab.Dir); err != nil {
+		return err
+	}
+	return waitFor(10*time.Second, "Podman of "+h.Name, func() error {
+		c, err := net.Dial("unix", h.Socket())
+		if err == nil {
+			c.Close()
+		}
+		return err
+	})
+}
+
+// PowerOff is a power cut: agent, Podman and containers die at once, and the link goes.
+func (h *Host) PowerOff() error {
+	_, cut := run("ip", "link", "del", h.veth())
+	return errors.Join(cut,
+		h.lab.Kill(h.Name+"-agent"), h.lab.Kill(h.Name+"-podman"), h.killContainers())
+}
+
+// killContainers ends the host's containers; their monitors end with them.
+func (h *Host) killContainers() error {
+	if _, err := os.Stat(filepath.Join(h.dir, "root")); err != nil {
+		return nil
+	}
+	_, err := h.Podman("kill", "--all")
+	return err
+}
+
+// down removes the host's pods, processes, namespace and link.
+func (h *Host) down() error {
+	var errs []error
+	if _, err := os.Stat("/run/netns/" + h.netns()); err == nil {
+		_, e1 := h.Podman("pod", "rm", "--all", "--force", "--time=0")
+		_, e2 := h.Podman("rm", "--all", "--force", "--time=0")
+		errs = append(errs, e1, e2)
+	}
+	errs = append(errs, h.lab.stopProc(h.Name+"-podman"))
+	if _, err := os.Stat("/run/netns/" + h.netns()); err == nil {
+		_, err := run("ip", "netns", "del", h.netns())
+		errs = append(errs, err)
+	}
+	// Podman leaves its overlay's own mount behind.
+	_, _ = run("umount", filepath.Join(h.dir, "root", "overlay"))
+	return errors.Join(errs...)
+}
+
+// waitFor polls f, for things that give no notice, until it succeeds or time is up.
+func waitFor(limit time.Duration, what string, f func() error) error {
+	deadline := time.Now().Add(limit)
+	for {
+		err := f()
+		if err == nil {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s not ready after %s: %w", what, limit, err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
