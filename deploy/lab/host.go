@@ -3,10 +3,11 @@ package lab
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/skerry/skerry/services/agent/podman/engine"
 )
 
 // Host is one Podman host of the lab.
@@ -23,29 +24,24 @@ func (h *Host) veth() string  { return "sk" + h.lab.Name + h.Name }
 // Socket is the path of the host's Podman API.
 func (h *Host) Socket() string { return filepath.Join(h.dir, "podman.sock") }
 
-// podmanArgs are the arguments that choose this host's Podman.
-func (h *Host) podmanArgs() []string {
-	return []string{
-		"nsenter", "--net=/run/netns/" + h.netns(), "podman",
-		"--root", filepath.Join(h.dir, "root"), "--runroot", filepath.Join(h.dir, "run"),
-		"--tmpdir", filepath.Join(h.dir, "tmp"), "--network-config-dir", filepath.Join(h.dir, "net"),
-		"--storage-opt", "additionalimagestore=" + h.lab.imageRoot(),
-	}
+// engine is this host's Podman: roots and a namespace of its own.
+func (h *Host) engine() engine.Options {
+	return engine.Options{Socket: h.Socket(), Dir: h.dir, ImageStore: h.lab.imageRoot(), Netns: "/run/netns/" + h.netns(), Conf: h.lab.conf()}
 }
 
 // Podman runs a podman command on the host, past the agent, and returns its output.
 func (h *Host) Podman(args ...string) (string, error) {
-	all := append(h.podmanArgs(), args...)
-	env := append([]string{"CONTAINERS_CONF=" + h.lab.conf()}, all...)
-	return run("env", env...)
+	argv, env := h.engine().Args(args...)
+	return run("env", append(env, argv...)...)
 }
 
 // up makes the namespace, its link to the bridge, and starts Podman's service.
 func (h *Host) up() error {
-	for _, d := range []string{"root", "run", "tmp", "net", "agent"} {
-		if err := os.MkdirAll(filepath.Join(h.dir, d), 0o755); err != nil {
-			return err
-		}
+	if err := os.MkdirAll(filepath.Join(h.dir, "agent"), 0o755); err != nil {
+		return err
+	}
+	if err := h.engine().Prepare(); err != nil {
+		return err
 	}
 	ns, veth := h.netns(), h.veth()
 	if err := steps(
@@ -64,18 +60,17 @@ func (h *Host) up() error {
 }
 
 func (h *Host) startPodman() error {
-	args := append(h.podmanArgs(), "system", "service", "--time=0", "unix://"+h.Socket())
-	p := h.lab.proc(h.Name+"-podman", args...)
-	p.Env = []string{"CONTAINERS_CONF=" + h.lab.conf()}
+	argv, env := h.engine().ServiceArgs()
+	p := h.lab.proc(h.Name+"-podman", argv...)
+	p.Env = env
 	if err := p.spawn(h.lab.Dir); err != nil {
 		return err
 	}
 	return waitFor(10*time.Second, "Podman of "+h.Name, func() error {
-		c, err := net.Dial("unix", h.Socket())
-		if err == nil {
-			c.Close()
+		if !engine.Answers(h.Socket()) {
+			return errors.New("nobody answers on " + h.Socket())
 		}
-		return err
+		return nil
 	})
 }
 

@@ -34,3 +34,20 @@ func (l *Lab) ImportImage(name, binary string, env ...string) error {
 	}
 	return tar.Wait()
 }
+
+// BuildHello builds the example's image in the versions v1 and v2.
+func (l *Lab) BuildHello() error {
+	binary := filepath.Join(l.Dir, "hello")
+	build := exec.Command("go", "build", "-o", binary, "./deploy/examples/hello")
+	build.Dir = filepath.Dir(filepath.Dir(l.Binary)) // bin/skerry is in the checkout
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build hello: %w: %s", err, out)
+	}
+	for _, v := range []string{"v1", "v2"} {
+		if err := l.ImportImage("skerry-hello:"+v, binary, "VERSION="+v); err != nil {
+			return err
+		}
+	}
+	return nil
+}

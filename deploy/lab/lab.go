@@ -13,6 +13,7 @@ import (
 
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/identity"
+	"github.com/skerry/skerry/services/agent/podman/engine"
 )
 
 // Options are what a lab is made of.
@@ -73,7 +74,7 @@ func Start(ctx context.Context, o Options) (l *Lab, err error) {
 	if err := l.save(); err != nil {
 		return l, err
 	}
-	if err := writeContainersConf(l.conf()); err != nil {
+	if err := os.WriteFile(l.conf(), []byte(engine.Settings()), 0o644); err != nil {
 		return l, err
 	}
 	if err := steps(
@@ -252,4 +253,17 @@ func Open(dir string) (*Lab, error) {
 		h.lab, h.dir = l, filepath.Join(dir, h.Name)
 	}
 	return l, nil
+}
+
+// Status tells of every process whether it runs.
+func (l *Lab) Status() []string {
+	var out []string
+	for _, p := range l.Procs {
+		state := "ended"
+		if p.alive() {
+			state = "running"
+		}
+		out = append(out, fmt.Sprintf("%-14s %-8s pid %d", p.Name, state, p.Pid))
+	}
+	return out
 }

@@ -14,7 +14,7 @@ import (
 func main() {
 	host, _ := os.Hostname()
 	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintf(w, "%s from %s\n", os.Getenv("GREETING"), host)
+		fmt.Fprintf(w, "%s %s from %s\n", os.Getenv("GREETING"), os.Getenv("VERSION"), host)
 	})
 	s := &http.Server{Addr: ":8080", ReadHeaderTimeout: 5 * time.Second}
 	stop := make(chan os.Signal, 1)
