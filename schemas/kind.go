@@ -54,8 +54,8 @@ type Kind struct {
 	// Revisioned is true if every generation is kept in the revisions bucket.
 	// Objects with a controlling owner are not: their owner's history has them.
 	Revisioned bool
-	// Unhonoured lists field paths that are accepted but not acted on yet;
-	// apply warns about each by name.
+	// Unhonoured lists field paths that are accepted but not acted on yet, in the
+	// notation of Warnings; apply warns about each by name.
 	Unhonoured []string
 }
 

@@ -2,19 +2,24 @@
 // api.<user>.<verb>.<resource>, through NATS' service framework, with bodies
 // of any size, and watches over streams. Client and server side.
 //
+// It reads and writes only the subjects api.<user>.<verb>.<resource>, their reply
+// inboxes and, for watches and bodies beyond one message, streams. What always
+// holds: who asks comes from the subject; a write is sent again only if it is certain
+// that nobody got it; memory is bounded on both sides whatever the other one does.
+//
 // Errors are Kubernetes Status errors (k8s.io/apimachinery/pkg/api/errors tests them),
 // or wrap bus.ErrUnreachable when no apiserver answers.
 package api
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/skerry/skerry/bus"
-	"github.com/skerry/skerry/bus/store"
 	"github.com/skerry/skerry/schemas"
 )
 
@@ -62,6 +67,23 @@ type Request struct {
 	Filters []string `json:"filters,omitempty"`
 }
 
+// Verbs lists every verb.
+func Verbs() []Verb {
+	return []Verb{
+		VerbGet, VerbList, VerbWatch, VerbCreate, VerbUpdate, VerbPatch, VerbDelete,
+		VerbDeleteCollection, VerbHistory, VerbState,
+	}
+}
+
+// readOnly tells whether doing it twice is the same as doing it once or never.
+func (v Verb) readOnly() bool {
+	switch v {
+	case VerbGet, VerbList, VerbWatch, VerbHistory, VerbState:
+		return true
+	}
+	return false
+}
+
 // Ref is the object that the request names.
 func (r *Request) Ref() schemas.Ref {
 	return schemas.Ref{Resource: r.Resource, Namespace: r.Namespace, Name: r.Name}
@@ -78,8 +100,8 @@ type Reply struct {
 
 // WatchEvent is one event of a watch: ADDED, MODIFIED, DELETED, BOOKMARK or ERROR.
 type WatchEvent struct {
-	Type   string `json:"type"`
-	Object []byte `json:"object"` // JSON of the object, or of a Status for ERROR
+	Type   string          `json:"type"`
+	Object json.RawMessage `json:"object"` // the object, or a Status for ERROR
 }
 
 // Revision is one kept generation of an object, as VerbHistory returns them.
@@ -87,8 +109,8 @@ type Revision struct {
 	Generation int64     `json:"generation"`
 	Time       time.Time `json:"time"`
 	User       string    `json:"user"`
-	// Object is the desired object of that generation, JSON.
-	Object []byte `json:"object"`
+	// Object is the desired object of that generation.
+	Object json.RawMessage `json:"object"`
 	// Deleted is true for the last state of an object that was then deleted.
 	Deleted bool `json:"deleted,omitempty"`
 	// Current is true for the generation that is desired now.
@@ -100,75 +122,7 @@ type Revision struct {
 type Server interface {
 	// Do answers every verb but watch.
 	Do(ctx context.Context, r *Request) (*Reply, error)
-	// Watch sends events to emit, which blocks under backpressure, until ctx ends
-	// (the client left) or List.TimeoutSeconds passed.
+	// Watch sends events to emit, which blocks under backpressure, until ctx ends:
+	// the client left, or List.TimeoutSeconds passed.
 	Watch(ctx context.Context, r *Request, emit func(WatchEvent) error) error
 }
-
-// Serve registers the endpoints and answers until ctx ends, then drains. At most
-// concurrency requests run at once; more wait in NATS' queue, and beyond that
-// are refused with TooManyRequests.
-func Serve(ctx context.Context, conn *bus.Conn, name, version string, concurrency int, s Server) error {
-	panic("skeleton")
-}
-
-// Client makes requests as the connection's user. Requests time out after 30 s
-// unless ctx ends earlier; idempotent ones (get, list) are retried while no
-// apiserver answers, for up to RetryFor.
-type Client struct {
-	conn  *bus.Conn
-	table *schemas.Table
-	// RetryFor bounds waiting for an apiserver; 0 means not to wait.
-	RetryFor time.Duration
-}
-
-// NewClient returns a client that decodes the kinds in table.
-func NewClient(conn *bus.Conn, table *schemas.Table) *Client {
-	return &Client{conn: conn, table: table, RetryFor: 5 * time.Second}
-}
-
-// Do sends r (User is ignored: it is the connection's) and returns the raw reply.
-func (c *Client) Do(ctx context.Context, r *Request) (*Reply, error) { panic("skeleton") }
-
-// Get, Create, … are Do with typed objects.
-func (c *Client) Get(ctx context.Context, ref schemas.Ref) (schemas.Object, error) { panic("skeleton") }
-
-// Create creates obj and returns it as stored.
-func (c *Client) Create(ctx context.Context, r schemas.Resource, obj schemas.Object) (schemas.Object, error) {
-	panic("skeleton")
-}
-
-// Update replaces obj (at its resourceVersion if set); subresource "" or "status".
-func (c *Client) Update(ctx context.Context, r schemas.Resource, obj schemas.Object, subresource string) (schemas.Object, error) {
-	panic("skeleton")
-}
-
-// Patch patches the object; subresource "" or "status".
-func (c *Client) Patch(ctx context.Context, ref schemas.Ref, pt types.PatchType, patch []byte, subresource string) (schemas.Object, error) {
-	panic("skeleton")
-}
-
-// Delete deletes the object.
-func (c *Client) Delete(ctx context.Context, ref schemas.Ref, o metav1.DeleteOptions) error {
-	panic("skeleton")
-}
-
-// List returns the objects of r that o selects, paging through all of them, and
-// the list's resourceVersion.
-func (c *Client) List(ctx context.Context, r schemas.Resource, ns schemas.Namespace, o metav1.ListOptions) ([]schemas.Object, string, error) {
-	panic("skeleton")
-}
-
-// Watch calls f with each event from o.ResourceVersion on until ctx ends, f fails or
-// the server ends it (nil). 410 Gone arrives as a Status error: list again.
-func (c *Client) Watch(ctx context.Context, r schemas.Resource, ns schemas.Namespace, o metav1.ListOptions, f func(eventType string, obj schemas.Object) error) error {
-	panic("skeleton")
-}
-
-// History returns the kept revisions of an object, oldest first, the current one last.
-func (c *Client) History(ctx context.Context, ref schemas.Ref) ([]Revision, error) {
-	panic("skeleton")
-}
-
-// StateLister lists state keys through the apiserver: how an agent sees its work orders.
-func (c *Client) StateLister() store.Lister { panic("skeleton") }

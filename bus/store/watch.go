@@ -92,16 +92,20 @@ type watch struct {
 	dropped int // messages that the client dropped, as known
 
 	state  *state
-	held   backlog[Event]  // to the reader
-	early  backlog[record] // live changes that came before the list they wait for
+	fresh  []Event         // to the reader: from a list
+	held   backlog[Event]  // to the reader, after fresh: live changes
+	early  backlog[record] // live changes that wait for a list
 	synced bool
 	busy   bool // a list is under way
 	asking bool // a check is under way
 	dirty  bool // something was or may have been missed: list
-	gap    time.Duration
-	notYet *time.Timer // runs until the next list may start
-	wait   bool        // notYet is running
-	missed Revision    // the newest revision that a check found and the wire had not brought
+
+	gap    time.Duration // between lists
+	notYet *time.Timer   // runs until the next list may start
+	wait   bool          // notYet is running
+	listAt time.Time     // when the last list came in
+	behind int           // lists in a row that were older than what was seen
+	missed Revision      // what a check found and the wire had not brought yet
 }
 
 type listed struct {
@@ -132,7 +136,7 @@ func (w *watch) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case out <- head:
-			w.held.pop()
+			w.took()
 		case m := <-w.wire:
 			w.message(m)
 		case l := <-w.lists:
@@ -140,11 +144,12 @@ func (w *watch) run(ctx context.Context) {
 			w.list(l)
 		case c := <-w.checks:
 			w.asking = false
-			if d := w.checked(c); d > 0 {
-				check.Reset(d)
+			if w.checked(c) {
+				check.Reset(settleAfter)
 			}
 		case <-w.again:
-			w.dirty, w.gap = true, 0
+			w.dirty, w.wait, w.gap = true, true, 0
+			w.notYet.Reset(jitter(minListGap))
 		case <-w.notYet.C:
 			w.wait = false
 		case <-check.C:
@@ -164,17 +169,30 @@ func (w *watch) drain() {
 	}
 }
 
+// head is what the reader gets next; without anything the channel is nil.
 func (w *watch) head() (chan<- Event, Event) {
+	if len(w.fresh) > 0 {
+		return w.out, w.fresh[0]
+	}
 	if e, ok := w.held.first(); ok {
 		return w.out, e
 	}
 	return nil, Event{}
 }
 
+func (w *watch) took() {
+	if len(w.fresh) > 0 {
+		w.fresh[0] = Event{}
+		w.fresh = w.fresh[1:]
+		return
+	}
+	w.held.pop()
+}
+
 // listIfDue starts a list if one is wanted, none is under way, the reader has taken
 // what was held (or there would be no room for the difference) and the pause is over.
 func (w *watch) listIfDue(ctx context.Context) {
-	if !w.dirty || w.busy || w.wait || !w.held.empty() {
+	if !w.dirty || w.busy || w.wait || len(w.fresh) > 0 || !w.held.empty() {
 		return
 	}
 	if err := w.subscribe(); err != nil {
@@ -182,7 +200,6 @@ func (w *watch) listIfDue(ctx context.Context) {
 		return
 	}
 	w.dirty, w.busy = false, true
-	w.early.reset()
 	if w.gap == 0 {
 		w.gap = minListGap
 	}
@@ -201,26 +218,6 @@ func (w *watch) retry() {
 	w.gap = min(max(2*w.gap, minListGap), maxListGap)
 	w.wait = true
 	w.notYet.Reset(jitter(w.gap))
-}
-
-// read lists. What the stream's leader has now must be in it: a replica that lags
-// could answer with less than what the subscriptions were too late for.
-func (w *watch) read(ctx context.Context) listed {
-	if err := w.store.conn.NC.FlushWithContext(ctx); err != nil {
-		return listed{err: err}
-	}
-	var last Revision
-	if w.direct {
-		var err error
-		if last, err = w.store.Last(ctx); err != nil {
-			return listed{err: err}
-		}
-	}
-	entries, rev, err := w.lister.List(ctx, w.filters...)
-	if err == nil && rev < last {
-		err = errBusy
-	}
-	return listed{entries: entries, rev: rev, err: err}
 }
 
 // subscribe subscribes to all filters, once; the client renews subscriptions itself.

@@ -18,10 +18,9 @@ import (
 
 // Acceptor answers stream requests that somebody else's subscription receives.
 type Acceptor struct {
-	conn    *bus.Conn
-	peer    string
-	handler Handler
-	timing  timing
+	conn   *bus.Conn
+	peer   string
+	timing timing
 
 	mu      sync.Mutex
 	free    int
@@ -31,8 +30,8 @@ type Acceptor struct {
 
 // NewAcceptor returns an acceptor for at most limit streams at once. Its owner
 // calls Wait at the end.
-func NewAcceptor(conn *bus.Conn, peer string, limit int, h Handler) *Acceptor {
-	return &Acceptor{conn: conn, peer: peer, handler: h, timing: defaultTiming(), free: limit}
+func NewAcceptor(conn *bus.Conn, peer string, limit int) *Acceptor {
+	return &Acceptor{conn: conn, peer: peer, timing: defaultTiming(), free: limit}
 }
 
 // Wait refuses what comes from now on and waits for running handlers.
@@ -65,9 +64,9 @@ func (a *Acceptor) release() {
 	a.running.Done()
 }
 
-// Accept starts the handler for the request m and returns at once. ctx is the
-// service's: its end ends the handler.
-func (a *Acceptor) Accept(ctx context.Context, m *nats.Msg) {
+// Accept starts h for the request m and returns at once. ctx is the service's: its
+// end ends the handler.
+func (a *Acceptor) Accept(ctx context.Context, m *nats.Msg, h Handler) {
 	who, err := userOf(m.Subject)
 	if err == nil && !validID(m.Header.Get(HeaderStream)) {
 		err = apierrors.NewBadRequest("the request proposes no stream")
@@ -81,12 +80,12 @@ func (a *Acceptor) Accept(ctx context.Context, m *nats.Msg) {
 	}
 	go func() {
 		defer a.release()
-		a.run(ctx, m, who)
+		a.run(ctx, m, who, h)
 	}()
 }
 
 // run calls the handler, and ends what it accepted.
-func (a *Acceptor) run(service context.Context, m *nats.Msg, who bus.User) {
+func (a *Acceptor) run(service context.Context, m *nats.Msg, who bus.User, h Handler) {
 	ctx, cancel := context.WithCancel(bus.WithTrace(service, m.Header.Get(bus.TraceHeader)))
 	defer cancel()
 	var s *Stream
@@ -98,7 +97,7 @@ func (a *Acceptor) run(service context.Context, m *nats.Msg, who bus.User) {
 		s, err = a.open(m, who, cancel)
 		return s, err
 	}
-	err := a.call(ctx, m, who, accept)
+	err := a.call(m, func() error { return h(ctx, who, m.Data, accept) })
 	if service.Err() != nil && errors.Is(err, context.Canceled) {
 		err = apierrors.NewServiceUnavailable("the service is stopping")
 	}
@@ -117,14 +116,14 @@ func (a *Acceptor) run(service context.Context, m *nats.Msg, who bus.User) {
 }
 
 // call turns a panic into an error: one bad request must not end the service.
-func (a *Acceptor) call(ctx context.Context, m *nats.Msg, who bus.User, accept func() (*Stream, error)) (err error) {
+func (a *Acceptor) call(m *nats.Msg, h func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			a.conn.Log.Error("stream handler panicked", "subject", m.Subject, "panic", p, "stack", string(debug.Stack()))
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
-	return a.handler(ctx, who, m.Data, accept)
+	return h()
 }
 
 // open subscribes to the dialler's frames and tells it so.

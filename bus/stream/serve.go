@@ -31,14 +31,14 @@ func ServeNode(ctx context.Context, conn *bus.Conn, node schemas.NodeName, verb 
 // peer is this side's token in the streams' subjects. Services that share a queue
 // group share the streams; queue "" is none. At most limit streams at once.
 func Serve(ctx context.Context, conn *bus.Conn, subject, queue, peer string, limit int, h Handler) error {
-	a := NewAcceptor(conn, peer, limit, h)
+	a := NewAcceptor(conn, peer, limit)
 	defer a.Wait()
-	return serve(ctx, conn, subject, queue, a)
+	return serve(ctx, conn, subject, queue, a, h)
 }
 
-func serve(ctx context.Context, conn *bus.Conn, subject, queue string, a *Acceptor) error {
+func serve(ctx context.Context, conn *bus.Conn, subject, queue string, a *Acceptor, h Handler) error {
 	// A queue group without a name is a plain subscription.
-	sub, err := conn.NC.QueueSubscribe(subject, queue, func(m *nats.Msg) { a.Accept(ctx, m) })
+	sub, err := conn.NC.QueueSubscribe(subject, queue, func(m *nats.Msg) { a.Accept(ctx, m, h) })
 	if err != nil {
 		return fmt.Errorf("serve %s: %w", subject, err)
 	}

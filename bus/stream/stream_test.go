@@ -48,12 +48,12 @@ func servePair(t testing.TB, limit int, tm timing, h Handler) *pair {
 func serveOn(t testing.TB, conn *bus.Conn, limit int, tm timing, h Handler) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	a := NewAcceptor(conn, "n1", limit, h)
+	a := NewAcceptor(conn, "n1", limit)
 	a.timing = tm
 	ended := make(chan error, 1)
 	before := conn.NC.NumSubscriptions()
 	go func() {
-		err := serve(ctx, conn, bus.NodeSubject("n1", "*", "test"), "", a)
+		err := serve(ctx, conn, bus.NodeSubject("n1", "*", "test"), "", a, h)
 		a.Wait()
 		ended <- err
 	}()

@@ -3,11 +3,19 @@
 //
 // It only reads. What always holds: objects handed out are shared and must not be
 // changed (DeepCopy first); an object's resourceVersion is the highest revision of
-// its parts; handlers see changes of one object in order.
+// its parts, and never goes back; handlers see changes of one object in order.
 package view
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/store"
@@ -23,7 +31,8 @@ const (
 	Deleted
 )
 
-// Change is one change of a joined object.
+// Change is one change of a joined object. An object that was deleted and made again
+// under its name is first Deleted, then Added.
 type Change struct {
 	Type     ChangeType
 	Ref      schemas.Ref
@@ -32,48 +41,235 @@ type Change struct {
 	Revision store.Revision
 }
 
-// Parts are an object's own keys with their revisions, for compare-and-swap by
-// the writer of that prefix. A zero Entry means the key is not there (its Revision
-// may be that of a delete marker).
-type Parts struct {
-	Desired, Current store.Entry
-	// Assigned and Observed are of pods (and Observed of nodes).
-	Assigned, Observed store.Entry
+// View is the copy. Safe for concurrent use.
+type View struct {
+	conn  *bus.Conn
+	table *schemas.Table
+	log   *slog.Logger
+
+	// turn is held while a change is taken in and handed out, and while a handler
+	// is added: it puts them in order. It comes before mu.
+	turn     sync.Mutex
+	handlers []*handler
+
+	mu      sync.RWMutex
+	objects map[schemas.Ref]*object
+	index   index
+	rev     store.Revision
+	waiters []waiter
+	odd     map[bus.Key]bool // keys that were logged as not understood
+
+	synced     chan struct{}
+	markSynced sync.Once
 }
 
-// View is the copy. Safe for concurrent use.
-type View struct{}
+type handler struct {
+	f    func(Change)
+	gone atomic.Bool
+}
+
+type waiter struct {
+	rev  store.Revision
+	done chan struct{}
+}
 
 // New returns a view of the kinds in table; nothing is read before Run.
-func New(conn *bus.Conn, table *schemas.Table) *View { panic("skeleton") }
+func New(conn *bus.Conn, table *schemas.Table) *View {
+	return &View{
+		conn:    conn,
+		table:   table,
+		log:     conn.Log,
+		objects: map[schemas.Ref]*object{},
+		index:   newIndex(),
+		odd:     map[bus.Key]bool{},
+		synced:  make(chan struct{}),
+	}
+}
 
 // Run follows the state until ctx ends. It returns only ctx's error.
-func (v *View) Run(ctx context.Context) error { panic("skeleton") }
+func (v *View) Run(ctx context.Context) error {
+	for e := range store.New(v.conn, bus.BucketState).Watch(ctx, nil, ">") {
+		v.take(e)
+	}
+	return ctx.Err()
+}
 
 // WaitSynced blocks until the first list is in.
-func (v *View) WaitSynced(ctx context.Context) error { panic("skeleton") }
+func (v *View) WaitSynced(ctx context.Context) error {
+	select {
+	case <-v.synced:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the first list: %w", ctx.Err())
+	}
+}
 
 // WaitFor blocks until the view reflects rev (a write of one's own, or store.Last).
-func (v *View) WaitFor(ctx context.Context, rev store.Revision) error { panic("skeleton") }
+func (v *View) WaitFor(ctx context.Context, rev store.Revision) error {
+	v.mu.Lock()
+	if v.rev >= rev {
+		v.mu.Unlock()
+		return nil
+	}
+	w := waiter{rev: rev, done: make(chan struct{})}
+	v.waiters = append(v.waiters, w)
+	v.mu.Unlock()
+	select {
+	case <-w.done:
+		return nil
+	case <-ctx.Done():
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.waiters = slices.DeleteFunc(v.waiters, func(o waiter) bool { return o.done == w.done })
+	return fmt.Errorf("wait for revision %d (at %d): %w", rev, v.rev, ctx.Err())
+}
 
 // Revision is the newest revision the view reflects.
-func (v *View) Revision() store.Revision { panic("skeleton") }
-
-// Get returns the joined object, shared: do not change it.
-func (v *View) Get(ref schemas.Ref) (schemas.Object, bool) { panic("skeleton") }
-
-// List returns the objects of a resource in a namespace ("" for all), sorted by
-// namespace and name, shared: do not change them.
-func (v *View) List(r schemas.Resource, ns schemas.Namespace) []schemas.Object { panic("skeleton") }
-
-// OwnedBy returns the objects whose controller or other owner reference names uid.
-func (v *View) OwnedBy(uid string) []schemas.Ref { panic("skeleton") }
-
-// Parts returns the keys that make up the object, with their revisions.
-func (v *View) Parts(ref schemas.Ref) Parts { panic("skeleton") }
+func (v *View) Revision() store.Revision {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.rev
+}
 
 // Handle registers f for every change from now on; existing objects come first as
 // Added. It is called until the returned cancel is, and WaitFor(rev) does not
 // return before f has seen the changes up to rev. f must be quick and must not
-// call back into the view's registration.
-func (v *View) Handle(f func(Change)) (cancel func()) { panic("skeleton") }
+// call back into the view's registration, nor wait for a revision.
+func (v *View) Handle(f func(Change)) (cancel func()) {
+	h := &handler{f: f}
+	v.turn.Lock()
+	defer v.turn.Unlock()
+	for _, c := range v.existing() {
+		f(c)
+	}
+	v.handlers = append(v.handlers, h)
+	return func() { h.gone.Store(true) }
+}
+
+// existing are all objects as Added, in the order of their resourceVersions.
+func (v *View) existing() []Change {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	all := make([]Change, 0, len(v.objects))
+	for ref, o := range v.objects {
+		if o.joined != nil {
+			all = append(all, Change{Type: Added, Ref: ref, Object: o.joined, Revision: o.rev})
+		}
+	}
+	slices.SortFunc(all, func(a, b Change) int { return cmp.Compare(a.Revision, b.Revision) })
+	return all
+}
+
+// take takes in one event of the watch, hands the changes out, and then lets those
+// go on who waited for its revision.
+func (v *View) take(e store.Event) {
+	v.turn.Lock()
+	defer v.turn.Unlock()
+	if !e.Synced && !e.Progress {
+		v.handOut(v.apply(e.Entry))
+	}
+	listing := !e.Synced && !v.isSynced()
+	v.mu.Lock()
+	if e.Synced || e.Progress {
+		v.rev = e.Revision // may go back if the bucket was made anew
+	} else if !listing {
+		// Before the first list is complete nothing is promised.
+		v.rev = max(v.rev, e.Revision)
+	}
+	v.wake()
+	v.mu.Unlock()
+	if e.Synced {
+		v.markSynced.Do(func() { close(v.synced) })
+	}
+}
+
+func (v *View) isSynced() bool {
+	select {
+	case <-v.synced:
+		return true
+	default:
+		return false
+	}
+}
+
+func (v *View) handOut(changes []Change) {
+	if len(changes) == 0 {
+		return
+	}
+	v.handlers = slices.DeleteFunc(v.handlers, func(h *handler) bool { return h.gone.Load() })
+	for _, c := range changes {
+		for _, h := range v.handlers {
+			if !h.gone.Load() {
+				h.f(c)
+			}
+		}
+	}
+}
+
+// wake lets waiters go on; v.mu is held.
+func (v *View) wake() {
+	v.waiters = slices.DeleteFunc(v.waiters, func(w waiter) bool {
+		if w.rev > v.rev {
+			return false
+		}
+		close(w.done)
+		return true
+	})
+}
+
+// Get returns the joined object, shared: do not change it.
+func (v *View) Get(ref schemas.Ref) (schemas.Object, bool) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	o := v.objects[ref]
+	if o == nil || o.joined == nil {
+		return nil, false
+	}
+	return o.joined, true
+}
+
+// List returns the objects of a resource in a namespace ("" for all), sorted by
+// namespace and name, shared: do not change them.
+func (v *View) List(r schemas.Resource, ns schemas.Namespace) []schemas.Object {
+	v.mu.RLock()
+	refs := v.index.in(r, ns)
+	found := make([]schemas.Object, len(refs))
+	for i, ref := range refs {
+		found[i] = v.objects[ref].joined
+	}
+	v.mu.RUnlock()
+	slices.SortFunc(found, byName)
+	return found
+}
+
+// OwnedBy returns the objects whose controller or other owner reference names uid,
+// sorted by resource, namespace and name.
+func (v *View) OwnedBy(uid string) []schemas.Ref {
+	v.mu.RLock()
+	refs := v.index.owners.list(types.UID(uid))
+	v.mu.RUnlock()
+	slices.SortFunc(refs, byRef)
+	return refs
+}
+
+// PodsOn returns the pods of a node ("" for those that are not placed), sorted by
+// namespace and name, shared: do not change them.
+func (v *View) PodsOn(node schemas.NodeName) []schemas.Object {
+	v.mu.RLock()
+	refs := v.index.nodes.list(node)
+	found := make([]schemas.Object, len(refs))
+	for i, ref := range refs {
+		found[i] = v.objects[ref].joined
+	}
+	v.mu.RUnlock()
+	slices.SortFunc(found, byName)
+	return found
+}
+
+// Settle returns once every change that a Get or List before it could see has been
+// handed to the handlers. A handler must not call it.
+func (v *View) Settle() {
+	v.turn.Lock()
+	defer v.turn.Unlock()
+}

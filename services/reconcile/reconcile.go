@@ -2,33 +2,129 @@
 // retries with exponential back-off and jitter, in one place. It is a library that
 // services share, not a service.
 //
-// What always holds: one key is reconciled by one worker at a time; a key that was
-// added while it ran runs again; nothing is retried in a tight loop.
+// It reads and writes nothing itself. What always holds: one key is reconciled by
+// one worker at a time; a key that was added while it ran runs again; nothing is
+// retried in a tight loop; a panic of a reconciler is an error of that key.
 package reconcile
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"math/rand/v2"
+	"runtime/debug"
 	"time"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/util/workqueue"
+)
+
+const (
+	firstRetry = 10 * time.Millisecond
+	lastRetry  = 30 * time.Second
+	// quietRetries is how many failures in a row are expected of a healthy key:
+	// conflicts with another writer. Only more than that is worth a warning.
+	quietRetries = 3
 )
 
 // Func reconciles one key and says when to come back (0: when something changes).
 // It is told nothing about the event that triggered it.
 type Func[K comparable] func(ctx context.Context, key K) (after time.Duration, err error)
 
-// Loop is a queue of keys and the workers that reconcile them.
-type Loop[K comparable] struct{}
+// Loop is a queue of keys and the workers that reconcile them. Every loop must be
+// run: its queue holds goroutines that end when Run returns.
+type Loop[K comparable] struct {
+	workers int
+	log     *slog.Logger
+	f       Func[K]
+	queue   workqueue.TypedRateLimitingInterface[K]
+}
 
 // New returns a loop named name (for logs) with the given number of workers.
 func New[K comparable](name string, workers int, log *slog.Logger, f Func[K]) *Loop[K] {
-	panic("skeleton")
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Loop[K]{
+		workers: max(workers, 1),
+		log:     log.With("loop", name),
+		f:       f,
+		queue: workqueue.NewTypedRateLimitingQueue[K](jittered[K]{
+			workqueue.NewTypedItemExponentialFailureRateLimiter[K](firstRetry, lastRetry),
+		}),
+	}
 }
 
 // Add queues key now; AddAfter after d. Both coalesce.
-func (l *Loop[K]) Add(key K) { panic("skeleton") }
+func (l *Loop[K]) Add(key K) { l.queue.Add(key) }
 
 // AddAfter queues key once d has passed.
-func (l *Loop[K]) AddAfter(key K, d time.Duration) { panic("skeleton") }
+func (l *Loop[K]) AddAfter(key K, d time.Duration) { l.queue.AddAfter(key, d) }
 
 // Run works until ctx ends and waits for the workers.
-func (l *Loop[K]) Run(ctx context.Context) error { panic("skeleton") }
+func (l *Loop[K]) Run(ctx context.Context) error {
+	var g errgroup.Group
+	for range l.workers {
+		g.Go(func() error {
+			for l.next(ctx) {
+			}
+			return nil
+		})
+	}
+	<-ctx.Done()
+	l.queue.ShutDown()
+	_ = g.Wait()
+	return ctx.Err()
+}
+
+// next reconciles one key; false means that the queue has been shut down.
+func (l *Loop[K]) next(ctx context.Context) bool {
+	key, shutdown := l.queue.Get()
+	if shutdown {
+		return false
+	}
+	defer l.queue.Done(key)
+	if ctx.Err() != nil {
+		return true
+	}
+	after, err := l.call(ctx, key)
+	if ctx.Err() != nil {
+		return true
+	}
+	if err != nil {
+		level := slog.LevelDebug
+		if l.queue.NumRequeues(key) >= quietRetries {
+			level = slog.LevelWarn
+		}
+		l.log.Log(ctx, level, "reconcile failed", "key", key, "retries", l.queue.NumRequeues(key), "error", err)
+		l.queue.AddRateLimited(key)
+		return true
+	}
+	l.queue.Forget(key)
+	if after > 0 {
+		l.queue.AddAfter(key, after)
+	}
+	return true
+}
+
+// call keeps one object that trips a reconciler from taking all others down.
+func (l *Loop[K]) call(ctx context.Context, key K) (after time.Duration, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			l.log.Error("reconcile panicked", "key", key, "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("reconcile %v: panic: %v", key, p)
+		}
+	}()
+	return l.f(ctx, key)
+}
+
+// jittered spreads a limiter's delays over their upper half, so that keys which
+// failed together do not come back together.
+type jittered[K comparable] struct {
+	workqueue.TypedRateLimiter[K]
+}
+
+func (j jittered[K]) When(key K) time.Duration {
+	d := j.TypedRateLimiter.When(key)
+	return d/2 + rand.N(d/2+1)
+}

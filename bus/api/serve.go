@@ -1,0 +1,240 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/stream"
+)
+
+const (
+	// waitingPerSlot is how many requests may wait for each that runs.
+	waitingPerSlot = 16
+	// maxWaitingBytes is how many bytes of bodies may be here.
+	maxWaitingBytes = 64 << 20
+)
+
+// server is the running half of Serve.
+type server struct {
+	conn    *bus.Conn
+	server  Server
+	slots   chan struct{} // one for each request that runs
+	offers  chan struct{} // one for each reply that waits for its client
+	uploads *stream.Acceptor
+	watches *stream.Acceptor
+
+	running  sync.WaitGroup
+	mu       sync.Mutex
+	stopping bool
+	inFlight int
+	limit    int
+	bytes    int
+	counts   map[Verb]*count
+}
+
+type count struct {
+	requests, errors, refused uint64
+	spent                     time.Duration
+}
+
+func newServer(conn *bus.Conn, concurrency int, s Server) *server {
+	return &server{
+		conn:    conn,
+		server:  s,
+		slots:   make(chan struct{}, concurrency),
+		offers:  make(chan struct{}, maxOffers),
+		uploads: stream.NewAcceptor(conn, bus.PeerAPIServer, maxUploads),
+		watches: stream.NewAcceptor(conn, bus.PeerAPIServer, maxWatches),
+		limit:   concurrency * (1 + waitingPerSlot),
+		counts:  map[Verb]*count{},
+	}
+}
+
+// wait refuses what comes from now on and waits for what runs.
+func (s *server) wait() {
+	s.mu.Lock()
+	s.stopping = true
+	s.mu.Unlock()
+	s.running.Wait()
+	s.uploads.Wait()
+	s.watches.Wait()
+}
+
+// request takes one request in and returns at once.
+func (s *server) request(ctx context.Context, m *nats.Msg) {
+	if m.Header.Get(stream.HeaderStream) != "" {
+		s.uploads.Accept(ctx, m, s.upload(m.Subject))
+		return
+	}
+	if err := s.enter(m); err != nil {
+		s.respondError(m.Reply, err, true)
+		return
+	}
+	go func() {
+		defer s.leave(m)
+		s.inline(ctx, m)
+	}()
+}
+
+// enter counts m in, or says why there is no room for it.
+func (s *server) enter(m *nats.Msg) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping {
+		return apierrors.NewServiceUnavailable("the apiserver is stopping")
+	}
+	if s.inFlight >= s.limit || s.bytes+len(m.Data) > maxWaitingBytes {
+		if _, verb, _, err := bus.ParseAPISubject(m.Subject); err == nil {
+			s.count(Verb(verb)).refused++
+		}
+		return apierrors.NewTooManyRequests("too many requests are waiting", 1)
+	}
+	s.inFlight++
+	s.bytes += len(m.Data)
+	s.running.Add(1)
+	return nil
+}
+
+func (s *server) leave(m *nats.Msg) {
+	s.mu.Lock()
+	s.inFlight--
+	s.bytes -= len(m.Data)
+	s.mu.Unlock()
+	s.running.Done()
+}
+
+// count needs s.mu.
+func (s *server) count(v Verb) *count {
+	c := s.counts[v]
+	if c == nil {
+		c = &count{}
+		s.counts[v] = c
+	}
+	return c
+}
+
+// inline answers a request that is one message.
+func (s *server) inline(ctx context.Context, m *nats.Msg) {
+	r, timeout, err := decodeRequest(m.Subject, []byte(m.Header.Get(headerRequest)), m.Data)
+	if err != nil {
+		s.respondError(m.Reply, err, false)
+		return
+	}
+	ctx, cancel := context.WithTimeout(bus.WithTrace(ctx, m.Header.Get(bus.TraceHeader)), timeout)
+	defer cancel()
+	release, err := s.acquire(ctx)
+	if err != nil {
+		s.respondError(m.Reply, err, true)
+		return
+	}
+	defer release()
+	reply, err := s.do(ctx, r)
+	if err != nil {
+		s.respondError(m.Reply, err, false)
+		return
+	}
+	s.respond(ctx, m, r, reply, release)
+}
+
+// upload answers a request whose body comes over a stream.
+func (s *server) upload(subject string) stream.Handler {
+	return func(ctx context.Context, _ bus.User, hello []byte, accept func() (*stream.Stream, error)) error {
+		r, timeout, err := decodeRequest(subject, hello, nil)
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		st, err := accept()
+		if err != nil {
+			return err
+		}
+		if r.Body, err = st.RecvMessage(ctx, MaxBody); err != nil {
+			return err
+		}
+		release, err := s.acquire(ctx)
+		if err != nil {
+			return err
+		}
+		defer release()
+		reply, err := s.do(ctx, r)
+		if err != nil {
+			return err
+		}
+		release()
+		head, err := encodeReply(replyHead{Warnings: reply.Warnings, Created: reply.Created})
+		if err != nil {
+			return err
+		}
+		if err := st.SendMessage(ctx, head); err != nil {
+			return err
+		}
+		return st.SendMessage(ctx, reply.Body)
+	}
+}
+
+// acquire waits for a slot. The returned function frees it, once.
+func (s *server) acquire(ctx context.Context) (release func(), err error) {
+	select {
+	case s.slots <- struct{}{}:
+		return sync.OnceFunc(func() { <-s.slots }), nil
+	case <-ctx.Done():
+		return nil, apierrors.NewTooManyRequests("the request waited too long for its turn", 1)
+	}
+}
+
+// do runs one request and counts it.
+func (s *server) do(ctx context.Context, r *Request) (reply *Reply, err error) {
+	start := time.Now()
+	err = s.call(ctx, r, func() error {
+		reply, err = s.server.Do(ctx, r)
+		if err == nil && reply == nil {
+			reply = &Reply{}
+		}
+		return err
+	})
+	if err == nil && len(reply.Body) > maxReply {
+		err = apierrors.NewInternalError(fmt.Errorf("the reply has %d bytes, more than %d: list in smaller pages", len(reply.Body), maxReply))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.count(r.Verb)
+	c.requests++
+	c.spent += time.Since(start)
+	if err != nil {
+		c.errors++
+	}
+	return reply, err
+}
+
+// call turns panics into errors, and logs those that clients cannot know to be
+// theirs.
+func (s *server) call(ctx context.Context, r *Request, f func() error) (err error) {
+	log := s.conn.Log.With("user", r.User, "verb", r.Verb, "object", r.Ref().String())
+	defer func() {
+		if p := recover(); p != nil {
+			log.Error("request panicked", "panic", p, "stack", string(debug.Stack()))
+			err = apierrors.NewInternalError(errors.New("the apiserver panicked; its log says where"))
+		}
+	}()
+	err = f()
+	var known apierrors.APIStatus
+	switch {
+	case err == nil || errors.As(err, &known):
+		return err
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return apierrors.NewTimeoutError(fmt.Sprintf("%s %s: %v", r.Verb, r.Ref(), err), 0)
+	case ctx.Err() != nil: // the client left, or this server stops
+		return apierrors.NewServiceUnavailable(fmt.Sprintf("%s %s: the apiserver stopped in the middle of it", r.Verb, r.Ref()))
+	}
+	log.Error("request failed", "error", err)
+	return apierrors.NewInternalError(err)
+}

@@ -1,0 +1,78 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/status"
+	"github.com/skerry/skerry/bus/stream"
+	"github.com/skerry/skerry/schemas"
+)
+
+// Watch calls f with each event from o.ResourceVersion on until ctx ends, f fails or
+// the server ends it (nil). f gets ADDED, MODIFIED, DELETED and, if o allows them,
+// BOOKMARK. 410 Gone arrives as a Status error: list again.
+func (c *Client) Watch(ctx context.Context, r schemas.Resource, ns schemas.Namespace, o metav1.ListOptions, f func(eventType string, obj schemas.Object) error) error {
+	return c.WatchRaw(ctx, r, ns, o, func(e WatchEvent) error {
+		obj, err := decodeObject(c.table, r, e.Object)
+		if err != nil {
+			return err
+		}
+		return f(e.Type, obj)
+	})
+}
+
+// WatchRaw is Watch without decoding the objects.
+func (c *Client) WatchRaw(ctx context.Context, r schemas.Resource, ns schemas.Namespace, o metav1.ListOptions, f func(WatchEvent) error) error {
+	st, err := c.dialWatch(ctx, &Request{Verb: VerbWatch, Resource: r, Namespace: ns, List: &o})
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	for {
+		b, err := st.RecvMessage(ctx, maxReply)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("watch %s: %w", r, err)
+		}
+		e, err := decodeEvent(b)
+		if err != nil {
+			return fmt.Errorf("watch %s: %w", r, err)
+		}
+		if e.Type == string(watch.Error) {
+			return fmt.Errorf("watch %s: %w", r, status.Decode(e.Object))
+		}
+		if err := f(e); err != nil {
+			return err
+		}
+	}
+}
+
+// dialWatch opens the stream, waiting for an apiserver for up to RetryFor.
+func (c *Client) dialWatch(ctx context.Context, r *Request) (*stream.Stream, error) {
+	head, err := encodeRequest(r, 0)
+	if err != nil {
+		return nil, err
+	}
+	subject := bus.APISubject(c.conn.User, string(VerbWatch), r.Resource)
+	retry := c.retries()
+	for {
+		st, err := stream.Dial(ctx, c.conn, subject, head)
+		if err == nil {
+			return st, nil
+		}
+		refused := apierrors.IsTooManyRequests(err) || apierrors.IsServiceUnavailable(err)
+		if !errors.Is(err, bus.ErrUnreachable) && !refused || !retry.wait(ctx) {
+			return nil, fmt.Errorf("%s: %w", what(r), err)
+		}
+	}
+}

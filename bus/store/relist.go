@@ -1,0 +1,184 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/skerry/skerry/bus"
+)
+
+const (
+	// maxBehind is how many lists in a row may be older than what was already seen
+	// before that means that the bucket was made anew, and not that a lister lags.
+	maxBehind = 3
+	// stragglers is how long after a list older changes may still arrive.
+	stragglers = 5 * time.Second
+	// maxMarkers bounds the deleted keys that a watch remembers between lists.
+	maxMarkers = 50_000
+)
+
+// read lists. What the stream's leader has now must be in it: a replica that lags
+// could answer with less than what the subscriptions were too late for.
+func (w *watch) read(ctx context.Context) listed {
+	if err := w.store.flush(ctx); err != nil {
+		return listed{err: err}
+	}
+	var last Revision
+	if w.direct {
+		var err error
+		if last, err = w.store.Last(ctx); err != nil {
+			return listed{err: err}
+		}
+	}
+	entries, rev, err := w.lister.List(ctx, w.filters...)
+	if err == nil && rev < last {
+		err = fmt.Errorf("list is of revision %d, the bucket at %d: %w", rev, last, errBusy)
+	}
+	return listed{entries: entries, rev: rev, err: err}
+}
+
+// flush returns when the server has handled what was sent, subscriptions above all.
+func (s *Store) flush(ctx context.Context) error {
+	if !s.conn.NC.IsConnected() {
+		return bus.ErrUnreachable
+	}
+	ctx, stop := s.attempt(ctx)
+	defer stop()
+	if err := s.conn.NC.FlushWithContext(ctx); err != nil {
+		return fmt.Errorf("flush: %w", requestError(ctx, err))
+	}
+	return nil
+}
+
+// list takes in a list: the difference to what is known goes to the reader, then the
+// changes that came in the meantime.
+func (w *watch) list(l listed) {
+	if l.err != nil {
+		w.store.conn.Log.Debug("list for a watch failed", "bucket", w.store.bucket, "filters", w.filters, "error", l.err)
+		w.retry()
+		return
+	}
+	if l.rev < w.state.seen && !w.direct && w.behind < maxBehind {
+		w.behind++
+		w.retry()
+		return
+	}
+	w.behind, w.gap, w.listAt = 0, 0, time.Now()
+	w.fresh = w.state.merge(l.entries, l.rev)
+	mark := Event{Entry: Entry{Revision: w.state.seen}, Synced: !w.synced, Progress: w.synced}
+	w.fresh = append(w.fresh, mark)
+	w.synced = true
+	for r, ok := w.early.first(); ok; r, ok = w.early.first() {
+		w.early.pop()
+		w.live(r)
+	}
+	if w.early.overflowed() || w.lost() {
+		w.dirty = true
+	}
+	w.early.reset()
+}
+
+// message takes one message from the wire.
+func (w *watch) message(m *nats.Msg) {
+	// Only a full channel makes the client drop messages.
+	if len(w.wire) >= cap(w.wire)-1 && w.lost() {
+		w.dirty = true
+	}
+	r, err := w.store.decode(m)
+	if err != nil {
+		w.store.conn.Log.Warn("watch: skip a message", "subject", m.Subject, "error", err)
+		return
+	}
+	if w.busy || !w.synced {
+		w.early.push(r, len(r.Value))
+		return
+	}
+	w.live(r)
+}
+
+// live takes one change that is newer than the last list, or should be.
+func (w *watch) live(r record) {
+	if w.held.full() {
+		w.dirty = true
+		return
+	}
+	e, gap, stale := w.state.apply(r)
+	if stale {
+		// In order, one connection brings nothing old: the bucket may be a new one.
+		w.dirty = w.dirty || time.Since(w.listAt) > stragglers
+		return
+	}
+	if gap || w.state.markers > maxMarkers {
+		w.dirty = true
+	}
+	w.held.push(e, len(e.Value))
+}
+
+// check looks, now and then, for what neither the wire nor a reconnect told.
+func (w *watch) check(ctx context.Context) {
+	if w.lost() || !w.direct {
+		w.dirty = true
+	}
+	if w.missed > w.state.seen {
+		w.dirty = true
+	}
+	w.missed = 0
+	if w.dirty || w.busy || w.asking || !w.synced || !w.direct {
+		return
+	}
+	w.asking = true
+	seen := w.state.seen
+	go func() { w.checks <- w.ask(ctx, seen) }()
+}
+
+type checked struct {
+	seen  Revision // what had been seen when the check began
+	last  Revision // the bucket's last revision
+	newer Revision // a matching revision after seen, if there is one
+	err   error
+}
+
+// ask asks whether anything that matches is newer than seen.
+func (w *watch) ask(ctx context.Context, seen Revision) checked {
+	c := checked{seen: seen}
+	if c.last, c.err = w.store.Last(ctx); c.err != nil || c.last <= seen {
+		return c
+	}
+	for _, f := range w.filters {
+		m, err := w.store.directMsg(directGet{NextFor: w.store.subject(f), Seq: seen + 1})
+		if err != nil {
+			c.err = err
+			return c
+		}
+		reply, err := w.store.request(ctx, m)
+		if err != nil {
+			c.err = err
+			return c
+		}
+		if n, err := strconv.ParseUint(reply.Header.Get(headerSequence), 10, 64); err == nil {
+			c.newer = max(c.newer, Revision(n))
+		}
+	}
+	return c
+}
+
+// checked acts on the answer; again asks for another look soon: what the bucket has
+// may still be on its way here.
+func (w *watch) checked(c checked) (again bool) {
+	switch {
+	case c.err != nil: // a lost connection shows itself
+	case c.last < c.seen:
+		w.dirty = true
+	case c.newer > w.state.seen:
+		w.missed = c.newer
+		return true
+	case c.newer == 0 && c.last >= w.state.seen && !w.busy:
+		w.state.seen = c.last
+		w.held.push(Event{Entry: Entry{Revision: c.last}, Progress: true}, 0)
+	}
+	return false
+}

@@ -1,0 +1,79 @@
+package view
+
+import (
+	"fmt"
+
+	kjson "sigs.k8s.io/json"
+
+	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/store"
+	"github.com/skerry/skerry/schemas"
+)
+
+// apply takes in one key's change and returns what it does to the joined object.
+func (v *View) apply(e store.Entry) []Change {
+	k, err := bus.ParseStateKey(e.Key)
+	if err != nil {
+		v.logOdd(e.Key, err)
+		return nil
+	}
+	kind := v.table.ByResource(k.Ref.Resource)
+	if kind == nil {
+		v.logOdd(e.Key, fmt.Errorf("no kind for resource %s", k.Ref.Resource))
+		return nil
+	}
+	var obj schemas.Object
+	if !e.Deleted {
+		if obj, err = decode(kind, e.Value); err != nil {
+			v.logOdd(e.Key, err)
+		}
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	o := v.objects[k.Ref]
+	if o == nil {
+		if e.Deleted {
+			return nil
+		}
+		o = &object{}
+		v.objects[k.Ref] = o
+	}
+	o.put(k, e, obj)
+	old := o.joined
+	changes := o.rejoin(kind, k.Ref, e.Revision)
+	v.index.replace(k.Ref, old, o.joined)
+	if o.orphaned() {
+		v.index.orphans[k.Ref] = struct{}{}
+	} else {
+		delete(v.index.orphans, k.Ref)
+	}
+	if o.empty() {
+		delete(v.objects, k.Ref)
+	}
+	return changes
+}
+
+func decode(kind *schemas.Kind, value []byte) (schemas.Object, error) {
+	obj := kind.New()
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(value, obj); err != nil {
+		return nil, fmt.Errorf("decode %s: %w", kind.Kind, err)
+	}
+	obj.GetObjectKind().SetGroupVersionKind(kind.GroupVersionKind())
+	return obj, nil
+}
+
+// logOdd says once per key that it is skipped.
+func (v *View) logOdd(k bus.Key, err error) {
+	v.mu.Lock()
+	said := v.odd[k]
+	if len(v.odd) < maxOdd {
+		v.odd[k] = true
+	}
+	v.mu.Unlock()
+	if !said {
+		v.log.Warn("skip a key of the state that is not understood", "key", k, "error", err)
+	}
+}
+
+// maxOdd bounds the memory of what was logged.
+const maxOdd = 10_000

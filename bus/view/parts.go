@@ -1,0 +1,86 @@
+package view
+
+import (
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/store"
+	"github.com/skerry/skerry/schemas"
+)
+
+// Parts are an object's own keys with their revisions, for compare-and-swap by
+// the writer of that prefix. A zero Entry means that the key is not there; a write
+// of it then names revision 0, which a delete marker does not hinder.
+//
+// They are what is stored, whether or not the join uses it: parts of an earlier
+// object of the name, or of no object, are here too.
+type Parts struct {
+	Desired, Current store.Entry
+	// Assigned and Observed are of pods (and Observed of nodes). Should a pod have
+	// several work orders, Assigned is the newest one of the pod's uid. Observed
+	// is that of the node it is assigned to.
+	Assigned, Observed store.Entry
+	// Objects are the same parts, decoded, shared: do not change them. Nil for a
+	// part that is not there or cannot be decoded.
+	Objects struct {
+		Desired, Current, Assigned, Observed schemas.Object
+	}
+}
+
+// Parts returns the keys that make up the object, with their revisions.
+func (v *View) Parts(ref schemas.Ref) Parts {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	var p Parts
+	o := v.objects[ref]
+	if o == nil {
+		return p
+	}
+	use := o.choose()
+	if use.observed == nil { // nobody's: still its writer's to clean up
+		use.observed = newest(o.observed, "")
+	}
+	if use.assigned == nil {
+		use.assigned = newest(o.assigned, "")
+	}
+	p.Desired, p.Objects.Desired = use.desired.read()
+	p.Current, p.Objects.Current = use.current.read()
+	p.Assigned, p.Objects.Assigned = use.assigned.read()
+	p.Observed, p.Objects.Observed = use.observed.read()
+	return p
+}
+
+// Orphan is a key that belongs to no object: there is no desired object of its
+// name, or it has another uid.
+type Orphan struct {
+	Ref      schemas.Ref
+	Key      bus.Key
+	Prefix   string           // assigned, observed or current: whose it is to remove
+	Node     schemas.NodeName // of assigned and observed keys
+	UID      types.UID        // that the part names
+	Revision store.Revision   // for the delete
+}
+
+// Orphans returns the keys whose writers should remove them, sorted by key. It is
+// for a sweep now and then: no handler is told when one appears.
+func (v *View) Orphans() []Orphan {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	var out []Orphan
+	for ref := range v.index.orphans {
+		o := v.objects[ref]
+		uid, wanted := o.uid()
+		for p := range o.dependents() {
+			if wanted && p.uid() == uid {
+				continue
+			}
+			prefix, _, _ := strings.Cut(string(p.entry.Key), ".")
+			out = append(out, Orphan{Ref: ref, Key: p.entry.Key, Prefix: prefix, Node: p.node, UID: p.uid(), Revision: p.entry.Revision})
+		}
+	}
+	slices.SortFunc(out, func(a, b Orphan) int { return strings.Compare(string(a.Key), string(b.Key)) })
+	return out
+}

@@ -1,0 +1,105 @@
+//go:build unix
+
+package up
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/skerry/skerry/cli/session"
+)
+
+// dataDir is the folder that a cluster, or a node, keeps everything in.
+type dataDir string
+
+// resolve makes the flag absolute; without one, it is the system's folder for root and
+// the user's for others.
+func resolve(s *session.Session, flag string) dataDir {
+	if flag != "" {
+		return dataDir(s.Path(flag))
+	}
+	if os.Geteuid() == 0 {
+		return "/var/lib/skerry"
+	}
+	if d := s.Getenv("XDG_DATA_HOME"); d != "" {
+		return dataDir(filepath.Join(d, "skerry"))
+	}
+	return dataDir(filepath.Join(s.Getenv("HOME"), ".local", "share", "skerry"))
+}
+
+func (d dataDir) path(name string) string { return filepath.Join(string(d), name) }
+
+func (d dataDir) authority() string { return d.path("authority") }
+func (d dataDir) bus() string       { return d.path("bus") }
+func (d dataDir) agent() string     { return d.path("agent") }
+func (d dataDir) log() string       { return d.path("skerry.log") }
+func (d dataDir) nodeCreds() string { return d.path("node.creds") }
+
+// errRunning says that a process owns the data directory.
+type errRunning struct {
+	dir dataDir
+	pid int
+}
+
+func (e errRunning) Error() string {
+	return fmt.Sprintf("skerry is already running on %s (pid %d); `skerry get nodes` shows it, `skerry down --data-dir %s` stops it", e.dir, e.pid, e.dir)
+}
+
+// lock takes the data directory for this process and notes its pid. The kernel
+// releases it when the process ends, however it ends.
+func (d dataDir) lock() (release func(), err error) {
+	if err := os.MkdirAll(string(d), 0o700); err != nil {
+		return nil, fmt.Errorf("make data directory: %w", err)
+	}
+	f, err := os.OpenFile(d.path("skerry.pid"), os.O_RDWR|os.O_CREATE|syscall.O_CLOEXEC, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock data directory: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, errRunning{d, d.pid()}
+		}
+		return nil, fmt.Errorf("lock data directory: %w", err)
+	}
+	if err := f.Truncate(0); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("lock data directory: %w", err)
+	}
+	if _, err := f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("lock data directory: %w", err)
+	}
+	return func() { f.Close() }, nil
+}
+
+// pid is the process that holds the lock, or did last; 0 if none ever did.
+func (d dataDir) pid() int {
+	b, err := os.ReadFile(d.path("skerry.pid"))
+	if err != nil {
+		return 0
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil {
+		return 0
+	}
+	return pid
+}
+
+// running tells whether a process owns the data directory, and which.
+func (d dataDir) running() (int, bool) {
+	f, err := os.OpenFile(d.path("skerry.pid"), os.O_RDWR, 0)
+	if err != nil {
+		return 0, false
+	}
+	defer f.Close()
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return d.pid(), true
+	}
+	return 0, false
+}

@@ -1,0 +1,199 @@
+//go:build unix
+
+package up
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/skerry/skerry/cli/config"
+	"github.com/skerry/skerry/cli/failure"
+	"github.com/skerry/skerry/cli/session"
+	"github.com/skerry/skerry/schemas"
+)
+
+// Host are the flags of commands that run services on this machine.
+type Host struct {
+	DataDir      string `help:"Folder for keys, state and logs (default: /var/lib/skerry, or the user's data folder)." placeholder:"DIR"`
+	Node         string `help:"Name of this machine in the cluster (default: its host name)." placeholder:"NAME"`
+	PodmanSocket string `help:"Socket of Podman's API (default: the host's; one is started if none answers)." placeholder:"PATH"`
+	LogLevel     string `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"${loglevel}" placeholder:"LEVEL"`
+}
+
+// Up is `skerry up`.
+type Up struct {
+	Host
+	Listen  string        `help:"Address that other hosts and clients reach the bus at." default:"127.0.0.1:4222" placeholder:"HOST:PORT"`
+	Nats    string        `help:"Use the NATS server at this URL instead of an embedded one." placeholder:"URL"`
+	TLSCert string        `name:"tls-cert" help:"Certificate of the embedded server, a PEM file." placeholder:"FILE"`
+	TLSKey  string        `name:"tls-key" help:"Its key, a PEM file." placeholder:"FILE"`
+	NoAgent bool          `help:"Control plane only: this machine runs no pods."`
+	Detach  bool          `short:"d" help:"Start in the background, and return when it is ready."`
+	Wait    time.Duration `name:"ready-timeout" help:"How long to wait until it is ready." default:"60s" placeholder:"DURATION"`
+}
+
+// Run implements the command.
+func (c *Up) Run(ctx context.Context, s *session.Session) error {
+	dir := resolve(s, c.DataDir)
+	if pid, ok := dir.running(); ok {
+		s.Printf("Skerry is already running on %s (pid %d).\n", dir, pid)
+		return nil
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return failure.Usage("--tls-cert and --tls-key go together")
+	}
+	if c.Detach {
+		return detach(ctx, s, dir, c.Wait)
+	}
+	release, err := dir.lock()
+	var running errRunning
+	if errors.As(err, &running) {
+		s.Printf("Skerry is already running on %s (pid %d).\n", dir, running.pid)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer release()
+	return c.serve(ctx, s, dir)
+}
+
+// serve runs the cluster until ctx ends or a service fails.
+func (c *Up) serve(ctx context.Context, s *session.Session, dir dataDir) error {
+	begun := s.Now()
+	log := logger(s.Stderr, c.LogLevel)
+	node, err := nodeName(c.Node)
+	if err != nil {
+		return err
+	}
+	cl := &cluster{s: s, dir: dir, log: log, node: node, up: c, failed: make(chan error, 1)}
+	err = session.Within(ctx, c.Wait, cl.start)
+	if err == nil {
+		err = c.announce(s, cl, begun)
+	}
+	if err == nil {
+		select {
+		case <-ctx.Done():
+		case err = <-cl.failed:
+		}
+	}
+	notify(s, err)
+	log.Info("stopping")
+	stopErr := cl.stop()
+	if ctx.Err() != nil {
+		return nil // told to stop: not a failure
+	}
+	return errors.Join(err, stopErr)
+}
+
+// announce writes the admin's context and says what there is now.
+func (c *Up) announce(s *session.Session, cl *cluster, begun time.Time) error {
+	path, err := writeContext(s, cl)
+	if err != nil {
+		return err
+	}
+	token, err := joinToken(cl.authority)
+	if err != nil {
+		return err
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "Skerry is ready after %s.\n", s.Now().Sub(begun).Round(time.Millisecond))
+	fmt.Fprintf(&b, "  bus      %s\n", cl.url)
+	if c.NoAgent {
+		fmt.Fprintf(&b, "  node     none (--no-agent)\n")
+	} else {
+		fmt.Fprintf(&b, "  node     %s, Podman at %s\n", cl.node, cl.podman.socket)
+	}
+	fmt.Fprintf(&b, "  data     %s\n", cl.dir)
+	fmt.Fprintf(&b, "  context  %s in %s\n", contextName, path)
+	if loopback(cl.url) {
+		fmt.Fprintf(&b, "To let other hosts join, start it with --listen ADDRESS:4222.\n")
+	} else {
+		fmt.Fprintf(&b, "On another host: skerry join %s --token %s\n", cl.url, token)
+	}
+	s.Printf("%s", b.String())
+	notifyReady(s, b.String())
+	return nil
+}
+
+// contextName is what `up` calls its context.
+const contextName = "local"
+
+// writeContext makes this cluster the one that the CLI talks to.
+func writeContext(s *session.Session, cl *cluster) (string, error) {
+	path, err := s.ConfigPath()
+	if err != nil {
+		return "", err
+	}
+	f, err := config.Load(path)
+	if err != nil {
+		return "", err
+	}
+	creds, err := cl.credentials(adminService)
+	if err != nil {
+		return "", err
+	}
+	c := config.Context{Name: contextName, Server: cl.url, User: string(adminService.user), CredentialsData: string(creds)}
+	if c.CAData, err = readOptional(cl.up.TLSCert); err != nil {
+		return "", err
+	}
+	f.Set(c)
+	f.CurrentContext = contextName
+	return path, f.Save(path)
+}
+
+func readOptional(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("read certificate: %w", err)
+	}
+	return string(b), nil
+}
+
+func loopback(url string) bool {
+	_, hostport, _ := strings.Cut(url, "://")
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// nodeName is the flag's, or the host's name as a Kubernetes name.
+func nodeName(flag string) (schemas.NodeName, error) {
+	if flag != "" {
+		return schemas.NodeName(flag), nil
+	}
+	h, err := os.Hostname()
+	if err != nil {
+		return "", fmt.Errorf("find the host's name (--node sets one): %w", err)
+	}
+	name := strings.Map(func(r rune) rune {
+		switch {
+		case 'a' <= r && r <= 'z', '0' <= r && r <= '9', r == '-', r == '.':
+			return r
+		}
+		return '-'
+	}, strings.ToLower(h))
+	return schemas.NodeName(strings.Trim(name, "-.")), nil
+}
+
+// logger writes to w from level up.
+func logger(w io.Writer, level string) *slog.Logger {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		l = slog.LevelInfo
+	}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: l}))
+}

@@ -1,0 +1,137 @@
+package decode
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/skerry/skerry/schemas/shape"
+)
+
+// location is one field of a kind's whole type.
+type location struct {
+	parent   string // spec.template.spec.containers[]; "" for the top
+	optional int    // how many of the fields on the way are optional
+}
+
+// unknown says what may have been meant by a field that the struct does not have.
+func (c *checker) unknown(name string, fields []shape.Field) string {
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = f.Name
+	}
+	best := nearest(name, names)
+	if best != "" && slip(name, best) {
+		return fmt.Sprintf("unknown field, did you mean %q?", best)
+	}
+	if parent, ok := c.belongs(name); ok {
+		if parent == "" {
+			return "unknown field, it belongs at the top level"
+		}
+		return "unknown field, it belongs under " + parent
+	}
+	switch {
+	case best != "":
+		return fmt.Sprintf("unknown field, did you mean %q?", best)
+	case len(names) > 0 && len(names) <= 8:
+		return "unknown field, known are " + strings.Join(names, ", ")
+	}
+	return "unknown field"
+}
+
+// belongs finds where in the kind a field of that name exists: the place nearest to
+// where it was written, with the fewest optional fields on the way.
+func (c *checker) belongs(name string) (string, bool) {
+	if c.index == nil {
+		c.index = map[string][]location{}
+		c.collect(c.root, "", 0, nil)
+	}
+	places := c.index[name]
+	if len(places) == 0 {
+		return "", false
+	}
+	here := c.path[:len(c.path)-1]
+	score := func(p location) int {
+		steps := strings.FieldsFunc(strings.ReplaceAll(p.parent, "[]", ".[]"), func(r rune) bool { return r == '.' })
+		common := 0
+		for common < len(steps) && common < len(here) && (steps[common] == here[common] || steps[common] == "[]" && here[common][0] == '[') {
+			common++
+		}
+		return 8*(len(steps)-common+len(here)-common) + p.optional
+	}
+	best := slices.MinFunc(places, func(a, b location) int { return score(a) - score(b) })
+	return best.parent, true
+}
+
+// collect indexes the fields of t and all below it. above guards against types that
+// contain themselves.
+func (c *checker) collect(t reflect.Type, path string, optional int, above []reflect.Type) {
+	t = shape.Deref(t)
+	if shape.Opaque(t) || slices.Contains(above, t) {
+		return
+	}
+	switch t.Kind() {
+	case reflect.Slice, reflect.Map:
+		c.collect(t.Elem(), path+"[]", optional, above)
+	case reflect.Struct:
+		above = append(slices.Clip(above), t)
+		for _, f := range shape.Fields(t) {
+			if path == "" && f.Name == "status" || f.Name == "managedFields" {
+				continue
+			}
+			n := optional
+			if !f.Required {
+				n++
+			}
+			c.index[f.Name] = append(c.index[f.Name], location{parent: path, optional: n})
+			c.collect(f.Type, strings.TrimPrefix(path+"."+f.Name, "."), n, above)
+		}
+	}
+}
+
+// slip tells whether a is b but for case or a slip of one character.
+func slip(a, b string) bool { return strings.EqualFold(a, b) || distance(a, b) <= 1 }
+
+// nearest returns the name that a was probably meant to be, or "".
+func nearest(a string, names []string) string {
+	best, limit := "", max(1, len(a)/3)+1
+	if len(a) > 80 {
+		return ""
+	}
+	for _, name := range names {
+		d := distance(strings.ToLower(a), strings.ToLower(name))
+		if strings.EqualFold(a, name) || a+"s" == name || a == name+"s" {
+			d = 0
+		}
+		if d < limit {
+			best, limit = name, d
+		}
+	}
+	return best
+}
+
+// distance counts the insertions, deletions, replacements and swaps of neighbours
+// that turn a into b.
+func distance(a, b string) int {
+	var before, last []int
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		before, last, row = last, row, make([]int, len(b)+1)
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+	}
+	return row[len(b)]
+}

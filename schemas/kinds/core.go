@@ -1,0 +1,102 @@
+package kinds
+
+import (
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/schemas/column"
+	"github.com/skerry/skerry/schemas/defaults"
+	"github.com/skerry/skerry/schemas/validate"
+)
+
+func namespace() *schemas.Kind {
+	return entry[corev1.Namespace](&schemas.Kind{
+		Resource: schemas.Namespaces, Version: "v1", Kind: "Namespace",
+		Singular: "namespace", ShortNames: []string{"ns"},
+		Default:        defaults.Namespace,
+		Validate:       validate.Namespace,
+		ValidateUpdate: validate.NamespaceUpdate,
+		Columns:        column.Namespace(),
+		StatusWriter:   schemas.StatusController,
+		Revisioned:     true,
+	})
+}
+
+func node() *schemas.Kind {
+	return entry[corev1.Node](&schemas.Kind{
+		Resource: schemas.Nodes, Version: "v1", Kind: "Node",
+		Singular: "node", ShortNames: []string{"no"},
+		Default:        defaults.Node,
+		Validate:       validate.Node,
+		ValidateUpdate: validate.NodeUpdate,
+		Columns:        column.Node(),
+		StatusWriter:   schemas.StatusAgent,
+		Unhonoured:     nodeUnhonoured(),
+	})
+}
+
+func pod() *schemas.Kind {
+	return entry[corev1.Pod](&schemas.Kind{
+		Resource: schemas.Pods, Version: "v1", Kind: "Pod",
+		Singular: "pod", ShortNames: []string{"po"}, Categories: []string{"all"},
+		Namespaced:     true,
+		Default:        defaults.Pod,
+		Validate:       validate.Pod,
+		ValidateUpdate: validate.PodUpdate,
+		Columns:        column.Pod(),
+		StatusWriter:   schemas.StatusAgent,
+		Revisioned:     true,
+		Unhonoured:     podUnhonoured("spec"),
+	})
+}
+
+func configMap() *schemas.Kind {
+	return entry[corev1.ConfigMap](&schemas.Kind{
+		Resource: schemas.ConfigMaps, Version: "v1", Kind: "ConfigMap",
+		Singular: "configmap", ShortNames: []string{"cm"},
+		Namespaced:     true,
+		Default:        defaults.ConfigMap,
+		Validate:       validate.ConfigMap,
+		ValidateUpdate: validate.ConfigMapUpdate,
+		Columns:        column.ConfigMap(),
+		Revisioned:     true,
+	})
+}
+
+func secret() *schemas.Kind {
+	return entry[corev1.Secret](&schemas.Kind{
+		Resource: schemas.Secrets, Version: "v1", Kind: "Secret",
+		Singular:       "secret",
+		Namespaced:     true,
+		Default:        defaults.Secret,
+		Validate:       validate.Secret,
+		ValidateUpdate: validate.SecretUpdate,
+		Columns:        column.Secret(),
+		Revisioned:     true,
+	})
+}
+
+func serviceAccount() *schemas.Kind {
+	return entry[corev1.ServiceAccount](&schemas.Kind{
+		Resource: schemas.ServiceAccounts, Version: "v1", Kind: "ServiceAccount",
+		Singular: "serviceaccount", ShortNames: []string{"sa"},
+		Namespaced:     true,
+		Validate:       validate.ServiceAccount,
+		ValidateUpdate: validate.ServiceAccountUpdate,
+		Columns:        column.ServiceAccount(),
+		Revisioned:     true,
+		Unhonoured:     serviceAccountUnhonoured(),
+	})
+}
+
+func event() *schemas.Kind {
+	return entry[corev1.Event](&schemas.Kind{
+		Resource: schemas.Events, Version: "v1", Kind: "Event",
+		Singular: "event", ShortNames: []string{"ev"},
+		Namespaced:     true,
+		Validate:       validate.Event,
+		ValidateUpdate: validate.EventUpdate,
+		Columns:        column.Event(),
+		Store:          schemas.StoreEvents,
+	})
+}

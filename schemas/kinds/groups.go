@@ -1,0 +1,67 @@
+package kinds
+
+import (
+	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	schedulingv1 "k8s.io/api/scheduling/v1"
+
+	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/schemas/column"
+	"github.com/skerry/skerry/schemas/defaults"
+	"github.com/skerry/skerry/schemas/validate"
+)
+
+func deployment() *schemas.Kind {
+	return entry[appsv1.Deployment](&schemas.Kind{
+		Resource: schemas.Deployments, Version: "v1", Kind: "Deployment",
+		Singular: "deployment", ShortNames: []string{"deploy"}, Categories: []string{"all"},
+		Namespaced:     true,
+		Default:        defaults.Deployment,
+		Validate:       validate.Deployment,
+		ValidateUpdate: validate.DeploymentUpdate,
+		Columns:        column.Deployment(),
+		StatusWriter:   schemas.StatusController,
+		Scale:          true,
+		Revisioned:     true,
+		Unhonoured:     podUnhonoured("spec.template.spec"),
+	})
+}
+
+func replicaSet() *schemas.Kind {
+	return entry[appsv1.ReplicaSet](&schemas.Kind{
+		Resource: schemas.ReplicaSets, Version: "v1", Kind: "ReplicaSet",
+		Singular: "replicaset", ShortNames: []string{"rs"}, Categories: []string{"all"},
+		Namespaced:     true,
+		Default:        defaults.ReplicaSet,
+		Validate:       validate.ReplicaSet,
+		ValidateUpdate: validate.ReplicaSetUpdate,
+		Columns:        column.ReplicaSet(),
+		StatusWriter:   schemas.StatusController,
+		Scale:          true,
+		Revisioned:     true,
+		Unhonoured:     podUnhonoured("spec.template.spec"),
+	})
+}
+
+func lease() *schemas.Kind {
+	return entry[coordinationv1.Lease](&schemas.Kind{
+		Resource: schemas.Leases, Version: "v1", Kind: "Lease",
+		Singular:       "lease",
+		Namespaced:     true,
+		Validate:       validate.Lease,
+		ValidateUpdate: validate.LeaseUpdate,
+		Columns:        column.Lease(),
+	})
+}
+
+func priorityClass() *schemas.Kind {
+	return entry[schedulingv1.PriorityClass](&schemas.Kind{
+		Resource: schemas.PriorityClasses, Version: "v1", Kind: "PriorityClass",
+		Singular: "priorityclass", ShortNames: []string{"pc"},
+		Default:        defaults.PriorityClass,
+		Validate:       validate.PriorityClass,
+		ValidateUpdate: validate.PriorityClassUpdate,
+		Columns:        column.PriorityClass(),
+		Revisioned:     true,
+	})
+}

@@ -1,0 +1,65 @@
+// Package shape tells how encoding/json sees a Go type: its fields by their JSON
+// names, with inlined structs dissolved, and whether it is a value of its own format.
+//
+// Pure: it reads types by reflection. What always holds: a field that
+// encoding/json would not write is not listed, and each name is listed once.
+package shape
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+)
+
+// Field is one field of a struct as JSON has it.
+type Field struct {
+	Name     string
+	Type     reflect.Type
+	Required bool         // no omitempty and no pointer: Kubernetes' mark of required fields
+	Index    []int        // for reflect.Value.FieldByIndex
+	Owner    reflect.Type // the struct that declares it: t, or one that t inlines
+}
+
+// Fields lists the fields of struct type t in their order of declaration.
+func Fields(t reflect.Type) []Field {
+	var fields []Field
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "-" || !f.IsExported() {
+			continue
+		}
+		if name == "" && (f.Anonymous || strings.Contains(options, "inline")) {
+			for _, inner := range Fields(Deref(f.Type)) {
+				inner.Index = append([]int{i}, inner.Index...)
+				fields = append(fields, inner)
+			}
+			continue
+		}
+		if name == "" {
+			name = f.Name
+		}
+		required := !strings.Contains(options, "omitempty") && !strings.Contains(options, "omitzero")
+		fields = append(fields, Field{Name: name, Type: f.Type, Required: required, Index: []int{i}, Owner: t})
+	}
+	return fields
+}
+
+// Deref takes all pointers off t.
+func Deref(t reflect.Type) reflect.Type {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t
+}
+
+var unmarshaler = reflect.TypeFor[json.Unmarshaler]()
+
+// Opaque tells whether t reads its own JSON (quantities, times, int-or-strings):
+// what is inside is not a matter of fields.
+func Opaque(t reflect.Type) bool { return reflect.PointerTo(t).Implements(unmarshaler) }
+
+// Bytes tells whether t is a byte slice, which JSON has as a base64 string.
+func Bytes(t reflect.Type) bool {
+	return t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8
+}

@@ -1,0 +1,139 @@
+package validate
+
+import (
+	"slices"
+
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// The shortest and longest life of a projected service account token, in seconds.
+const (
+	shortestToken = 10 * 60
+	longestToken  = 1 << 32
+)
+
+// projected checks several sources that share one directory: no two may write the
+// same file, as far as the manifest tells.
+func (r *podRules) projected(p *field.Path, s *v1.ProjectedVolumeSource) field.ErrorList {
+	errs := fileMode(p.Child("defaultMode"), s.DefaultMode)
+	taken := map[string]bool{}
+	claim := func(at *field.Path, file string) {
+		if file != "" {
+			errs = append(errs, when(taken[file], field.Invalid(at, file, "conflicting duplicate paths"))...)
+			taken[file] = true
+		}
+	}
+	items := func(at *field.Path, list []v1.KeyToPath) {
+		errs = append(errs, keyPaths(at.Child("items"), list)...)
+		for i, k := range list {
+			claim(at.Child("items").Index(i).Child("path"), k.Path)
+		}
+	}
+	for i := range s.Sources {
+		src, at := &s.Sources[i], p.Child("sources").Index(i)
+		if c := src.Secret; c != nil {
+			errs = append(errs, need(at.Child("secret"), "name", c.Name)...)
+			items(at.Child("secret"), c.Items)
+		}
+		if c := src.ConfigMap; c != nil {
+			errs = append(errs, need(at.Child("configMap"), "name", c.Name)...)
+			items(at.Child("configMap"), c.Items)
+		}
+		if c := src.DownwardAPI; c != nil {
+			files := at.Child("downwardAPI", "items")
+			errs = append(errs, downwardFiles(files, c.Items)...)
+			for j, f := range c.Items {
+				claim(files.Index(j).Child("path"), f.Path)
+			}
+		}
+		if c := src.ServiceAccountToken; c != nil {
+			errs = append(errs, r.token(at.Child("serviceAccountToken"), c)...)
+			claim(at.Child("serviceAccountToken", "path"), c.Path)
+		}
+		if c := src.ClusterTrustBundle; c != nil {
+			errs = append(errs, trustBundle(at.Child("clusterTrustBundle"), c)...)
+			claim(at.Child("clusterTrustBundle", "path"), c.Path)
+		}
+		if c := src.PodCertificate; c != nil {
+			errs = append(errs, podCertificate(at.Child("podCertificate"), c)...)
+		}
+		errs = append(errs, when(projections(src) > 1, field.Forbidden(at, "may not specify more than 1 volume type per source"))...)
+	}
+	return errs
+}
+
+func projections(s *v1.VolumeProjection) int {
+	n := 0
+	for _, set := range []bool{s.Secret != nil, s.ConfigMap != nil, s.DownwardAPI != nil,
+		s.ServiceAccountToken != nil, s.ClusterTrustBundle != nil, s.PodCertificate != nil} {
+		if set {
+			n++
+		}
+	}
+	return n
+}
+
+func (r *podRules) token(p *field.Path, t *v1.ServiceAccountTokenProjection) field.ErrorList {
+	errs := required(p.Child("path"), t.Path, unreserved)
+	orphan := r.isPod() && r.spec.ServiceAccountName == ""
+	errs = append(errs, when(orphan, field.Forbidden(p, "must not be specified when serviceAccountName is not set"))...)
+	if n := t.ExpirationSeconds; n != nil {
+		errs = slices.Concat(errs,
+			when(*n < shortestToken, field.Invalid(p.Child("expirationSeconds"), *n, "may not specify a duration less than 10 minutes")),
+			when(*n > longestToken, field.Invalid(p.Child("expirationSeconds"), *n, "may not specify a duration larger than 2^32 seconds")),
+		)
+	}
+	return errs
+}
+
+func trustBundle(p *field.Path, c *v1.ClusterTrustBundleProjection) field.ErrorList {
+	errs := required(p.Child("path"), c.Path, unreserved)
+	switch {
+	case c.Name != nil && c.SignerName != nil:
+		errs = append(errs, field.Invalid(p, *c.Name, "only one of name and signerName may be used"))
+	case c.Name != nil:
+		errs = append(errs, need(p, "name", *c.Name)...)
+		errs = append(errs, when(c.LabelSelector != nil,
+			field.Invalid(p.Child("labelSelector"), *c.Name, "labelSelector must be unset if name is specified"))...)
+	case c.SignerName != nil:
+		errs = append(errs, need(p, "signerName", *c.SignerName)...)
+		errs = append(errs, selector(p.Child("labelSelector"), c.LabelSelector)...)
+	default:
+		errs = append(errs, field.Required(p, "either name or signerName must be specified"))
+	}
+	return errs
+}
+
+func podCertificate(p *field.Path, c *v1.PodCertificateProjection) field.ErrorList {
+	none := c.CredentialBundlePath == "" && c.KeyPath == "" && c.CertificateChainPath == ""
+	return slices.Concat(
+		need(p, "signerName", c.SignerName, "keyType", c.KeyType),
+		when(none, field.Required(p, "specify at least one of credentialBundlePath, keyPath, and certificateChainPath")),
+		optional(p.Child("credentialBundlePath"), c.CredentialBundlePath, unreserved),
+		optional(p.Child("keyPath"), c.KeyPath, unreserved),
+		optional(p.Child("certificateChainPath"), c.CertificateChainPath, unreserved),
+	)
+}
+
+// downwardFiles checks files that hold a field of the pod or an amount of a container's resource.
+func downwardFiles(p *field.Path, files []v1.DownwardAPIVolumeFile) field.ErrorList {
+	var errs field.ErrorList
+	for i, f := range files {
+		at := p.Index(i)
+		errs = append(errs, required(at.Child("path"), f.Path, unreserved)...)
+		errs = append(errs, fileMode(at.Child("mode"), f.Mode)...)
+		switch {
+		case f.FieldRef != nil:
+			errs = append(errs, fieldRef(at.Child("fieldRef"), f.FieldRef, fileFields)...)
+			errs = append(errs, when(f.ResourceFieldRef != nil,
+				field.Invalid(at, "resource", "fieldRef and resourceFieldRef can not be specified simultaneously"))...)
+		case f.ResourceFieldRef != nil:
+			errs = append(errs, need(at.Child("resourceFieldRef"), "containerName", f.ResourceFieldRef.ContainerName)...)
+			errs = append(errs, resourceFieldRef(at.Child("resourceFieldRef"), f.ResourceFieldRef)...)
+		default:
+			errs = append(errs, field.Required(at, "one of fieldRef and resourceFieldRef is required"))
+		}
+	}
+	return errs
+}

@@ -1,0 +1,217 @@
+package pod
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+
+	"github.com/skerry/skerry/services/agent/image"
+	"github.com/skerry/skerry/services/agent/sandbox"
+)
+
+// apply carries out a plan. It tells whether the runtime was changed, so that
+// there is more to see. Failures that a retry may cure are remembered, with their
+// back-off; an error is one that nothing can be told from.
+func (r *Reconciler) apply(ctx context.Context, k sandbox.Key, e *entry, in Input, plan Plan) (acted bool, err error) {
+	var start []Step
+	for _, s := range plan.Steps {
+		switch s.Verb {
+		case StopContainers:
+			r.stop(ctx, k, e, in, s)
+			continue
+		case Forget:
+			return false, r.forget(k, e)
+		case Finish:
+			return false, r.finish(ctx, k, e, in, plan)
+		}
+		if r.isStopping(e) {
+			continue // what is stopping is looked at again when it has stopped
+		}
+		switch s.Verb {
+		case CreateSandbox, StartSandbox, StartContainer, ResumeContainer:
+			start = append(start, s)
+		case PullImage:
+			r.pull(ctx, k, in.Order, s)
+		case RemoveSandbox, StopSandbox, RemoveContainer:
+			if s.Verb == RemoveSandbox {
+				r.report(e, in, plan) // how the containers ended is lost with them
+			}
+			if err := r.remove(ctx, in, s); err != nil {
+				return false, err
+			}
+			acted = true
+		}
+	}
+	if len(start) > 0 {
+		r.touched(e)
+		return true, r.launch(ctx, e, in, start)
+	}
+	return acted, nil
+}
+
+func (r *Reconciler) remove(ctx context.Context, in Input, s Step) error {
+	var err error
+	switch s.Verb {
+	case StopSandbox:
+		err = r.Runtime.StopSandbox(ctx, s.Sandbox)
+	case RemoveContainer:
+		err = r.Runtime.RemoveContainer(ctx, s.IDs[0])
+	case RemoveSandbox:
+		if in.Order != nil && s.Why != "" && in.Order.DeletionTimestamp == nil {
+			r.Recorder.Event(in.Order, v1.EventTypeNormal, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
+		}
+		err = r.Runtime.RemoveSandbox(ctx, s.Sandbox)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.Verb, err)
+	}
+	return nil
+}
+
+// forget drops all that is remembered of a pod that is gone.
+func (r *Reconciler) forget(k sandbox.Key, e *entry) error {
+	if r.isStopping(e) {
+		return nil
+	}
+	r.Reporter.Drop(k)
+	r.puller.Forget(e.uid)
+	r.mu.Lock()
+	delete(r.pods, k)
+	r.mu.Unlock()
+	if err := r.Keeper.DropOrder(k); err != nil {
+		return fmt.Errorf("drop kept order of pod %s: %w", k, err)
+	}
+	return nil
+}
+
+// finish reports the last status and, once that has arrived, has the pod removed.
+func (r *Reconciler) finish(ctx context.Context, k sandbox.Key, e *entry, in Input, plan Plan) error {
+	r.report(e, in, plan)
+	if !r.Reporter.Posted(k) {
+		r.loop.AddAfter(k, 20*time.Millisecond)
+		return nil
+	}
+	if err := r.Reporter.Remove(ctx, in.Order); err != nil {
+		return fmt.Errorf("remove finished pod %s: %w", k, err)
+	}
+	// The order goes away when the scheduler has seen it.
+	r.loop.AddAfter(k, 10*time.Second)
+	return nil
+}
+
+// pull has an image pulled in the background.
+func (r *Reconciler) pull(ctx context.Context, k sandbox.Key, order *v1.Pod, s Step) {
+	i := slices.IndexFunc(order.Spec.Containers, func(c v1.Container) bool { return c.Name == s.Container })
+	c := &order.Spec.Containers[i]
+	u := image.Use{Pod: order.UID, Container: c.Name, Attempt: s.Attempt}
+	r.Recorder.Event(order, v1.EventTypeNormal, "Pulling", fmt.Sprintf("Pulling image %q", c.Image))
+	r.puller.Pull(ctx, u, c.Image, image.Policy(c.Image, c.ImagePullPolicy), func(o image.Outcome) {
+		switch {
+		case o.Err != nil:
+			r.Recorder.Event(order, v1.EventTypeWarning, "Failed", fmt.Sprintf("Failed to pull image %q: %v", o.Image, o.Err))
+		case !o.Here:
+			r.Recorder.Event(order, v1.EventTypeNormal, "Pulled", fmt.Sprintf("Successfully pulled image %q in %s", o.Image, o.Took.Round(time.Millisecond)))
+		}
+		r.loop.Add(k)
+	})
+}
+
+// stop is a stop under way.
+type stop struct {
+	deadline time.Time
+	count    int
+}
+
+func (r *Reconciler) isStopping(e *entry) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return e.stopping != nil
+}
+
+// stop stops containers in the background: it takes as long as they have to end,
+// and no worker waits for that. A stop with a shorter grace overtakes one under way.
+func (r *Reconciler) stop(ctx context.Context, k sandbox.Key, e *entry, in Input, s Step) {
+	deadline := r.Now().Add(s.Grace)
+	r.mu.Lock()
+	if e.stopping != nil && !deadline.Before(e.stopping.deadline.Add(-time.Second)) {
+		r.mu.Unlock()
+		return
+	}
+	first := e.stopping == nil
+	if first {
+		e.stopping = &stop{}
+	}
+	st := e.stopping
+	st.deadline = deadline
+	st.count++
+	r.mu.Unlock()
+	grace := s.Grace
+	if !first {
+		grace = 0 // the runtime is waiting already: only a kill is faster
+	}
+	if first && in.Order != nil {
+		r.announceKill(in, s)
+	}
+	r.background.Add(1)
+	go func() {
+		defer r.background.Done()
+		err := r.stopAll(ctx, s.IDs, grace)
+		r.stopped(k, st, err)
+		if err != nil && ctx.Err() == nil {
+			r.Log.Warn("stop containers", "pod", k, "error", err)
+			if in.Order != nil {
+				r.Recorder.Event(in.Order, v1.EventTypeWarning, "FailedKillPod", err.Error())
+			}
+			r.loop.AddAfter(k, 5*time.Second)
+			return
+		}
+		r.loop.Add(k)
+	}()
+}
+
+// stopped notes that one stop has ended; the entry may have been replaced meanwhile.
+func (r *Reconciler) stopped(k sandbox.Key, st *stop, _ error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	st.count--
+	if e := r.pods[k]; e != nil && e.stopping == st && st.count == 0 {
+		e.stopping = nil
+	}
+}
+
+func (r *Reconciler) stopAll(ctx context.Context, ids []string, grace time.Duration) error {
+	errs := make(chan error, len(ids))
+	for _, id := range ids {
+		go func() { errs <- r.Runtime.StopContainer(ctx, id, grace) }()
+	}
+	var all []error
+	for range ids {
+		all = append(all, <-errs)
+	}
+	return errors.Join(all...)
+}
+
+func (r *Reconciler) announceKill(in Input, s Step) {
+	mine, _ := in.split()
+	if mine == nil {
+		return
+	}
+	names := map[string]bool{}
+	for _, c := range mine.Containers {
+		if slices.Contains(s.IDs, c.ID) {
+			names[c.Name] = true
+		}
+	}
+	for _, n := range slices.Sorted(maps.Keys(names)) {
+		message := "Stopping container " + n
+		if s.Why != "" {
+			message = s.Why
+		}
+		r.Recorder.Event(in.Order, v1.EventTypeNormal, "Killing", message)
+	}
+}

@@ -1,0 +1,105 @@
+package pod
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/services/agent/sandbox"
+)
+
+// Hash is of the fields of a container that cannot change under a running one.
+// Fields that a later version honours must not change it: an upgrade of the agent restarts nothing.
+func Hash(c *v1.Container) string {
+	sum := sha256.Sum256([]byte(c.Name + "\x00" + c.Image))
+	return hex.EncodeToString(sum[:8])
+}
+
+// KeyOf is the pod's key.
+func KeyOf(p *v1.Pod) sandbox.Key {
+	return sandbox.Key{Namespace: schemas.Namespace(p.Namespace), Name: schemas.Name(p.Name)}
+}
+
+// SandboxSpec is the sandbox of a pod on node, attached to network.
+func SandboxSpec(p *v1.Pod, node schemas.NodeName, network string) sandbox.Spec {
+	s := sandbox.Spec{
+		Key: KeyOf(p), UID: p.UID, Grace: GraceOf(p),
+		Hostname: hostname(p, node), HostNetwork: p.Spec.HostNetwork, Network: network,
+	}
+	if s.HostNetwork {
+		return s
+	}
+	for _, c := range p.Spec.Containers {
+		for _, port := range c.Ports {
+			if port.HostPort == 0 {
+				continue
+			}
+			s.Ports = append(s.Ports, sandbox.Port{
+				HostIP: port.HostIP, Host: uint16(port.HostPort),
+				Container: uint16(port.ContainerPort), Protocol: protocol(port.Protocol),
+			})
+		}
+	}
+	return s
+}
+
+func protocol(p v1.Protocol) string {
+	switch p {
+	case v1.ProtocolUDP:
+		return "udp"
+	case v1.ProtocolSCTP:
+		return "sctp"
+	}
+	return "tcp"
+}
+
+// hostname is at most 63 bytes, as the kernel's and DNS's limit is.
+func hostname(p *v1.Pod, node schemas.NodeName) string {
+	h := p.Name
+	switch {
+	case p.Spec.HostNetwork:
+		h = string(node)
+	case p.Spec.Hostname != "":
+		h = p.Spec.Hostname
+	}
+	if len(h) > 63 {
+		h = h[:63]
+	}
+	for len(h) > 0 && (h[len(h)-1] == '-' || h[len(h)-1] == '.') {
+		h = h[:len(h)-1]
+	}
+	return h
+}
+
+// The kernel's scale for CPU: 1024 shares and a period of 100 ms per core, with
+// the least values it accepts.
+const (
+	sharesPerCore = 1024
+	minShares     = 2
+	cpuPeriod     = 100_000 // microseconds
+	minQuota      = 1000
+)
+
+// Limits turns a container's requests and limits into cgroup settings. A limit
+// without a request is a request too.
+func Limits(r v1.ResourceRequirements) sandbox.Resources {
+	out := sandbox.Resources{Memory: value(r.Limits, v1.ResourceMemory).Value()}
+	limit, request := value(r.Limits, v1.ResourceCPU), value(r.Requests, v1.ResourceCPU)
+	if _, ok := r.Requests[v1.ResourceCPU]; !ok {
+		request = limit
+	}
+	out.CPUShares = uint64(max(request.MilliValue()*sharesPerCore/1000, minShares))
+	if m := limit.MilliValue(); m > 0 {
+		out.CPUQuota = max(m*cpuPeriod/1000, minQuota)
+		out.CPUPeriod = cpuPeriod
+	}
+	return out
+}
+
+func value(l v1.ResourceList, n v1.ResourceName) *resource.Quantity {
+	q := l[n]
+	return &q
+}

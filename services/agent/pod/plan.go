@@ -1,0 +1,264 @@
+package pod
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+
+	"github.com/skerry/skerry/services/agent/image"
+	"github.com/skerry/skerry/services/agent/sandbox"
+	"github.com/skerry/skerry/services/agent/status"
+)
+
+// Input is everything that the next steps for one pod follow from.
+type Input struct {
+	// Order is the work order, nil if there is none.
+	Order *v1.Pod
+	// Synced is true once the bus has listed the work orders: only then does the lack of one mean anything.
+	Synced bool
+	// Observed are the sandboxes with the pod's name: one per uid.
+	Observed []sandbox.Pod
+	// Blind is true if Observed is empty because nobody looked: the pod is new.
+	Blind  bool
+	Memory Memory
+	// Images tells how far the image of each container's next start is.
+	Images map[string]image.State
+	// Network is true once pods can be attached to it.
+	Network bool
+	Now     time.Time
+}
+
+// Memory is what the agent knows of a pod beyond what the runtime shows. All of it
+// but Last may be lost.
+type Memory struct {
+	// Last is the status as last reported.
+	Last v1.PodStatus
+	// Backoff holds back restarts, Failures retries, by container.
+	Backoff  map[string]Backoff
+	Failures map[string]Failure
+	// Sandbox is why the sandbox could not be made.
+	Sandbox Failure
+	// Unstarted are containers, by id, that were made but could not be started.
+	Unstarted map[string]status.Unstarted
+}
+
+// Verb is what a step does.
+type Verb string
+
+const (
+	RemoveSandbox   Verb = "remove sandbox"
+	StopSandbox     Verb = "stop sandbox"
+	CreateSandbox   Verb = "create sandbox"
+	StartSandbox    Verb = "start sandbox"
+	StopContainers  Verb = "stop containers" // takes as long as the grace
+	StartContainer  Verb = "start container"
+	ResumeContainer Verb = "resume container" // made, not started yet
+	RemoveContainer Verb = "remove container"
+	PullImage       Verb = "pull image"
+	// Finish reports the end and asks the apiserver to remove the pod.
+	Finish Verb = "finish"
+	// Forget drops what is kept about a pod that nobody wants and that is gone.
+	Forget Verb = "forget"
+)
+
+// Step is one thing to do.
+type Step struct {
+	Verb      Verb
+	Sandbox   string   // id
+	IDs       []string // of containers
+	Container string   // of the pod's spec
+	Attempt   int
+	Grace     time.Duration
+	Why       string
+}
+
+// Plan is what to do now, what hinders each container, and when to look again.
+type Plan struct {
+	Steps   []Step
+	Waiting map[string]v1.ContainerStateWaiting
+	Wake    time.Time // zero: when something changes
+}
+
+// Make plans the next steps for one pod. It is pure, and planning again after the
+// steps were done comes to nothing.
+func Make(in Input) Plan {
+	p := &planner{Input: in, plan: Plan{Waiting: map[string]v1.ContainerStateWaiting{}}}
+	mine, others := in.split()
+	switch {
+	case len(others) > 0:
+		// The name is another pod's until that one is gone.
+		for _, o := range others {
+			p.end(o, o.Grace, "pod was replaced or is not assigned to this node")
+		}
+	case in.Order == nil:
+		if in.Synced {
+			p.do(Step{Verb: Forget})
+		}
+	case in.Order.DeletionTimestamp != nil:
+		p.delete(mine)
+	case terminal(in.Memory.Last.Phase):
+		p.settle(mine)
+	default:
+		p.run(mine)
+	}
+	return p.plan
+}
+
+type planner struct {
+	Input
+	plan Plan
+}
+
+func (p *planner) do(s Step) { p.plan.Steps = append(p.plan.Steps, s) }
+
+func (p *planner) wake(t time.Time) {
+	if p.plan.Wake.IsZero() || t.Before(p.plan.Wake) {
+		p.plan.Wake = t
+	}
+}
+
+func (p *planner) wait(container, reason, message string) {
+	p.plan.Waiting[container] = v1.ContainerStateWaiting{Reason: reason, Message: message}
+}
+
+// split finds the order's sandbox, and those to remove. Before the bus has spoken
+// none is removed.
+func (in Input) split() (mine *sandbox.Pod, others []*sandbox.Pod) {
+	for i := range in.Observed {
+		o := &in.Observed[i]
+		switch {
+		case in.Order != nil && o.UID == in.Order.UID && (mine == nil || mine.Infra.State != sandbox.Running):
+			if mine != nil {
+				others = append(others, mine)
+			}
+			mine = o
+		case in.Synced, in.Order != nil && o.UID == in.Order.UID:
+			others = append(others, o)
+		}
+	}
+	return mine, others
+}
+
+// end stops a sandbox's containers, and removes it once none runs.
+func (p *planner) end(s *sandbox.Pod, grace time.Duration, why string) {
+	if ids := alive(s.Containers); len(ids) > 0 {
+		p.do(Step{Verb: StopContainers, Sandbox: s.ID, IDs: ids, Grace: grace, Why: why})
+		return
+	}
+	p.do(Step{Verb: RemoveSandbox, Sandbox: s.ID, Why: why})
+}
+
+func (p *planner) delete(s *sandbox.Pod) {
+	if s == nil {
+		p.do(Step{Verb: Finish})
+		return
+	}
+	grace := GraceOf(p.Order)
+	if d := p.Order.DeletionGracePeriodSeconds; d != nil {
+		grace = time.Duration(*d) * time.Second
+	}
+	p.end(s, grace, "")
+}
+
+// settle frees what a pod that has ended for good still holds. Its containers stay for their logs.
+func (p *planner) settle(s *sandbox.Pod) {
+	if s == nil {
+		return
+	}
+	if ids := alive(s.Containers); len(ids) > 0 || s.Infra.State == sandbox.Running {
+		p.do(Step{Verb: StopSandbox, Sandbox: s.ID, Why: "pod has ended"})
+	}
+	p.collect(s)
+}
+
+// run keeps the containers running that should be.
+func (p *planner) run(s *sandbox.Pod) {
+	lost := s != nil && (s.Infra.State == sandbox.Exited || s.Infra.ID == "")
+	var steps []Step
+	due := false // a container runs or is to run, now or later
+	for i := range p.Order.Spec.Containers {
+		c := &p.Order.Spec.Containers[i]
+		step, wanted := p.container(c, s, lost)
+		due = due || wanted
+		if step != nil {
+			steps = append(steps, *step)
+		}
+	}
+	switch {
+	case lost && due:
+		p.do(Step{Verb: RemoveSandbox, Sandbox: s.ID, Why: "the pod's sandbox has ended"})
+		return
+	case s == nil && !p.sandboxReady(steps):
+		steps = slices.DeleteFunc(steps, func(s Step) bool { return s.Verb != PullImage })
+	case s == nil:
+		p.do(Step{Verb: CreateSandbox})
+	case s.Infra.State == sandbox.Created && due:
+		p.do(Step{Verb: StartSandbox, Sandbox: s.ID})
+	}
+	p.plan.Steps = append(p.plan.Steps, steps...)
+	if s != nil {
+		p.collect(s)
+	}
+}
+
+// sandboxReady tells whether a sandbox can and should be made now for steps.
+func (p *planner) sandboxReady(steps []Step) bool {
+	starts := slices.ContainsFunc(steps, func(s Step) bool { return s.Verb == StartContainer })
+	if !starts {
+		return false
+	}
+	if !p.Network && !p.Order.Spec.HostNetwork {
+		p.wake(p.Now.Add(5 * time.Second))
+		return false
+	}
+	if p.Now.Before(p.Memory.Sandbox.Until) {
+		p.wake(p.Memory.Sandbox.Until)
+		return false
+	}
+	return true
+}
+
+// collect removes dead containers but the newest of each name, which stays for
+// its logs beside the one that runs.
+func (p *planner) collect(s *sandbox.Pod) {
+	dead := map[string][]sandbox.Container{}
+	for _, c := range s.Containers {
+		_, unstarted := p.Memory.Unstarted[c.ID]
+		passed := c.State == sandbox.Created && (unstarted || c.ID != s.Newest(c.Name).ID)
+		if c.State == sandbox.Exited || passed {
+			dead[c.Name] = append(dead[c.Name], c)
+		}
+	}
+	for _, c := range p.Order.Spec.Containers {
+		cs := dead[c.Name]
+		if len(cs) < 2 {
+			continue
+		}
+		slices.SortFunc(cs, func(a, b sandbox.Container) int { return cmp.Compare(b.Attempt, a.Attempt) })
+		for _, old := range cs[1:] {
+			p.do(Step{Verb: RemoveContainer, IDs: []string{old.ID}, Container: c.Name})
+		}
+	}
+}
+
+func alive(cs []sandbox.Container) []string {
+	var ids []string
+	for _, c := range cs {
+		if c.State == sandbox.Running || c.State == sandbox.Paused || c.State == sandbox.Unknown {
+			ids = append(ids, c.ID)
+		}
+	}
+	return ids
+}
+
+func terminal(p v1.PodPhase) bool { return p == v1.PodSucceeded || p == v1.PodFailed }
+
+// GraceOf is how long a pod's containers have to end.
+func GraceOf(p *v1.Pod) time.Duration {
+	if g := p.Spec.TerminationGracePeriodSeconds; g != nil {
+		return time.Duration(*g) * time.Second
+	}
+	return 30 * time.Second
+}

@@ -1,0 +1,273 @@
+package pod
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/services/agent/env"
+	"github.com/skerry/skerry/services/agent/image"
+	"github.com/skerry/skerry/services/agent/sandbox"
+	"github.com/skerry/skerry/services/agent/status"
+	"github.com/skerry/skerry/services/reconcile"
+)
+
+// Config is what a Reconciler works with.
+type Config struct {
+	Runtime  Runtime
+	Orders   Orders
+	Reporter Reporter
+	Keeper   Keeper
+	Recorder Recorder
+	Images   image.Store
+	Source   env.Source
+
+	Node schemas.NodeName
+	// HostIPs and Allocatable are the node's, Network the name of the network that
+	// pods attach to and whether it is there; all may change while the agent runs.
+	HostIPs     func() []string
+	Allocatable func() v1.ResourceList
+	Network     func() (name string, ready bool)
+
+	Workers int // pods that are started at once; 0 means 4
+	Now     func() time.Time
+	Log     *slog.Logger
+}
+
+// Reconciler keeps the pods of one node as ordered.
+type Reconciler struct {
+	Config
+	loop   *reconcile.Loop[sandbox.Key]
+	puller *image.Puller
+
+	background sync.WaitGroup // stops under way
+
+	mu     sync.Mutex
+	pods   map[sandbox.Key]*entry
+	looked bool // at everything, once
+}
+
+// entry is what is remembered of one pod. Its worker owns it, but for stopping
+// and look, which r.mu guards.
+type entry struct {
+	uid  types.UID
+	mem  Memory
+	kept *v1.Pod // the order as last kept on disk
+	// reported is false until the status is known to have been posted by this agent or the one before.
+	reported bool
+	stopping *stop
+	look     look
+}
+
+// look is what was last seen of a pod in the runtime.
+type look struct {
+	done  bool
+	print string
+}
+
+// maxRounds bounds how often one turn plans again after acting: removing, making,
+// reporting and collecting are four.
+const maxRounds = 8
+
+// New returns a reconciler; Run runs it.
+func New(c Config) *Reconciler {
+	if c.Workers == 0 {
+		c.Workers = 4
+	}
+	r := &Reconciler{Config: c, pods: map[sandbox.Key]*entry{}}
+	r.puller = image.NewPuller(c.Images, c.Now)
+	r.loop = reconcile.New("pod", c.Workers, c.Log, r.Reconcile)
+	return r
+}
+
+// Run reconciles until ctx ends and waits for all that it started.
+func (r *Reconciler) Run(ctx context.Context) error {
+	err := r.loop.Run(ctx)
+	r.background.Wait()
+	r.puller.Wait()
+	return err
+}
+
+// Add has k looked at now.
+func (r *Reconciler) Add(k sandbox.Key) { r.loop.Add(k) }
+
+// Restore tells what was last reported of a pod, by the bus or the disk. Call it
+// before Run. posted is true if the bus has it.
+func (r *Reconciler) Restore(p *v1.Pod, posted bool) {
+	e := r.entry(KeyOf(p), p.UID)
+	e.mem.Last = *p.Status.DeepCopy()
+	e.reported = posted
+}
+
+// entry finds what is remembered of k. A different uid is a different pod.
+func (r *Reconciler) entry(k sandbox.Key, uid types.UID) *entry {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.pods[k]
+	if e == nil {
+		e = &entry{uid: uid}
+		r.pods[k] = e
+	}
+	if uid != "" && e.uid != uid {
+		r.puller.Forget(e.uid)
+		e = &entry{uid: uid, stopping: e.stopping, look: e.look}
+		r.pods[k] = e
+	}
+	return e
+}
+
+// Reconcile brings one pod closer to its order.
+func (r *Reconciler) Reconcile(ctx context.Context, k sandbox.Key) (time.Duration, error) {
+	for range maxRounds {
+		in, e, err := r.load(ctx, k)
+		if err != nil {
+			return 0, err
+		}
+		plan := Make(in)
+		acted, err := r.apply(ctx, k, e, in, plan)
+		if err != nil {
+			return 0, err
+		}
+		if acted {
+			continue // report what came of it
+		}
+		r.report(e, in, plan)
+		return r.wakeAfter(plan), nil
+	}
+	return time.Second, nil
+}
+
+func (r *Reconciler) wakeAfter(p Plan) time.Duration {
+	if p.Wake.IsZero() {
+		return 0
+	}
+	return max(p.Wake.Sub(r.Now()), 10*time.Millisecond)
+}
+
+// load gathers what the plan follows from.
+func (r *Reconciler) load(ctx context.Context, k sandbox.Key) (Input, *entry, error) {
+	order, synced := r.Orders.Order(k)
+	var uid types.UID
+	if order != nil {
+		uid = order.UID
+	}
+	e := r.entry(k, uid)
+	in := Input{Order: order, Synced: synced, Now: r.Now()}
+	if r.mayExist(e) {
+		observed, err := r.Runtime.Pod(ctx, k)
+		if err != nil {
+			return in, e, fmt.Errorf("look at pod %s: %w", k, err)
+		}
+		in.Observed = observed
+		r.saw(e, observed)
+		prune(e.mem.Unstarted, observed)
+	} else {
+		in.Blind = true
+	}
+	in.Memory = e.mem
+	_, in.Network = r.Network()
+	in.Images = r.images(order, in)
+	return in, e, nil
+}
+
+// prune forgets containers that are gone.
+func prune(unstarted map[string]status.Unstarted, observed []sandbox.Pod) {
+	maps.DeleteFunc(unstarted, func(id string, _ status.Unstarted) bool {
+		return !slices.ContainsFunc(observed, func(p sandbox.Pod) bool {
+			return slices.ContainsFunc(p.Containers, func(c sandbox.Container) bool { return c.ID == id })
+		})
+	})
+}
+
+// images tells how far the image of each container's next start is.
+func (r *Reconciler) images(order *v1.Pod, in Input) map[string]image.State {
+	if order == nil {
+		return nil
+	}
+	out := map[string]image.State{}
+	for i := range order.Spec.Containers {
+		c := &order.Spec.Containers[i]
+		out[c.Name] = r.puller.State(image.Use{Pod: order.UID, Container: c.Name, Attempt: in.nextAttempt(c.Name)})
+	}
+	return out
+}
+
+// nextAttempt is the number of a container's next start.
+func (in Input) nextAttempt(name string) int {
+	mine, _ := in.split()
+	p := planner{Input: in}
+	var newest *sandbox.Container
+	if mine != nil {
+		newest = mine.Newest(name)
+	}
+	_, attempt := p.past(name, newest)
+	return attempt
+}
+
+// report computes the status and passes it on if it changed.
+func (r *Reconciler) report(e *entry, in Input, plan Plan) {
+	if in.Order == nil || in.Order.UID != e.uid {
+		return
+	}
+	mine, others := in.split()
+	if len(others) > 0 && mine == nil {
+		return
+	}
+	st := status.Compute(status.Input{
+		Pod: in.Order, Sandbox: mine, Last: e.mem.Last, Waiting: plan.Waiting,
+		Unstarted: e.mem.Unstarted, HostIPs: r.HostIPs(), Now: in.Now,
+	})
+	changed := !equality.Semantic.DeepEqual(st, e.mem.Last)
+	if changed {
+		for _, t := range transitions(in.Order, e.mem.Last, st) {
+			r.Recorder.Event(in.Order, t.eventType, t.reason, t.message)
+		}
+		e.mem.Last = st
+	}
+	if changed || !e.reported {
+		if err := r.Reporter.Post(observed(in.Order, st)); err != nil {
+			r.Log.Error("report pod", "pod", KeyOf(in.Order), "error", err)
+		}
+		e.reported = true
+	}
+	r.keep(e, in.Order, changed)
+	if changed && terminal(st.Phase) {
+		r.loop.Add(KeyOf(in.Order)) // it holds things that it needs no more
+	}
+}
+
+func (r *Reconciler) keep(e *entry, order *v1.Pod, changed bool) {
+	put := r.Keeper.PutStatus
+	switch {
+	case e.kept != order:
+		put = r.Keeper.PutOrder
+	case !changed:
+		return
+	}
+	p := *order
+	p.Status = e.mem.Last
+	if err := put(&p); err != nil {
+		r.Log.Error("keep work order", "pod", KeyOf(order), "error", err)
+		return
+	}
+	e.kept = order
+}
+
+// observed is what is stored under the node's own key: who, and the status.
+func observed(p *v1.Pod, st v1.PodStatus) *v1.Pod {
+	return &v1.Pod{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
+		ObjectMeta: metav1.ObjectMeta{Name: p.Name, Namespace: p.Namespace, UID: p.UID},
+		Status:     st,
+	}
+}

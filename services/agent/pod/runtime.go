@@ -1,0 +1,77 @@
+package pod
+
+import (
+	"context"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+
+	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/services/agent/sandbox"
+)
+
+// Runtime runs sandboxes and containers. Podman's driver is one; a simulated one
+// must pass the same contract tests. Errors wrap the sentinels of package sandbox.
+type Runtime interface {
+	Observer
+	Sandboxes
+	Containers
+}
+
+// Observer shows what is there.
+type Observer interface {
+	// Pods lists every sandbox of the agent's.
+	Pods(ctx context.Context) ([]sandbox.Pod, error)
+	// Pod lists those of one pod's name: usually none or one.
+	Pod(ctx context.Context, k sandbox.Key) ([]sandbox.Pod, error)
+}
+
+// Sandboxes makes and ends sandboxes.
+type Sandboxes interface {
+	// CreateSandbox makes it, not started; sandbox.ErrExists the second time.
+	CreateSandbox(ctx context.Context, s sandbox.Spec) (id string, err error)
+	StartSandbox(ctx context.Context, s sandbox.Spec) error
+	// StopSandbox kills what runs in it and keeps it for its logs.
+	StopSandbox(ctx context.Context, id string) error
+	RemoveSandbox(ctx context.Context, id string) error
+}
+
+// Containers makes and ends containers.
+type Containers interface {
+	// CreateContainer may be called before its sandbox is started; sandbox.ErrImageUnknown
+	// if the image is not in the store.
+	CreateContainer(ctx context.Context, c sandbox.ContainerSpec) (id string, err error)
+	StartContainer(ctx context.Context, id string) error
+	StopContainer(ctx context.Context, id string, grace time.Duration) error
+	RemoveContainer(ctx context.Context, id string) error
+}
+
+// Orders are the work orders of this node.
+type Orders interface {
+	// Order returns the pod's work order, shared, or nil; synced tells whether the
+	// bus has listed the orders since the agent started.
+	Order(k sandbox.Key) (order *v1.Pod, synced bool)
+}
+
+// Reporter takes what the agent says about pods. It does not block on the bus.
+type Reporter interface {
+	// Post reports a pod's status; Posted tells whether it has arrived.
+	Post(p *v1.Pod) error
+	Posted(k sandbox.Key) bool
+	// Drop withdraws what was reported.
+	Drop(k sandbox.Key)
+	// Remove asks the apiserver to remove a deleted pod; nil if it is gone.
+	Remove(ctx context.Context, p *v1.Pod) error
+}
+
+// Keeper remembers orders over a reboot without the bus.
+type Keeper interface {
+	PutOrder(p *v1.Pod) error
+	PutStatus(p *v1.Pod) error
+	DropOrder(k sandbox.Key) error
+}
+
+// Recorder records events; it neither blocks nor fails.
+type Recorder interface {
+	Event(obj schemas.Object, eventType, reason, message string)
+}

@@ -1,0 +1,130 @@
+package podman
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/containers/image/v5/manifest"
+	"github.com/containers/podman/v4/pkg/bindings/containers"
+	"github.com/containers/podman/v4/pkg/specgen"
+	spec "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/skerry/skerry/services/agent/sandbox"
+)
+
+// CreateContainer makes a container in its sandbox and returns its id. It
+// answers sandbox.ErrImageUnknown if the image is not here: nothing is pulled.
+func (d *Driver) CreateContainer(ctx context.Context, c sandbox.ContainerSpec) (string, error) {
+	ctx, cancel, err := d.call(ctx, slow)
+	if err != nil {
+		return "", err
+	}
+	defer cancel()
+	r, err := containers.CreateWithSpec(ctx, containerSpec(c), nil)
+	if err != nil {
+		return "", d.fail("create container "+c.FullName(), err)
+	}
+	return r.ID, nil
+}
+
+func containerSpec(c sandbox.ContainerSpec) *specgen.SpecGenerator {
+	g := &specgen.SpecGenerator{}
+	g.Name = c.FullName()
+	g.Pod = c.SandboxID
+	g.Labels = c.Labels()
+	g.Image = c.Image
+	g.RawImageName = c.Image
+	g.Entrypoint = c.Entrypoint
+	g.Command = c.Args
+	g.Env = c.Env
+	g.WorkDir = c.WorkingDir
+	g.Stdin = c.Stdin
+	g.Terminal = c.TTY
+	g.RestartPolicy = "no"
+	g.Systemd = "false"
+	timeout := uint(c.Sandbox.Grace / time.Second)
+	g.StopTimeout = &timeout
+	// Files, whatever the host prefers: logs must not depend on a journal.
+	g.LogConfiguration = &specgen.LogConfig{Driver: "k8s-file"}
+	// Kubernetes ignores an image's own health check.
+	g.HealthConfig = &manifest.Schema2HealthConfig{Test: []string{"NONE"}}
+	g.ResourceLimits = limits(c.Resources)
+	return g
+}
+
+func limits(r sandbox.Resources) *spec.LinuxResources {
+	if r == (sandbox.Resources{}) {
+		return nil
+	}
+	l := &spec.LinuxResources{}
+	if r.CPUShares > 0 || r.CPUQuota > 0 {
+		l.CPU = &spec.LinuxCPU{}
+		if r.CPUShares > 0 {
+			l.CPU.Shares = &r.CPUShares
+		}
+		if r.CPUQuota > 0 {
+			l.CPU.Quota, l.CPU.Period = &r.CPUQuota, &r.CPUPeriod
+		}
+	}
+	if r.Memory > 0 {
+		l.Memory = &spec.LinuxMemory{Limit: &r.Memory}
+	}
+	if r.Pids > 0 {
+		l.Pids = &spec.LinuxPids{Limit: r.Pids}
+	}
+	return l
+}
+
+// StartContainer starts a created container.
+func (d *Driver) StartContainer(ctx context.Context, id string) error {
+	ctx, cancel, err := d.call(ctx, slow)
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	if err := containers.Start(ctx, id, nil); err != nil {
+		return d.fail("start container "+id, err)
+	}
+	return nil
+}
+
+// StopContainer sends the stop signal and, after grace, SIGKILL. It returns when
+// the container has ended; one that is not there has.
+func (d *Driver) StopContainer(ctx context.Context, id string, grace time.Duration) error {
+	ctx, cancel, err := d.call(ctx, grace+slow)
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	if grace < time.Second {
+		err = containers.Kill(ctx, id, new(containers.KillOptions).WithSignal("SIGKILL"))
+	} else {
+		err = containers.Stop(ctx, id, new(containers.StopOptions).WithTimeout(uint(grace/time.Second)))
+	}
+	if err == nil {
+		return nil
+	}
+	if err = d.fail("stop container "+id, err); errors.Is(err, sandbox.ErrNotFound) || errors.Is(err, errState) {
+		return nil
+	}
+	return err
+}
+
+// RemoveContainer removes a container with its anonymous volumes, killing it if need be.
+func (d *Driver) RemoveContainer(ctx context.Context, id string) error {
+	ctx, cancel, err := d.call(ctx, slow)
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	o := new(containers.RemoveOptions).WithForce(true).WithVolumes(true).WithTimeout(0).WithIgnore(true)
+	_, err = containers.Remove(ctx, id, o)
+	if err == nil {
+		return nil
+	}
+	if err = d.fail("remove container "+id, err); errors.Is(err, sandbox.ErrNotFound) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,191 @@
+package podman
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	nettypes "github.com/containers/common/libnetwork/types"
+	"github.com/containers/podman/v4/pkg/bindings/containers"
+	"github.com/containers/podman/v4/pkg/bindings/pods"
+	"github.com/containers/podman/v4/pkg/domain/entities"
+	"github.com/containers/podman/v4/pkg/specgen"
+
+	"github.com/skerry/skerry/services/agent/sandbox"
+)
+
+// CreateSandbox makes the pod with its infra container, not started, and returns its id.
+func (d *Driver) CreateSandbox(ctx context.Context, s sandbox.Spec) (string, error) {
+	ctx, cancel, err := d.call(ctx, slow)
+	if err != nil {
+		return "", err
+	}
+	defer cancel()
+	r, err := pods.CreatePodFromSpec(ctx, &entities.PodSpec{PodSpecGen: podSpec(s)})
+	if err != nil {
+		return "", d.fail("create pod "+s.Name(), err)
+	}
+	return r.Id, nil
+}
+
+func podSpec(s sandbox.Spec) specgen.PodSpecGenerator {
+	g := specgen.PodSpecGenerator{}
+	g.Name = s.Name()
+	g.InfraName = s.InfraName()
+	g.Labels = s.Labels()
+	g.Hostname = s.Hostname
+	g.SharedNamespaces = []string{"net", "ipc", "uts"}
+	// The agent restarts containers; Podman must not do it as well.
+	g.RestartPolicy = "no"
+	g.ExitPolicy = "continue"
+	if s.HostNetwork {
+		g.NetNS = specgen.Namespace{NSMode: specgen.Host}
+		return g
+	}
+	g.NetNS = specgen.Namespace{NSMode: specgen.Bridge}
+	g.Networks = map[string]nettypes.PerNetworkOptions{s.Network: {}}
+	for _, p := range s.Ports {
+		g.PortMappings = append(g.PortMappings, nettypes.PortMapping{
+			HostIP: p.HostIP, HostPort: p.Host, ContainerPort: p.Container, Protocol: p.Protocol,
+		})
+	}
+	return g
+}
+
+// StartSandbox starts the infra container, which sets up the network.
+func (d *Driver) StartSandbox(ctx context.Context, s sandbox.Spec) error {
+	ctx, cancel, err := d.call(ctx, slow)
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	if err := containers.Start(ctx, s.InfraName(), nil); err != nil {
+		return d.fail("start pod "+s.Name(), err)
+	}
+	return nil
+}
+
+// StopSandbox stops the pod's infra container and whatever still runs, and
+// keeps everything for logs.
+func (d *Driver) StopSandbox(ctx context.Context, id string) error {
+	ctx, cancel, err := d.call(ctx, slow)
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	_, err = pods.Stop(ctx, id, new(pods.StopOptions).WithTimeout(0))
+	if err == nil {
+		return nil
+	}
+	if err = d.fail("stop pod "+id, err); errors.Is(err, sandbox.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// RemoveSandbox kills and removes the pod with all containers and their anonymous
+// volumes. A pod that is not there is removed already.
+func (d *Driver) RemoveSandbox(ctx context.Context, id string) error {
+	ctx, cancel, err := d.call(ctx, slow)
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	_, err = pods.Remove(ctx, id, new(pods.RemoveOptions).WithForce(true).WithTimeout(0))
+	if err == nil {
+		return nil
+	}
+	if err = d.fail("remove pod "+id, err); errors.Is(err, sandbox.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// Pods lists every sandbox that Skerry made here.
+func (d *Driver) Pods(ctx context.Context) ([]sandbox.Pod, error) {
+	return d.list(ctx, []string{sandbox.LabelUID})
+}
+
+// Pod lists the sandboxes of one pod's name: none, one, or one per uid.
+func (d *Driver) Pod(ctx context.Context, k sandbox.Key) ([]sandbox.Pod, error) {
+	return d.list(ctx, []string{
+		sandbox.LabelNamespace + "=" + string(k.Namespace),
+		sandbox.LabelPod + "=" + string(k.Name),
+	})
+}
+
+func (d *Driver) list(ctx context.Context, labels []string) ([]sandbox.Pod, error) {
+	ctx, cancel, err := d.call(ctx, quick)
+	if err != nil {
+		return nil, err
+	}
+	defer cancel()
+	o := new(containers.ListOptions).WithAll(true).WithFilters(map[string][]string{"label": labels})
+	cs, err := containers.List(ctx, o)
+	if err != nil {
+		return nil, d.fail("list containers", err)
+	}
+	ps := group(cs)
+	for i := range ps {
+		if err := d.complete(ctx, &ps[i]); err != nil {
+			return nil, err
+		}
+	}
+	return ps, nil
+}
+
+// group makes pods of a flat list of containers, in the order of appearance.
+func group(cs []entities.ListContainer) []sandbox.Pod {
+	var order []string
+	byID := map[string]*sandbox.Pod{}
+	for _, c := range cs {
+		p := byID[c.Pod]
+		if p == nil {
+			p = &sandbox.Pod{ID: c.Pod}
+			if c.Pod == "" || !p.FromLabels(c.Labels) {
+				continue
+			}
+			byID[c.Pod] = p
+			order = append(order, c.Pod)
+		}
+		if c.IsInfra {
+			p.Infra = observed(c)
+			continue
+		}
+		p.Containers = append(p.Containers, observed(c))
+	}
+	out := make([]sandbox.Pod, 0, len(order))
+	for _, id := range order {
+		out = append(out, *byID[id])
+	}
+	return out
+}
+
+func observed(c entities.ListContainer) sandbox.Container {
+	o := sandbox.Container{
+		ID: c.ID, Image: c.Image, ImageID: "sha256:" + c.ImageID,
+		State: state(c.State), ExitCode: int(c.ExitCode),
+	}
+	o.FromLabels(c.Labels)
+	if c.StartedAt > 0 {
+		o.StartedAt = time.Unix(c.StartedAt, 0)
+	}
+	if o.State == sandbox.Exited && c.ExitedAt > 0 {
+		o.FinishedAt = time.Unix(c.ExitedAt, 0)
+	}
+	return o
+}
+
+func state(s string) sandbox.State {
+	switch s {
+	case "created", "configured", "initialized":
+		return sandbox.Created
+	case "running":
+		return sandbox.Running
+	case "paused":
+		return sandbox.Paused
+	case "exited", "stopped":
+		return sandbox.Exited
+	}
+	return sandbox.Unknown // stopping, removing, unknown
+}

@@ -1,0 +1,199 @@
+// Package podmantest runs a Podman of its own for a test: its own storage, socket
+// and network namespace, with one image that needs no registry.
+//
+// It writes under one temporary directory and makes one network namespace. What always holds: when the
+// test ends, every container, process, mount and namespace that it made is gone. A
+// machine that lacks something fails the test and says what to install.
+package podmantest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Image is a busybox that every Host has.
+const Image = "localhost/skerry-test:1"
+
+const install = "apt-get install --no-install-recommends podman runc conmon netavark aardvark-dns catatonit iptables nftables iproute2 util-linux busybox-static"
+
+// Host is a Podman host.
+type Host struct {
+	Dir    string
+	Socket string
+	Netns  string // name, for ip netns
+
+	service *exec.Cmd
+	log     *os.File
+}
+
+var serial atomic.Int64
+
+// Start starts a host, which ends with the test.
+func Start(t testing.TB) *Host {
+	t.Helper()
+	for _, tool := range []string{"podman", "conmon", "nsenter", "ip", "busybox"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Fatalf("this test needs %s on a Linux host: %s", tool, install)
+		}
+	}
+	if os.Geteuid() != 0 {
+		t.Fatal("this test makes network namespaces: run it as root")
+	}
+	dir, err := os.MkdirTemp("", "skerry") // short: a socket's path has a limit
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &Host{
+		Dir: dir, Socket: filepath.Join(dir, "podman.sock"),
+		Netns: fmt.Sprintf("skt%d-%d", os.Getpid(), serial.Add(1)),
+	}
+	t.Cleanup(func() {
+		if err := h.stop(); err != nil {
+			t.Errorf("clean up podman host: %v", err)
+		}
+	})
+	if err := h.start(); err != nil {
+		t.Fatalf("start podman host: %v\n%s", err, h.Log())
+	}
+	return h
+}
+
+func (h *Host) start() error {
+	if err := os.WriteFile(h.path("containers.conf"), []byte(settings()), 0o600); err != nil {
+		return err
+	}
+	if err := run("ip", "netns", "add", h.Netns); err != nil {
+		return err
+	}
+	if err := run("ip", "-n", h.Netns, "link", "set", "lo", "up"); err != nil {
+		return err
+	}
+	if err := h.Serve(); err != nil {
+		return err
+	}
+	return h.importImage()
+}
+
+// Serve starts the API service; a test that ended it with Kill starts it again.
+func (h *Host) Serve() error {
+	log, err := os.OpenFile(h.path("log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_ = os.Remove(h.Socket)
+	h.log = log
+	// nsenter rather than ip netns exec, which hides the cgroup mounts.
+	h.service = exec.Command("nsenter", append([]string{"--net=/run/netns/" + h.Netns, "podman"},
+		append(h.Flags(), "system", "service", "--time=0", "unix://"+h.Socket)...)...)
+	h.service.Env = append(os.Environ(), "CONTAINERS_CONF="+h.path("containers.conf"))
+	h.service.Stdout, h.service.Stderr = log, log
+	if err := h.service.Start(); err != nil {
+		return err
+	}
+	return h.await()
+}
+
+// Flags are what the podman command needs to act on this host.
+func (h *Host) Flags() []string {
+	return []string{
+		"--root", h.path("root"), "--runroot", h.path("run"), "--tmpdir", h.path("tmp"), "--network-config-dir", h.path("net"),
+	}
+}
+
+// Podman runs the podman command on this host, behind an agent's back.
+func (h *Host) Podman(t testing.TB, args ...string) string {
+	t.Helper()
+	cmd := exec.Command("nsenter", append([]string{"--net=/run/netns/" + h.Netns, "podman"}, append(h.Flags(), args...)...)...)
+	cmd.Env = append(os.Environ(), "CONTAINERS_CONF="+h.path("containers.conf"))
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("podman %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// Signal sends sig to the service's process: a SIGSTOP makes it hang.
+func (h *Host) Signal(sig os.Signal) error { return h.service.Process.Signal(sig) }
+
+// Kill ends the service and leaves its containers running.
+func (h *Host) Kill() error {
+	if err := h.service.Process.Kill(); err != nil {
+		return err
+	}
+	_ = h.service.Wait() // killed: that is its error
+	return h.log.Close()
+}
+
+// Log is what the service has said.
+func (h *Host) Log() string {
+	b, _ := os.ReadFile(h.path("log"))
+	return string(b)
+}
+
+// Client speaks HTTP to the service, as http://d/….
+func (h *Host) Client() *http.Client {
+	return &http.Client{Timeout: time.Minute, Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", h.Socket)
+		},
+	}}
+}
+
+func (h *Host) path(name string) string { return filepath.Join(h.Dir, name) }
+
+// await waits for the service to answer.
+func (h *Host) await() error {
+	client := h.Client()
+	defer client.CloseIdleConnections()
+	deadline := time.Now().Add(20 * time.Second)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		resp, err := client.Get("http://d/_ping")
+		if err == nil {
+			return resp.Body.Close()
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("the service does not answer: %w", err)
+		}
+		<-tick.C
+	}
+}
+
+// stop removes everything that the host made.
+func (h *Host) stop() error {
+	var errs []error
+	if h.service != nil && h.service.Process != nil {
+		_ = h.Signal(syscall.SIGCONT)
+		errs = append(errs, h.removeAll())
+		_ = h.Signal(syscall.SIGTERM)
+		_ = h.service.Wait() // terminated: that is its error
+		_ = h.log.Close()
+	}
+	for _, m := range []string{"root/overlay", "run/overlay", "root", "run"} {
+		_ = syscall.Unmount(h.path(m), syscall.MNT_DETACH) // mounted only if it was used
+	}
+	if _, err := os.Stat("/run/netns/" + h.Netns); err == nil {
+		errs = append(errs, run("ip", "netns", "delete", h.Netns))
+	}
+	return errors.Join(append(errs, os.RemoveAll(h.Dir))...)
+}
+
+func run(name string, args ...string) error {
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, bytes.TrimSpace(out))
+	}
+	return nil
+}

@@ -1,0 +1,120 @@
+package podmantest
+
+import (
+	"archive/tar"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+)
+
+// settings is a containers.conf for what this machine can do.
+func settings() string {
+	conf := "[engine]\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\n"
+	// crun refuses cgroups in hybrid mode.
+	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err != nil {
+		conf += "runtime = \"runc\"\n"
+	}
+	if !mayRaiseLimits() {
+		conf = "[containers]\ndefault_ulimits = [\"nofile=4096:4096\", \"nproc=4096:4096\"]\n" + conf
+	}
+	return conf + "[network]\nnetwork_backend = \"netavark\"\n"
+}
+
+// mayRaiseLimits tells whether this process has CAP_SYS_RESOURCE.
+func mayRaiseLimits() bool {
+	const capSysResource = 24
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return true
+	}
+	for line := range strings.Lines(string(status)) {
+		if hex, ok := strings.CutPrefix(line, "CapEff:"); ok {
+			caps, err := strconv.ParseUint(strings.TrimSpace(hex), 16, 64)
+			return err != nil || caps&(1<<capSysResource) != 0
+		}
+	}
+	return true
+}
+
+// applets are the commands that the test image has.
+var applets = []string{"sh", "sleep", "cat", "echo", "env", "hostname", "httpd", "id", "kill", "ls", "stty", "test", "true", "false", "wget", "yes", "head", "tail", "dd", "date", "stat"}
+
+// importImage makes Image of the host's static busybox.
+func (h *Host) importImage() error {
+	path, err := exec.LookPath("busybox")
+	if err != nil {
+		return err
+	}
+	binary, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	var buf bytes.Buffer
+	w := tar.NewWriter(&buf)
+	for _, d := range []string{"bin/", "etc/", "tmp/"} {
+		err = errors.Join(err, w.WriteHeader(&tar.Header{Name: d, Typeflag: tar.TypeDir, Mode: 0o777}))
+	}
+	err = errors.Join(err, w.WriteHeader(&tar.Header{Name: "bin/busybox", Mode: 0o755, Size: int64(len(binary))}))
+	if _, werr := w.Write(binary); werr != nil {
+		err = errors.Join(err, werr)
+	}
+	for _, a := range applets {
+		err = errors.Join(err, w.WriteHeader(&tar.Header{Name: "bin/" + a, Typeflag: tar.TypeSymlink, Linkname: "busybox"}))
+	}
+	if err = errors.Join(err, w.Close()); err != nil {
+		return fmt.Errorf("pack test image: %w", err)
+	}
+	q := url.Values{"reference": {Image}, "changes": {"CMD [\"/bin/sh\",\"-c\",\"echo default command\"]", "ENV FROM_IMAGE=yes"}}
+	return h.call(http.MethodPost, "/images/import?"+q.Encode(), "application/x-tar", &buf, nil)
+}
+
+// removeAll removes every pod and container.
+func (h *Host) removeAll() error {
+	var pods, containers []struct{ Id string } //nolint:revive // Podman's spelling
+	err := h.call(http.MethodGet, "/pods/json", "", nil, &pods)
+	for _, p := range pods {
+		err = errors.Join(err, h.call(http.MethodDelete, "/pods/"+p.Id+"?force=true&timeout=0", "", nil, nil))
+	}
+	err = errors.Join(err, h.call(http.MethodGet, "/containers/json?all=true", "", nil, &containers))
+	for _, c := range containers {
+		err = errors.Join(err, h.call(http.MethodDelete, "/containers/"+c.Id+"?force=true&timeout=0&v=true", "", nil, nil))
+	}
+	return err
+}
+
+// call makes one request of the API, straight.
+func (h *Host) call(method, path, contentType string, body io.Reader, into any) error {
+	client := h.Client()
+	defer client.CloseIdleConnections()
+	req, err := http.NewRequest(method, "http://d/v4.0.0/libpod"+path, body)
+	if err != nil {
+		return err
+	}
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode >= 300 {
+		return fmt.Errorf("%s %s: %s: %s", method, path, resp.Status, data)
+	}
+	if into == nil {
+		return nil
+	}
+	return json.Unmarshal(data, into)
+}

@@ -1,0 +1,138 @@
+package status
+
+import (
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/skerry/skerry/services/agent/sandbox"
+)
+
+const idPrefix = "podman://"
+
+// container is one container's status: of its newest run, with the one before it.
+func (in Input) container(c *v1.Container) v1.ContainerStatus {
+	last := Of(in.Last, c.Name)
+	cs := v1.ContainerStatus{Name: c.Name, Image: c.Image, Started: new(bool)}
+	if last != nil {
+		cs.ContainerID, cs.ImageID, cs.RestartCount = last.ContainerID, last.ImageID, last.RestartCount
+		cs.LastTerminationState = *last.LastTerminationState.DeepCopy()
+	}
+	var newest *sandbox.Container
+	if in.Sandbox != nil {
+		newest = in.Sandbox.Newest(c.Name)
+	}
+	switch {
+	case newest != nil:
+		in.seen(&cs, newest, last)
+	case last != nil && last.ContainerID != "":
+		in.unseen(&cs, last)
+	default:
+		cs.State.Waiting = in.hindrance(c.Name)
+	}
+	if cs.State.Running != nil {
+		*cs.Started = true
+		ready, probed := in.Ready[c.Name]
+		cs.Ready = ready || !probed
+	}
+	cs.Resources = c.Resources.DeepCopy()
+	cs.AllocatedResources = c.Resources.Requests.DeepCopy()
+	return cs
+}
+
+// seen fills in the status of a container that the runtime has.
+func (in Input) seen(cs *v1.ContainerStatus, n *sandbox.Container, last *v1.ContainerStatus) {
+	id := idPrefix + n.ID
+	if last != nil && last.ContainerID != "" && last.ContainerID != id {
+		// A newer run: what was known of the one before is its last state.
+		if t := Ended(last); t != nil {
+			cs.LastTerminationState = v1.ContainerState{Terminated: t.DeepCopy()}
+		} else {
+			cs.LastTerminationState = v1.ContainerState{Terminated: in.vanished(last)}
+		}
+	}
+	for i := range in.Sandbox.Containers {
+		if o := &in.Sandbox.Containers[i]; o.Name == n.Name && o.Attempt == n.Attempt-1 && o.State == sandbox.Exited {
+			cs.LastTerminationState = v1.ContainerState{Terminated: terminated(o)}
+		}
+	}
+	cs.ContainerID, cs.RestartCount = id, max(cs.RestartCount, int32(n.Attempt))
+	cs.ImageID = n.ImageID
+	u, unstarted := in.Unstarted[n.ID]
+	switch {
+	case unstarted:
+		in.ended(cs, &v1.ContainerStateTerminated{
+			ExitCode: StartError, Reason: "StartError", Message: u.Message, ContainerID: id, FinishedAt: seconds(u.At),
+		})
+	case n.State == sandbox.Exited:
+		in.ended(cs, terminated(n))
+	case n.State == sandbox.Running, n.State == sandbox.Paused:
+		cs.State.Running = &v1.ContainerStateRunning{StartedAt: seconds(n.StartedAt)}
+	case n.State == sandbox.Unknown && last != nil && last.ContainerID == id:
+		cs.State = *last.State.DeepCopy()
+	default:
+		cs.State.Waiting = in.hindrance(cs.Name)
+	}
+}
+
+// unseen fills in the status of a container that ran and is gone.
+func (in Input) unseen(cs *v1.ContainerStatus, last *v1.ContainerStatus) {
+	t := Ended(last)
+	if t == nil {
+		t = in.vanished(last)
+	}
+	in.ended(cs, t.DeepCopy())
+}
+
+// ended makes t the state, or, while a restart is held back, the last state.
+func (in Input) ended(cs *v1.ContainerStatus, t *v1.ContainerStateTerminated) {
+	if w, ok := in.Waiting[cs.Name]; ok {
+		cs.State = v1.ContainerState{Waiting: &w}
+		cs.LastTerminationState = v1.ContainerState{Terminated: t}
+		return
+	}
+	cs.State = v1.ContainerState{Terminated: t}
+}
+
+func (in Input) vanished(last *v1.ContainerStatus) *v1.ContainerStateTerminated {
+	t := &v1.ContainerStateTerminated{
+		ExitCode: Vanished, Reason: "ContainerStatusUnknown",
+		Message:     "The container could not be located when the pod was checked",
+		ContainerID: last.ContainerID, FinishedAt: seconds(in.Now),
+	}
+	if last.State.Running != nil {
+		t.StartedAt = last.State.Running.StartedAt
+	}
+	return t
+}
+
+func (in Input) hindrance(name string) *v1.ContainerStateWaiting {
+	if w, ok := in.Waiting[name]; ok {
+		return &w
+	}
+	return &v1.ContainerStateWaiting{Reason: "ContainerCreating"}
+}
+
+func terminated(c *sandbox.Container) *v1.ContainerStateTerminated {
+	t := &v1.ContainerStateTerminated{
+		ExitCode: int32(c.ExitCode), Reason: "Error", ContainerID: idPrefix + c.ID,
+		StartedAt: seconds(c.StartedAt), FinishedAt: seconds(c.FinishedAt),
+	}
+	switch {
+	case c.OOMKilled:
+		t.Reason = "OOMKilled"
+	case c.ExitCode == 0:
+		t.Reason = "Completed"
+	}
+	return t
+}
+
+// seconds is the precision that times have in JSON: comparing finer ones would find
+// differences after every round trip.
+func seconds(t time.Time) metav1.Time {
+	if t.IsZero() {
+		return metav1.Time{}
+	}
+	return metav1.NewTime(t.Truncate(time.Second))
+}

@@ -1,0 +1,187 @@
+package status
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/store"
+)
+
+// Bucket is the part of a store.Store that a Poster writes with.
+type Bucket interface {
+	Apply(ctx context.Context, ops ...store.Op) (store.Revision, error)
+}
+
+// batch is how many keys are written at once: one batch costs one fsync.
+const batch = 64
+
+// Poster writes the newest value of each key, coalesced. Safe for concurrent use.
+type Poster struct {
+	bucket Bucket
+	lister store.Lister
+	filter string
+	log    *slog.Logger
+	wake   chan struct{}
+
+	mu      sync.Mutex
+	known   map[bus.Key]store.Revision
+	pending map[bus.Key][]byte // nil deletes
+	synced  bool
+}
+
+// NewPoster returns a poster for the keys under filter, all of which are this node's own.
+func NewPoster(b Bucket, l store.Lister, filter string, log *slog.Logger) *Poster {
+	return &Poster{
+		bucket: b, lister: l, filter: filter, log: log, wake: make(chan struct{}, 1),
+		known: map[bus.Key]store.Revision{}, pending: map[bus.Key][]byte{},
+	}
+}
+
+// Post queues value as the newest of k; it replaces what is still queued.
+func (p *Poster) Post(k bus.Key, value any) error {
+	data, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", k, err)
+	}
+	p.queue(k, data)
+	return nil
+}
+
+// Delete queues the removal of k.
+func (p *Poster) Delete(k bus.Key) { p.queue(k, nil) }
+
+func (p *Poster) queue(k bus.Key, data []byte) {
+	p.mu.Lock()
+	p.pending[k] = data
+	p.mu.Unlock()
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Sync lists the node's own keys and returns those that have a value. A Poster
+// that has not synced writes nothing.
+func (p *Poster) Sync(ctx context.Context) ([]store.Entry, error) {
+	entries, _, err := p.lister.List(ctx, p.filter)
+	if err != nil {
+		return nil, fmt.Errorf("list own keys: %w", err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.synced = true
+	clear(p.known)
+	var live []store.Entry
+	for _, e := range entries {
+		if !e.Deleted {
+			p.known[e.Key] = e.Revision
+			live = append(live, e)
+		}
+	}
+	return live, nil
+}
+
+// Run writes what is queued until ctx ends. What cannot be written waits and is
+// retried with back-off and jitter.
+func (p *Poster) Run(ctx context.Context) error {
+	for tries := 0; ; {
+		err := p.flush(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err == nil {
+			tries = 0
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-p.wake:
+			}
+			continue
+		}
+		tries = min(tries+1, 7)
+		d := 50 * time.Millisecond << tries
+		p.log.Debug("post status; will retry", "error", err, "in", d)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(d/2 + rand.N(d)):
+		}
+	}
+}
+
+// flush writes all that is queued.
+func (p *Poster) flush(ctx context.Context) error {
+	for {
+		ops := p.take()
+		if len(ops) == 0 {
+			return nil
+		}
+		if !p.isSynced() {
+			if _, err := p.Sync(ctx); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := p.write(ctx, ops); err != nil {
+			return err
+		}
+	}
+}
+
+func (p *Poster) isSynced() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.synced
+}
+
+// take copies up to a batch of what is queued; a write that succeeds removes it.
+func (p *Poster) take() []store.Op {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var ops []store.Op
+	for k, v := range p.pending {
+		rev := p.known[k]
+		if v == nil && rev == 0 && p.synced {
+			delete(p.pending, k)
+			continue
+		}
+		ops = append(ops, store.Op{Key: k, Value: v, Revision: rev})
+		if len(ops) == batch {
+			break
+		}
+	}
+	return ops
+}
+
+func (p *Poster) write(ctx context.Context, ops []store.Op) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	rev, err := p.bucket.Apply(ctx, ops...)
+	if err != nil {
+		// A conflict: an agent before this one, still ending, wrote; or this one, in
+		// a write whose answer was lost. Any other failure may have been written too.
+		p.mu.Lock()
+		p.synced = false
+		p.mu.Unlock()
+		return fmt.Errorf("write status: %w", err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, op := range ops {
+		if op.Value == nil {
+			delete(p.known, op.Key)
+		} else {
+			p.known[op.Key] = rev - store.Revision(len(ops)-1-i)
+		}
+		if now, ok := p.pending[op.Key]; ok && string(now) == string(op.Value) && (now == nil) == (op.Value == nil) {
+			delete(p.pending, op.Key)
+		}
+	}
+	return nil
+}

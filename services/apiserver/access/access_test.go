@@ -1,0 +1,129 @@
+package access
+
+import (
+	"testing"
+
+	v1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/api"
+	"github.com/skerry/skerry/schemas"
+)
+
+type state map[schemas.Ref]schemas.Object
+
+func (s state) Get(ref schemas.Ref) (schemas.Object, bool) { o, ok := s[ref]; return o, ok }
+func (s state) List(r schemas.Resource, ns schemas.Namespace) (out []schemas.Object) {
+	for ref, o := range s {
+		if ref.Resource == r && (ns == "" || ns == ref.Namespace) {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+func pod(name, node string, spec v1.PodSpec) *v1.Pod {
+	spec.NodeName = node
+	return &v1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "default"}, Spec: spec}
+}
+
+func rules() Chain {
+	s := state{}
+	env := []v1.EnvFromSource{{SecretRef: &v1.SecretEnvSource{LocalObjectReference: v1.LocalObjectReference{Name: "s1"}}}}
+	vol := []v1.Volume{{VolumeSource: v1.VolumeSource{ConfigMap: &v1.ConfigMapVolumeSource{LocalObjectReference: v1.LocalObjectReference{Name: "c1"}}}}}
+	for _, p := range []*v1.Pod{
+		pod("p1", "n1", v1.PodSpec{Containers: []v1.Container{{EnvFrom: env}}, Volumes: vol, ServiceAccountName: "default"}),
+		pod("p2", "n2", v1.PodSpec{}),
+	} {
+		s[schemas.RefOf(schemas.Pods, p)] = p
+	}
+	return Chain{Superusers{"admin": true}, Nodes{State: s}}
+}
+
+func TestAuthorize(t *testing.T) {
+	n1 := bus.NodeUser("n1")
+	for _, c := range []struct {
+		a    Attributes
+		want bool
+	}{
+		{Attributes{User: "admin", Verb: api.VerbDelete, Resource: schemas.Nodes, Name: "n1"}, true},
+		{Attributes{User: "bob", Verb: api.VerbGet, Resource: schemas.Pods, Namespace: "default", Name: "p1"}, false},
+		{Attributes{User: "system:node:", Verb: api.VerbGet, Resource: schemas.Nodes, Name: ""}, false},
+
+		{Attributes{User: n1, Verb: api.VerbGet, Resource: schemas.Nodes, Name: "n1"}, true},
+		{Attributes{User: n1, Verb: api.VerbGet, Resource: schemas.Nodes, Name: "n2"}, false},
+		{Attributes{User: n1, Verb: api.VerbDelete, Resource: schemas.Nodes, Name: "n1"}, false},
+		{Attributes{User: n1, Verb: api.VerbPatch, Resource: schemas.Nodes, Name: "n1", Subresource: "status"}, true},
+		{Attributes{User: n1, Verb: api.VerbWatch, Resource: schemas.Nodes, FieldSelector: "metadata.name=n1"}, true},
+		{Attributes{User: n1, Verb: api.VerbWatch, Resource: schemas.Nodes}, false},
+
+		{Attributes{User: n1, Verb: api.VerbList, Resource: schemas.Pods, FieldSelector: "spec.nodeName=n1"}, true},
+		{Attributes{User: n1, Verb: api.VerbList, Resource: schemas.Pods, FieldSelector: "spec.nodeName!=n1"}, false},
+		{Attributes{User: n1, Verb: api.VerbList, Resource: schemas.Pods, FieldSelector: "spec.nodeName=n2"}, false},
+		{Attributes{User: n1, Verb: api.VerbDelete, Resource: schemas.Pods, Namespace: "default", Name: "p1"}, true},
+		{Attributes{User: n1, Verb: api.VerbDelete, Resource: schemas.Pods, Namespace: "default", Name: "p2"}, false},
+		{Attributes{User: n1, Verb: api.VerbUpdate, Resource: schemas.Pods, Namespace: "default", Name: "p1"}, false},
+		{Attributes{User: n1, Verb: api.VerbCreate, Resource: schemas.Pods, Namespace: "default"}, false},
+
+		{Attributes{User: n1, Verb: api.VerbGet, Resource: schemas.Secrets, Namespace: "default", Name: "s1"}, true},
+		{Attributes{User: n1, Verb: api.VerbGet, Resource: schemas.ConfigMaps, Namespace: "default", Name: "c1"}, true},
+		{Attributes{User: n1, Verb: api.VerbGet, Resource: schemas.ServiceAccounts, Namespace: "default", Name: "default"}, true},
+		{Attributes{User: n1, Verb: api.VerbGet, Resource: schemas.Secrets, Namespace: "default", Name: "s2"}, false},
+		{Attributes{User: n1, Verb: api.VerbGet, Resource: schemas.Secrets, Namespace: "other", Name: "s1"}, false},
+		{Attributes{User: n1, Verb: api.VerbList, Resource: schemas.Secrets, Namespace: "default"}, false},
+		{Attributes{User: bus.NodeUser("n2"), Verb: api.VerbGet, Resource: schemas.Secrets, Namespace: "default", Name: "s1"}, false},
+
+		{Attributes{User: n1, Verb: api.VerbCreate, Resource: schemas.Events, Namespace: "default"}, true},
+		{Attributes{User: n1, Verb: api.VerbUpdate, Resource: schemas.Leases, Namespace: "kube-node-lease", Name: "n1"}, true},
+		{Attributes{User: n1, Verb: api.VerbUpdate, Resource: schemas.Leases, Namespace: "kube-node-lease", Name: "n2"}, false},
+
+		{Attributes{User: n1, Verb: api.VerbState, Filters: []string{"assigned.n1.>", "observed.n1.>"}}, true},
+		{Attributes{User: n1, Verb: api.VerbState, Filters: []string{"assigned.n1.>", "assigned.n2.>"}}, false},
+		{Attributes{User: n1, Verb: api.VerbState, Filters: []string{"assigned.*.>"}}, false},
+		{Attributes{User: n1, Verb: api.VerbState, Filters: []string{"assigned.n11.>"}}, false},
+		{Attributes{User: n1, Verb: api.VerbState}, false},
+	} {
+		if got, why := rules().Authorize(c.a); got != c.want {
+			t.Errorf("%+v: allowed = %v (%s), want %v", c.a, got, why, c.want)
+		}
+	}
+}
+
+func TestForbiddenWords(t *testing.T) {
+	err := Forbidden(Attributes{User: "bob", Verb: "get", Resource: schemas.Pods, Subresource: "status", Namespace: "ns", Name: "p"}, "")
+	want := `pods "p" is forbidden: User "bob" cannot get resource "pods/status" in API group "" in the namespace "ns"`
+	if !apierrors.IsForbidden(err) || err.Error() != want {
+		t.Errorf("got %q\nwant %q", err, want)
+	}
+}
+
+func TestAdmit(t *testing.T) {
+	node := func(name, label string, taints ...v1.Taint) *v1.Node {
+		n := &v1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1.NodeSpec{Taints: taints}}
+		if label != "" {
+			n.Labels = map[string]string{label: "x"}
+		}
+		return n
+	}
+	taint := v1.Taint{Key: "k", Effect: v1.TaintEffectNoSchedule}
+	for name, c := range map[string]struct {
+		obj, old schemas.Object
+		want     bool
+	}{
+		"own":           {node("n1", "kubernetes.io/os"), nil, true},
+		"other":         {node("n2", ""), nil, false},
+		"trusted label": {node("n1", "zone.node-restriction.kubernetes.io/x"), nil, false},
+		"label removed": {node("n1", ""), node("n1", "node-restriction.kubernetes.io/x"), false},
+		"taint removed": {node("n1", ""), node("n1", "", taint), false},
+		"taint kept":    {node("n1", "", taint), node("n1", "", taint), true},
+		"other's event": {&v1.Event{Source: v1.EventSource{Host: "n2"}}, nil, false},
+		"own event":     {&v1.Event{Source: v1.EventSource{Host: "n1"}}, nil, true},
+	} {
+		a := Attributes{User: bus.NodeUser("n1"), Resource: schemas.Nodes, Verb: api.VerbUpdate}
+		if err := (Nodes{}).Admit(a, c.obj, c.old); (err == nil) != c.want {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,81 @@
+package access
+
+import (
+	"errors"
+	"strings"
+
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/skerry/skerry/bus/api"
+	"github.com/skerry/skerry/schemas"
+)
+
+// isolation is the prefix of labels that workloads trust to keep them off a node
+// that was taken over: an agent may not set them.
+const isolation = "node-restriction.kubernetes.io/"
+
+// Admit implements Guard: what an agent stores must be about its own node.
+func (n Nodes) Admit(a Attributes, obj, old schemas.Object) error {
+	node, ok := a.User.Node()
+	if !ok {
+		return nil
+	}
+	refuse := func(why string) error {
+		return apierrors.NewForbidden(schema.GroupResource{Group: a.Resource.Group, Resource: a.Resource.Plural}, obj.GetName(), errors.New(why))
+	}
+	switch o := obj.(type) {
+	case *v1.Node:
+		if o.Name != string(node) {
+			return refuse("node " + quoted(string(node)) + " is not allowed to modify node " + quoted(o.Name))
+		}
+		was, _ := old.(*v1.Node)
+		if why := nodeChange(o, was); why != "" {
+			return refuse(why)
+		}
+	case *v1.Event:
+		if o.Source.Host != "" && o.Source.Host != string(node) {
+			return refuse("can only report events from the requesting node")
+		}
+	default:
+		if a.Resource == schemas.Leases && a.Verb == api.VerbCreate && obj.GetName() != string(node) {
+			return refuse("can only access the node lease with the same name as the requesting node")
+		}
+	}
+	return nil
+}
+
+// nodeChange says what an agent may not change of its own node.
+func nodeChange(o, was *v1.Node) string {
+	var labels map[string]string
+	var taints []v1.Taint
+	if was != nil {
+		labels, taints = was.Labels, was.Spec.Taints
+		if !equality.Semantic.DeepEqual(o.Spec.Taints, taints) {
+			return "is not allowed to modify taints"
+		}
+		if len(was.Spec.PodCIDRs) > 0 && !equality.Semantic.DeepEqual(o.Spec.PodCIDRs, was.Spec.PodCIDRs) {
+			return "is not allowed to modify podCIDRs"
+		}
+	}
+	for k, v := range o.Labels {
+		if isolated(k) && labels[k] != v {
+			return "is not allowed to modify labels: " + k
+		}
+	}
+	for k := range labels {
+		if _, kept := o.Labels[k]; isolated(k) && !kept {
+			return "is not allowed to modify labels: " + k
+		}
+	}
+	return ""
+}
+
+func isolated(label string) bool {
+	prefix, _, ok := strings.Cut(label, "/")
+	return ok && (prefix+"/" == isolation || strings.HasSuffix(prefix, "."+strings.TrimSuffix(isolation, "/")))
+}
+
+func quoted(s string) string { return "\"" + s + "\"" }

@@ -1,0 +1,126 @@
+package codec
+
+import (
+	"encoding/json"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	kjson "sigs.k8s.io/json"
+
+	"github.com/skerry/skerry/schemas"
+)
+
+const (
+	// MaxSize bounds an object's JSON, as etcd bounds Kubernetes' objects.
+	MaxSize = 1536 << 10
+	// MaxDepth bounds how deeply a body nests. The deepest built-in kind has some 20 levels.
+	MaxDepth = 256
+)
+
+// Bound refuses data that is too large or too deep to be an object or a patch.
+func Bound(data []byte) error {
+	if len(data) > MaxSize {
+		return apierrors.NewRequestEntityTooLargeError(fmt.Sprintf("limit is %d bytes, got %d", MaxSize, len(data)))
+	}
+	depth, inString := 0, false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{' || c == '[':
+			if depth++; depth > MaxDepth {
+				return apierrors.NewBadRequest(fmt.Sprintf("the body is nested deeper than %d levels", MaxDepth))
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return nil
+}
+
+// Decode decodes data as an object of kind k. validation is the request's
+// fieldValidation: Strict makes unknown and duplicate fields an error, Ignore drops
+// them, anything else returns a warning for each.
+func Decode(k *schemas.Kind, data []byte, validation string) (schemas.Object, []string, error) {
+	if err := Bound(data); err != nil {
+		return nil, nil, err
+	}
+	obj := k.New()
+	strict, err := unmarshal(data, obj)
+	if err != nil {
+		return nil, nil, malformed(k, err)
+	}
+	if err := checkKind(k, obj.GetObjectKind().GroupVersionKind()); err != nil {
+		return nil, nil, err
+	}
+	obj.GetObjectKind().SetGroupVersionKind(k.GroupVersionKind())
+	warnings, err := fieldErrors(k, strict, validation)
+	return obj, warnings, err
+}
+
+// Into decodes data into v (a Scale, Binding, Eviction, …) within the same bounds.
+func Into(data []byte, v any) error {
+	if err := Bound(data); err != nil {
+		return err
+	}
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(data, v); err != nil {
+		return apierrors.NewBadRequest(fmt.Sprintf("the body cannot be decoded: %v", err))
+	}
+	return nil
+}
+
+func unmarshal(data []byte, obj schemas.Object) (strict []error, err error) {
+	if u, ok := obj.(*unstructured.Unstructured); ok {
+		return nil, u.UnmarshalJSON(data)
+	}
+	return kjson.UnmarshalStrict(data, obj)
+}
+
+func malformed(k *schemas.Kind, err error) error {
+	return apierrors.NewBadRequest(fmt.Sprintf("%s in version %q cannot be handled as a %s: %v", k.Kind, k.Version, k.Kind, err))
+}
+
+// fieldErrors says what becomes of unknown and duplicate fields.
+func fieldErrors(k *schemas.Kind, strict []error, validation string) ([]string, error) {
+	if len(strict) == 0 || validation == "Ignore" {
+		return nil, nil
+	}
+	var warnings []string
+	text := "strict decoding error: "
+	for i, e := range strict {
+		if i > 0 {
+			text += ", "
+		}
+		text += e.Error()
+		warnings = append(warnings, e.Error())
+	}
+	if validation == "Strict" {
+		return nil, malformed(k, fmt.Errorf("%s", text))
+	}
+	return warnings, nil
+}
+
+func checkKind(k *schemas.Kind, got schema.GroupVersionKind) error {
+	want := k.GroupVersionKind()
+	if got.Kind != want.Kind {
+		return apierrors.NewBadRequest(fmt.Sprintf("the kind in the data (%s) does not match the expected kind (%s)", got.Kind, want.Kind))
+	}
+	if got.GroupVersion() != want.GroupVersion() {
+		return apierrors.NewBadRequest(fmt.Sprintf("the API version in the data (%s) does not match the expected API version (%s)", got.GroupVersion(), want.GroupVersion()))
+	}
+	return nil
+}
+
+// Encode renders v for a reply.
+func Encode(v any) ([]byte, error) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("encode reply: %w", err)
+	}
+	return data, nil
+}

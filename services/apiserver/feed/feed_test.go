@@ -1,0 +1,122 @@
+package feed
+
+import (
+	"fmt"
+	"strconv"
+	"testing"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/skerry/skerry/bus/store"
+	"github.com/skerry/skerry/bus/view"
+	"github.com/skerry/skerry/schemas"
+)
+
+func cm(name string, rev int) schemas.Object {
+	return &v1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, ResourceVersion: strconv.Itoa(rev)}}
+}
+
+func change(t view.ChangeType, now, old schemas.Object, rev int) view.Change {
+	obj := now
+	if obj == nil {
+		obj = old
+	}
+	return view.Change{Type: t, Ref: schemas.RefOf(schemas.ConfigMaps, obj), Object: obj, Old: old, Revision: store.Revision(rev)}
+}
+
+func names(objs []schemas.Object) string {
+	s := ""
+	for _, o := range objs {
+		s += o.GetName() + o.GetResourceVersion() + " "
+	}
+	return s
+}
+
+func hub(clock *time.Time) *Hub {
+	h := NewHub(func() time.Time { return *clock })
+	h.Handle(change(view.Added, cm("a", 1), nil, 1))
+	h.Handle(change(view.Added, cm("b", 2), nil, 2))
+	h.Start(3)
+	return h
+}
+
+func TestAtRestoresEarlierLists(t *testing.T) {
+	clock := time.Unix(0, 0)
+	h := hub(&clock)
+	h.Handle(change(view.Modified, cm("a", 5), cm("a", 1), 5))
+	h.Handle(change(view.Added, cm("c", 6), nil, 6))
+	h.Handle(change(view.Deleted, nil, cm("b", 2), 7))
+	h.Handle(change(view.Modified, cm("a", 8), cm("a", 5), 8))
+	now := []schemas.Object{cm("a", 8), cm("c", 6)}
+	for rev, want := range map[store.Revision]string{3: "a1 b2 ", 5: "a5 b2 ", 6: "a5 b2 c6 ", 7: "a5 c6 ", 8: "a8 c6 ", 9: "a8 c6 "} {
+		got, err := h.Feed(schemas.ConfigMaps).At(rev, "", now)
+		if err != nil || names(got) != want {
+			t.Errorf("at %d: %q, %v; want %q", rev, names(got), err, want)
+		}
+	}
+	if got, err := h.Feed(schemas.ConfigMaps).At(3, "other", nil); err != nil || len(got) != 0 {
+		t.Errorf("another namespace: %v, %v", got, err)
+	}
+	if _, err := h.Feed(schemas.ConfigMaps).At(2, "", now); !apierrors.IsResourceExpired(err) {
+		t.Errorf("before the start: %v", err)
+	}
+}
+
+func TestCursor(t *testing.T) {
+	clock := time.Unix(0, 0)
+	h := hub(&clock)
+	f := h.Feed(schemas.ConfigMaps)
+	c, err := f.After(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, c, wake, err := f.Next(c)
+	if err != nil || len(got) != 0 {
+		t.Fatalf("got %v, %v", got, err)
+	}
+	h.Handle(change(view.Added, cm("c", 6), nil, 6))
+	<-wake
+	if got, c, _, err = f.Next(c); err != nil || len(got) != 1 || got[0].Revision != 6 {
+		t.Fatalf("got %v, %v", got, err)
+	}
+	// Learned late: it counts as of the last revision.
+	h.Handle(change(view.Deleted, nil, cm("b", 2), 4))
+	if got, _, _, err = f.Next(c); err != nil || len(got) != 1 || got[0].Revision != 6 || got[0].After() != nil {
+		t.Fatalf("got %v, %v", got, err)
+	}
+	if data, err := got[0].LastJSON(); err != nil || string(data) != `{"metadata":{"name":"b","namespace":"ns","resourceVersion":"6"}}` {
+		t.Errorf("%s, %v", data, err)
+	}
+}
+
+func TestForgets(t *testing.T) {
+	clock := time.Unix(0, 0)
+	h := hub(&clock)
+	f := h.Feed(schemas.ConfigMaps)
+	slow, _ := f.After(3)
+	for i := range 2 * minEntries {
+		clock = clock.Add(time.Second)
+		h.Handle(change(view.Added, cm(fmt.Sprint(i), i+10), nil, i+10))
+	}
+	if len(f.entries) != minEntries {
+		t.Errorf("%d entries are kept, want %d", len(f.entries), minEntries)
+	}
+	if _, err := f.After(10); !apierrors.IsResourceExpired(err) {
+		t.Errorf("a forgotten revision: %v", err)
+	}
+	if _, _, _, err := f.Next(slow); !apierrors.IsResourceExpired(err) {
+		t.Errorf("a slow watcher: %v", err)
+	}
+	if _, err := f.After(store.Revision(2*minEntries + 5)); err != nil {
+		t.Errorf("a kept revision: %v", err)
+	}
+	for i := range 2 * maxEntries {
+		h.Handle(change(view.Added, cm("x", i+10000), nil, i+10000))
+	}
+	if len(f.entries) > maxEntries {
+		t.Errorf("%d entries are kept, want at most %d", len(f.entries), maxEntries)
+	}
+}

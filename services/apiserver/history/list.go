@@ -1,0 +1,83 @@
+package history
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/api"
+	"github.com/skerry/skerry/bus/store"
+	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/services/apiserver/codec"
+)
+
+// maxEntries is how many entries of one object are read: as many as are kept.
+const maxEntries = 250
+
+// List returns the generations of ref, oldest first. current is its desired value now,
+// with a nil Value if it is deleted.
+func (k *Keeper) List(ctx context.Context, ref schemas.Ref, current store.Entry) ([]api.Revision, error) {
+	entries, err := k.revisions.History(ctx, bus.RevisionKey(ref), maxEntries)
+	if err != nil {
+		return nil, fmt.Errorf("list history of %s: %w", ref, err)
+	}
+	var all []kept
+	for _, e := range entries {
+		if e.Deleted {
+			continue
+		}
+		var one kept
+		if err := json.Unmarshal(e.Value, &one); err != nil {
+			return nil, fmt.Errorf("decode revision %d of %s: %w", e.Revision, ref, err)
+		}
+		all = append(all, one)
+	}
+	if current.Value != nil {
+		all = append(all, kept{Sequence: current.Revision, Value: current.Value})
+	}
+	return generations(all, current.Value != nil)
+}
+
+// generations turns values, oldest first, into one revision for each generation of each
+// object that had the name. exists tells that the last value is the one desired now.
+func generations(all []kept, exists bool) ([]api.Revision, error) {
+	type identity struct {
+		uid        string
+		generation int64
+	}
+	var out []api.Revision
+	var uids []string
+	at := map[identity]int{}
+	for i, one := range all {
+		s, err := codec.ReadStored(one.Value)
+		if err != nil {
+			return nil, err
+		}
+		object, err := codec.Plain(one.Value)
+		if err != nil {
+			return nil, err
+		}
+		r := api.Revision{Generation: s.Metadata.Generation, Time: s.WrittenBy.Time, User: s.WrittenBy.User,
+			Object: object, Current: exists && i == len(all)-1}
+		id := identity{s.Metadata.UID, s.Metadata.Generation}
+		if j, seen := at[id]; seen {
+			out[j] = r
+			continue
+		}
+		at[id] = len(out)
+		out = append(out, r)
+		uids = append(uids, s.Metadata.UID)
+	}
+	markDeleted(out, uids)
+	return slices.Clip(out), nil
+}
+
+// markDeleted marks the last generation of each object that is gone.
+func markDeleted(out []api.Revision, uids []string) {
+	for i := range out {
+		last := i == len(out)-1 || uids[i+1] != uids[i]
+		out[i].Deleted = last && !out[i].Current
+	}
+}

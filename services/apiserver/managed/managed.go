@@ -1,0 +1,131 @@
+package managed
+
+import (
+	"fmt"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/managedfields"
+	"k8s.io/client-go/applyconfigurations"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+	"sigs.k8s.io/structured-merge-diff/v6/typed"
+	"sigs.k8s.io/yaml"
+
+	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/services/apiserver/codec"
+)
+
+// Fields tracks who set which field. Safe for concurrent use.
+type Fields struct {
+	conv convertor
+
+	mu       sync.Mutex
+	types    managedfields.TypeConverter
+	managers map[managerKey]*managedfields.FieldManager
+}
+
+type managerKey struct {
+	resource    schemas.Resource
+	subresource string
+}
+
+// New returns a tracker for the kinds in table.
+func New(table *schemas.Table) *Fields {
+	return &Fields{conv: convertor{table}, managers: map[managerKey]*managedfields.FieldManager{}}
+}
+
+// Update records in obj's managedFields what manager changed between live and obj. live
+// is a new zero object for a create. Trouble with the bookkeeping never fails a write.
+func (f *Fields) Update(k *schemas.Kind, subresource string, live, obj schemas.Object, manager string) schemas.Object {
+	m, err := f.manager(k, subresource)
+	if err != nil {
+		return obj
+	}
+	if out, ok := m.UpdateNoErrors(live, obj, manager).(schemas.Object); ok {
+		return out
+	}
+	return obj
+}
+
+// Apply merges the applied configuration (JSON or YAML) into live for manager. Fields that
+// others own and that differ are a Conflict with a cause each, unless force.
+func (f *Fields) Apply(k *schemas.Kind, subresource string, live schemas.Object, config []byte, manager string, force bool) (schemas.Object, error) {
+	applied, err := f.decode(config)
+	if err != nil {
+		return nil, err
+	}
+	m, err := f.manager(k, subresource)
+	if err != nil {
+		return nil, err
+	}
+	merged, err := m.Apply(live, applied, manager, force)
+	if err != nil {
+		if _, ok := err.(apierrors.APIStatus); ok {
+			return nil, err
+		}
+		return nil, apierrors.NewBadRequest(err.Error())
+	}
+	typed, err := f.conv.to(k, merged)
+	if err != nil {
+		return nil, apierrors.NewBadRequest(fmt.Sprintf("the applied configuration does not fit %s: %v", k.Kind, err))
+	}
+	return typed, nil
+}
+
+func (f *Fields) decode(config []byte) (*unstructured.Unstructured, error) {
+	if err := codec.Bound(config); err != nil {
+		return nil, err
+	}
+	data, err := yaml.YAMLToJSONStrict(config)
+	if err != nil {
+		return nil, apierrors.NewBadRequest(fmt.Sprintf("error decoding the applied configuration: %v", err))
+	}
+	// Aliases can make the JSON much longer than the YAML was.
+	if err := codec.Bound(data); err != nil {
+		return nil, err
+	}
+	u := &unstructured.Unstructured{}
+	if err := u.UnmarshalJSON(data); err != nil {
+		return nil, apierrors.NewBadRequest(fmt.Sprintf("error decoding the applied configuration: %v", err))
+	}
+	return u, nil
+}
+
+// manager returns the field manager of k, made at first use: the schemas take some
+// tens of milliseconds to parse, which start-up need not pay.
+func (f *Fields) manager(k *schemas.Kind, subresource string) (*managedfields.FieldManager, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	key := managerKey{k.Resource, subresource}
+	if m := f.managers[key]; m != nil {
+		return m, nil
+	}
+	if f.types == nil {
+		f.types = applyconfigurations.NewTypeConverter(f.conv.scheme())
+	}
+	types := f.types
+	if _, err := types.ObjectToTyped(k.New(), typed.AllowDuplicates); err != nil {
+		types = managedfields.NewDeducedTypeConverter()
+	}
+	gv := k.GroupVersion()
+	m, err := managedfields.NewDefaultFieldManager(types, f.conv, f.conv, f.conv, k.GroupVersionKind(), gv, subresource,
+		map[fieldpath.APIVersion]fieldpath.Filter{fieldpath.APIVersion(gv.String()): reset(subresource)})
+	if err != nil {
+		return nil, fmt.Errorf("make field manager of %s: %w", k.Kind, err)
+	}
+	f.managers[key] = m
+	return m, nil
+}
+
+// reset says which fields a write to the subresource cannot set, and so cannot own.
+func reset(subresource string) fieldpath.Filter {
+	ignored := fieldpath.MakePathOrDie("status")
+	if subresource == "status" {
+		ignored = fieldpath.MakePathOrDie("spec")
+	}
+	return fieldpath.NewExcludeSetFilter(fieldpath.NewSet(ignored))
+}
+
+var _ runtime.ObjectConvertor = convertor{}
