@@ -8,7 +8,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/skerry/skerry/cli/apply"
-	"github.com/skerry/skerry/cli/configure"
+	"github.com/skerry/skerry/cli/describe"
 	"github.com/skerry/skerry/cli/failure"
 	"github.com/skerry/skerry/cli/get"
 	"github.com/skerry/skerry/cli/remove"
@@ -19,19 +19,16 @@ import (
 // root is the command line: every command, in the order of the help.
 type root struct {
 	session.Globals
+	hostCommands
 
-	Up    up.Up    `cmd:"" group:"cluster" help:"Start a cluster on this machine."`
-	Down  up.Down  `cmd:"" group:"cluster" help:"Stop the cluster that up --detach started."`
-	Join  up.Join  `cmd:"" group:"cluster" help:"Make this machine a node of a cluster."`
-	Serve up.Serve `cmd:"" group:"cluster" help:"Run one service of a cluster."`
-
-	Apply  apply.Command  `cmd:"" group:"objects" help:"Make objects as manifests say."`
-	Get    get.Command    `cmd:"" group:"objects" help:"Show objects."`
-	Delete remove.Command `cmd:"" group:"objects" help:"Delete objects."`
+	Apply    apply.Command    `cmd:"" group:"objects" help:"Make objects as manifests say."`
+	Get      get.Command      `cmd:"" group:"objects" help:"Show objects."`
+	Describe describe.Command `cmd:"" group:"objects" help:"Show everything about objects, with their events."`
+	Delete   remove.Command   `cmd:"" group:"objects" help:"Delete objects."`
 
 	Rollout rollout.Command `cmd:"" group:"workloads" help:"Follow, pause and undo changes."`
 
-	Config configure.Command `cmd:"" group:"other" help:"Which clusters there are, and which one is meant."`
+	Config config `cmd:"" group:"other" help:"Which clusters there are, and which one is meant."`
 }
 
 var groups = []kong.Group{
@@ -55,6 +52,7 @@ func newParser(env session.Env, cli *root) (*kong.Kong, error) {
 		kong.Writers(env.Stdout, env.Stderr),
 		kong.Exit(func(code int) { panic(exited(code)) }),
 		kong.ExplicitGroups(groups),
+		kong.Vars{"loglevel": "warn"},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 100}),
 	)
 }
@@ -83,19 +81,18 @@ func execute(ctx context.Context, env session.Env, args []string) (err error) {
 		return usageError(err)
 	}
 	s := session.New(env, cli.Globals)
-	defer s.Close()
 	s.Model = parser.Model
+	defer s.Close()
 	return parsed.Run(s, kong.BindTo(ctx, (*context.Context)(nil)))
 }
 
 // usageError points to the help of the command that was meant.
 func usageError(err error) error {
-	var parse *kong.ParseError
 	name := "skerry"
+	var parse *kong.ParseError
 	if errors.As(err, &parse) && parse.Context != nil {
-		if c := parse.Context.Command(); c != "" {
-			name += " " + strings.TrimSpace(strings.Split(c, " <")[0])
-		}
+		command, _, _ := strings.Cut(parse.Context.Command(), " <")
+		name = strings.TrimSpace(name + " " + command)
 	}
 	return failure.Usage("%w\nSee `%s --help`.", err, name)
 }

@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/bustest"
 	"github.com/skerry/skerry/schemas"
 )
@@ -57,7 +58,11 @@ func echo(_ context.Context, r *Request) (*Reply, error) { return &Reply{Body: r
 // serve runs a server of b until stop, or the test's end.
 func serve(t testing.TB, b *bustest.Bus, concurrency int, s Server) (stop func()) {
 	t.Helper()
-	conn := b.Conn(t, "system:apiserver")
+	return serveOn(t, b.Conn(t, "system:apiserver"), concurrency, s)
+}
+
+func serveOn(t testing.TB, conn *bus.Conn, concurrency int, s Server) (stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	before := conn.NC.NumSubscriptions()

@@ -21,6 +21,9 @@ import (
 // that took it may have died.
 const attemptTimeout = 10 * time.Second
 
+// lateReply is how long after a reconnect the reply to a write may still come.
+const lateReply = 5 * time.Second
+
 // Client makes requests as the connection's user. Requests time out after 30 s
 // unless ctx ends earlier. While no apiserver answers, or all are busy, requests are
 // retried for up to RetryFor: reads always, writes only while it is certain that
@@ -96,7 +99,9 @@ func explain(r *Request, f fate, err error) error {
 
 // attempt sends r once.
 func (c *Client) attempt(ctx context.Context, r *Request) (*Reply, fate, error) {
+	grace := lateReply
 	if r.Verb.readOnly() {
+		grace = 0
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, attemptTimeout)
 		defer cancel()
@@ -119,7 +124,7 @@ func (c *Client) attempt(ctx context.Context, r *Request) (*Reply, fate, error) 
 		m.Header.Set(bus.TraceHeader, trace)
 	}
 	m.Data = r.Body
-	reply, err := c.conn.NC.RequestMsgWithContext(ctx, m)
+	reply, err := c.conn.Exchange(ctx, m, grace)
 	if err != nil {
 		f, err := requestError(err)
 		return nil, f, err

@@ -54,7 +54,7 @@ func dial(ctx context.Context, conn *bus.Conn, subject string, hello []byte, t t
 	if trace := bus.TraceOf(ctx); trace != "" {
 		m.Header.Set(bus.TraceHeader, trace)
 	}
-	reply, err := conn.NC.RequestMsgWithContext(ctx, m)
+	reply, err := conn.Exchange(ctx, m, 0)
 	if err == nil {
 		err = refusal(reply)
 	} else {

@@ -1,8 +1,7 @@
-// Package configure is `skerry config`: the contexts of the configuration file, and
-// the credentials and tokens that the holder of a cluster's keys can make.
+// Package configure is `skerry config`: the contexts of the configuration file.
 //
-// It reads and writes the configuration file, and reads the authority of a
-// cluster that was started on this machine.
+// It reads and writes that file only. What always holds: secrets are printed only when
+// asked for by --raw.
 package configure
 
 import (
@@ -24,8 +23,6 @@ type Command struct {
 	SetContext     SetContext     `cmd:"" help:"Make or change a context."`
 	DeleteContext  DeleteContext  `cmd:"" help:"Remove a context."`
 	View           View           `cmd:"" help:"Print the configuration file, without secrets."`
-	Creds          Creds          `cmd:"" help:"Mint credentials for a service or a person."`
-	Token          Token          `cmd:"" help:"Mint a token with which hosts can join."`
 }
 
 func load(s *session.Session) (*config.File, string, error) {

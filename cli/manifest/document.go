@@ -195,4 +195,3 @@ func (d Document) Locate(err error) error {
 	}
 	return located
 }
-

@@ -20,13 +20,13 @@ type token struct {
 	CA    string `json:"ca,omitempty"`
 }
 
-// joinToken mints a token.
-func joinToken(a *identity.Authority) (string, error) {
+// joinToken mints a token. ca is the PEM text to trust for TLS, "" without TLS.
+func joinToken(a *identity.Authority, ca string) (string, error) {
 	creds, err := a.Credentials(identity.RoleJoin, joiner)
 	if err != nil {
 		return "", fmt.Errorf("make join token: %w", err)
 	}
-	return encodeToken(token{Creds: string(creds)})
+	return encodeToken(token{Creds: string(creds), CA: ca})
 }
 
 func encodeToken(t token) (string, error) {

@@ -99,7 +99,11 @@ func (c *Up) announce(s *session.Session, cl *cluster, begun time.Time) error {
 	if err != nil {
 		return err
 	}
-	token, err := joinToken(cl.authority)
+	ca, err := readOptional(c.TLSCert)
+	if err != nil {
+		return err
+	}
+	token, err := joinToken(cl.authority, ca)
 	if err != nil {
 		return err
 	}

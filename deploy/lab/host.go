@@ -18,7 +18,8 @@ type Host struct {
 	lab  *Lab
 }
 
-func (h *Host) netns() string { return "skerry-" + h.lab.Name + "-" + h.Name }
+// Netns is the name of the host's network namespace.
+func (h *Host) Netns() string { return "skerry-" + h.lab.Name + "-" + h.Name }
 func (h *Host) veth() string  { return "sk" + h.lab.Name + h.Name }
 
 // Socket is the path of the host's Podman API.
@@ -26,7 +27,7 @@ func (h *Host) Socket() string { return filepath.Join(h.dir, "podman.sock") }
 
 // engine is this host's Podman: roots and a namespace of its own.
 func (h *Host) engine() engine.Options {
-	return engine.Options{Socket: h.Socket(), Dir: h.dir, ImageStore: h.lab.imageRoot(), Netns: "/run/netns/" + h.netns(), Conf: h.lab.conf()}
+	return engine.Options{Socket: h.Socket(), Dir: h.dir, ImageStore: h.lab.imageRoot(), Netns: "/run/netns/" + h.Netns(), Conf: h.lab.conf()}
 }
 
 // Podman runs a podman command on the host, past the agent, and returns its output.
@@ -43,9 +44,19 @@ func (h *Host) up() error {
 	if err := h.engine().Prepare(); err != nil {
 		return err
 	}
-	ns, veth := h.netns(), h.veth()
-	if err := steps(
-		"ip netns add "+ns,
+	if err := steps("ip netns add " + h.Netns()); err != nil {
+		return fmt.Errorf("make host %s: %w", h.Name, err)
+	}
+	if err := h.plug(); err != nil {
+		return fmt.Errorf("make host %s: %w", h.Name, err)
+	}
+	return h.startPodman()
+}
+
+// plug connects the host to the lab's bridge.
+func (h *Host) plug() error {
+	ns, veth := h.Netns(), h.veth()
+	return steps(
 		"ip link add "+veth+" type veth peer name eth0 netns "+ns,
 		"ip link set "+veth+" master "+h.lab.bridge()+" up",
 		"ip -n "+ns+" addr add "+h.Addr+"/24 dev eth0",
@@ -53,10 +64,7 @@ func (h *Host) up() error {
 		"ip -n "+ns+" link set lo up",
 		"ip -n "+ns+" route add default via "+h.lab.gateway(),
 		"nsenter --net=/run/netns/"+ns+" sysctl -qw net.ipv4.ip_forward=1",
-	); err != nil {
-		return fmt.Errorf("make host %s: %w", h.Name, err)
-	}
-	return h.startPodman()
+	)
 }
 
 func (h *Host) startPodman() error {
@@ -81,6 +89,17 @@ func (h *Host) PowerOff() error {
 		h.lab.Kill(h.Name+"-agent"), h.lab.Kill(h.Name+"-podman"), h.killContainers())
 }
 
+// PowerOn brings the host back after PowerOff, as it was on disk.
+func (h *Host) PowerOn() error {
+	if err := h.plug(); err != nil {
+		return err
+	}
+	if err := h.startPodman(); err != nil {
+		return err
+	}
+	return h.StartAgent()
+}
+
 // killContainers ends the host's containers; their monitors end with them.
 func (h *Host) killContainers() error {
 	if _, err := os.Stat(filepath.Join(h.dir, "root")); err != nil {
@@ -93,14 +112,14 @@ func (h *Host) killContainers() error {
 // down removes the host's pods, processes, namespace and link.
 func (h *Host) down() error {
 	var errs []error
-	if _, err := os.Stat("/run/netns/" + h.netns()); err == nil {
+	if _, err := os.Stat("/run/netns/" + h.Netns()); err == nil {
 		_, e1 := h.Podman("pod", "rm", "--all", "--force", "--time=0")
 		_, e2 := h.Podman("rm", "--all", "--force", "--time=0")
 		errs = append(errs, e1, e2)
 	}
 	errs = append(errs, h.lab.stopProc(h.Name+"-podman"))
-	if _, err := os.Stat("/run/netns/" + h.netns()); err == nil {
-		_, err := run("ip", "netns", "del", h.netns())
+	if _, err := os.Stat("/run/netns/" + h.Netns()); err == nil {
+		_, err := run("ip", "netns", "del", h.Netns())
 		errs = append(errs, err)
 	}
 	// Podman leaves its overlay's own mount behind.

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -35,19 +36,27 @@ func (l *Lab) ImportImage(name, binary string, env ...string) error {
 	return tar.Wait()
 }
 
-// BuildHello builds the example's image in the versions v1 and v2.
+// BuildHello builds the example's image in the versions v1 and v2, and Fetch.
 func (l *Lab) BuildHello() error {
-	binary := filepath.Join(l.Dir, "hello")
-	build := exec.Command("go", "build", "-o", binary, "./deploy/examples/hello")
-	build.Dir = filepath.Dir(filepath.Dir(l.Binary)) // bin/skerry is in the checkout
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("build hello: %w: %s", err, out)
+	hello := filepath.Join(l.Dir, "hello")
+	if err := errors.Join(l.build(hello, "./deploy/examples/hello"), l.build(l.Fetch(), "./deploy/setup/fetch")); err != nil {
+		return err
 	}
 	for _, v := range []string{"v1", "v2"} {
-		if err := l.ImportImage("skerry-hello:"+v, binary, "VERSION="+v); err != nil {
+		if err := l.ImportImage("skerry-hello:"+v, hello, "VERSION="+v); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// build compiles a package of the checkout that the skerry binary is in.
+func (l *Lab) build(out, pkg string) error {
+	cmd := exec.Command("go", "build", "-o", out, pkg)
+	cmd.Dir = filepath.Dir(filepath.Dir(l.Binary))
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if said, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s: %w: %s", pkg, err, said)
 	}
 	return nil
 }

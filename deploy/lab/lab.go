@@ -138,6 +138,12 @@ func (l *Lab) mint(a *identity.Authority, name string, role identity.Role, user 
 	return os.WriteFile(l.Creds(name), b, 0o600)
 }
 
+// Config is the path of a command line configuration whose context is this lab.
+func (l *Lab) Config() string { return filepath.Join(l.Dir, "config.yaml") }
+
+// Fetch is a program that gets a page, for use inside a host's namespace.
+func (l *Lab) Fetch() string { return filepath.Join(l.Dir, "fetch") }
+
 // StartBus starts the NATS server as a process of its own.
 func (l *Lab) StartBus() error {
 	p := l.proc("bus", l.Binary, "serve", "bus", "--data-dir", filepath.Join(l.Dir, "bus"), "--listen", l.gateway()+":4222")
@@ -158,7 +164,7 @@ func (l *Lab) StartControlPlane() error {
 // StartAgent starts the host's agent, in the host's namespace.
 func (h *Host) StartAgent() error {
 	l := h.lab
-	args := []string{"nsenter", "--net=/run/netns/" + h.netns(), l.Binary, "serve", "agent",
+	args := []string{"nsenter", "--net=/run/netns/" + h.Netns(), l.Binary, "serve", "agent",
 		"--nats", l.URL(), "--creds", l.Creds(h.Name), "--node", h.Name,
 		"--podman-socket", h.Socket(), "--data-dir", filepath.Join(h.dir, "agent")}
 	return errors.Join(l.proc(h.Name+"-agent", append(args, l.AgentArgs...)...).spawn(l.Dir), l.save())

@@ -2,6 +2,7 @@ package decode
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/skerry/skerry/schemas"
@@ -34,6 +35,7 @@ func Manifests(table *schemas.Table, source string, data []byte) ([]Document, er
 	chunks, p := split(f.text)
 	if p != nil {
 		m.report(p)
+		return nil, m.errors.asError()
 	}
 	for _, c := range chunks {
 		roots, p := m.read(c)
@@ -112,6 +114,7 @@ func (m *manifest) document(root *node, version, kind string) {
 		m.list(root, h)
 		return
 	}
+	root = complete(root, version, kind)
 	ck := newChecker(h.kind)
 	ck.check(root)
 	if problems := append(duplicates(root), ck.problems...); len(problems) > 0 {
@@ -119,6 +122,22 @@ func (m *manifest) document(root *node, version, kind string) {
 		return
 	}
 	m.typed(root, h.kind)
+}
+
+// complete adds to an item of a typed list what the list says of it: what is applied
+// must say it itself.
+func complete(root *node, version, kind string) *node {
+	if version == "" {
+		return root
+	}
+	whole := *root
+	whole.pairs = slices.Clone(root.pairs)
+	for key, value := range map[string]string{"apiVersion": version, "kind": kind} {
+		if _, ok := root.get(key); !ok {
+			whole.pairs = append(whole.pairs, pair{key: key, pos: root.pos, value: &node{kind: stringNode, pos: root.pos, text: value, value: value}})
+		}
+	}
+	return &whole
 }
 
 // typed makes the document of a tree that has passed the checks.

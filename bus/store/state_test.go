@@ -1,0 +1,166 @@
+package store
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/skerry/skerry/bus"
+)
+
+func put(k bus.Key, rev Revision) Entry { return Entry{Key: k, Revision: rev, Value: []byte("v")} }
+func del(k bus.Key, rev Revision) Entry { return Entry{Key: k, Revision: rev, Deleted: true} }
+
+func describe(events []Event) string {
+	var out []string
+	for _, e := range events {
+		switch {
+		case e.Progress:
+			out = append(out, fmt.Sprintf("progress@%d", e.Revision))
+		case e.Deleted:
+			out = append(out, fmt.Sprintf("-%s@%d", e.Key, e.Revision))
+		default:
+			out = append(out, fmt.Sprintf("+%s@%d", e.Key, e.Revision))
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+func TestMerge(t *testing.T) {
+	first := []Entry{put("a", 1), del("b", 2), put("c", 3)}
+	tests := []struct {
+		name string
+		list []Entry
+		rev  Revision
+		want string
+	}{
+		{"nothing new", first, 3, ""},
+		{"a change and a new key", []Entry{del("b", 2), put("c", 3), put("a", 4), put("d", 5)}, 5, "+a@4 +d@5"},
+		{"deleted with a marker", []Entry{del("b", 2), put("c", 3), del("a", 4)}, 4, "-a@4"},
+		{"vanished without one", []Entry{put("c", 3)}, 9, "-a@9"},
+		{"a marker for what was never there", append(first[:3:3], del("x", 4)), 4, ""},
+		{"deleted and made again", []Entry{put("c", 3), put("b", 5), put("a", 7)}, 7, "+b@5 +a@7"},
+		{"another bucket of the name", []Entry{put("a", 1), put("z", 2)}, 2, "+a@1 +z@2 -c@2"},
+		{"an empty one", nil, 0, "-a@0 -c@0"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newState()
+			if got := describe(s.merge(first, 3)); got != "+a@1 +c@3" {
+				t.Fatalf("first list: %s", got)
+			}
+			got := strings.Split(describe(s.merge(tt.list, tt.rev)), " ")
+			want := strings.Split(tt.want, " ")
+			if len(got) != len(want) {
+				t.Fatalf("got %v, want %v", got, want)
+			}
+			for _, w := range want { // vanished keys come in any order
+				if !strings.Contains(strings.Join(got, " "), w) {
+					t.Errorf("got %v, want %v", got, want)
+				}
+			}
+			if again := s.merge(tt.list, tt.rev); len(again) != 0 {
+				t.Errorf("the same list again: %s", describe(again))
+			}
+		})
+	}
+}
+
+func TestApplyLive(t *testing.T) {
+	tests := []struct {
+		name       string
+		r          record
+		want       string
+		gap, stale bool
+	}{
+		{"a change", record{Entry: put("a", 11), prev: 1}, "+a@11", false, false},
+		{"a new key", record{Entry: put("n", 11)}, "+n@11", false, false},
+		{"a change was missed", record{Entry: put("a", 12), prev: 11}, "+a@12", true, false},
+		{"the predecessor is older than the list", record{Entry: put("b", 12), prev: 9}, "+b@12", false, false},
+		{"older than the list", record{Entry: put("n", 10)}, "", false, true},
+		{"deleted", record{Entry: del("a", 11), prev: 1}, "-a@11", false, false},
+		{"deleted twice", record{Entry: del("b", 11), prev: 2}, "progress@11", false, false},
+		{"deleted, never known", record{Entry: del("n", 11)}, "progress@11", false, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newState()
+			s.merge([]Entry{put("a", 1), del("b", 2), put("c", 3)}, 10)
+			e, gap, stale := s.apply(tt.r)
+			if stale != tt.stale || gap != tt.gap {
+				t.Errorf("gap %v, stale %v", gap, stale)
+			}
+			if !stale && describe([]Event{e}) != tt.want {
+				t.Errorf("got %s, want %s", describe([]Event{e}), tt.want)
+			}
+			if _, _, stale := s.apply(tt.r); !stale {
+				t.Error("the same change again is not stale")
+			}
+		})
+	}
+}
+
+func TestMarkersAreForgotten(t *testing.T) {
+	s := newState()
+	s.merge(nil, 0)
+	for i := range Revision(10) {
+		s.apply(record{Entry: put("a", 2*i+1)})
+		s.apply(record{Entry: del("a", 2*i+2), prev: 2*i + 1})
+	}
+	if s.markers != 1 {
+		t.Errorf("%d markers of one key", s.markers)
+	}
+	s.merge(nil, 30)
+	if s.markers != 0 || len(s.known) != 0 {
+		t.Errorf("after a list: %d markers, %d keys", s.markers, len(s.known))
+	}
+}
+
+func TestBacklogIsBounded(t *testing.T) {
+	var b backlog[int]
+	for i := range heldCount + 5 {
+		b.push(i, 1)
+	}
+	if len(b.items) != heldCount || !b.overflowed() {
+		t.Errorf("%d items, overflowed %v", len(b.items), b.overflowed())
+	}
+	for want := 0; !b.empty(); want++ {
+		if got, _ := b.first(); got != want {
+			t.Fatalf("got %d, want %d", got, want)
+		}
+		b.pop()
+	}
+	b.push(1, heldBytes)
+	b.push(2, 1)
+	if len(b.items) != 1 {
+		t.Error("not bounded by bytes")
+	}
+}
+
+func TestFilters(t *testing.T) {
+	for _, tt := range []struct {
+		filter, key string
+		want        bool
+	}{
+		{">", "a.b", true}, {"a.>", "a.b.c", true}, {"a.>", "a", false}, {"a.*", "a.b", true},
+		{"a.*", "a.b.c", false}, {"a.*.c", "a.b.c", true}, {"a", "a", true}, {"a.b", "a", false}, {"a", "a.b", false},
+	} {
+		if got := matches(tt.filter, tt.key); got != tt.want {
+			t.Errorf("matches(%q, %q) = %v", tt.filter, tt.key, got)
+		}
+	}
+	for _, tt := range []struct {
+		want    string
+		filters []string
+	}{
+		{"a.b", []string{"a.b"}},
+		{"a.>", []string{"a.b", "a.c.d"}},
+		{">", []string{"a.b", "c.d"}},
+		{"a.b.>", []string{"a.b.>", "a.b.*.c"}},
+		{">", []string{"a", "a.b"}},
+	} {
+		if got := cover(tt.filters); got != tt.want {
+			t.Errorf("cover(%q) = %q, want %q", tt.filters, got, tt.want)
+		}
+	}
+}

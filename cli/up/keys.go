@@ -1,0 +1,82 @@
+//go:build unix
+
+package up
+
+import (
+	"fmt"
+
+	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/identity"
+	"github.com/skerry/skerry/cli/config"
+	"github.com/skerry/skerry/cli/session"
+	"github.com/skerry/skerry/schemas"
+)
+
+// Creds is `skerry config creds`.
+type Creds struct {
+	DataDir string `help:"Folder of the cluster, with its keys (default: as for up)." placeholder:"DIR"`
+	Role    string `help:"apiserver, controller, scheduler, node or admin." enum:"apiserver,controller,scheduler,node,admin" required:"" placeholder:"ROLE"`
+	Node    string `help:"With --role node: the node's name." placeholder:"NAME"`
+	Out     string `short:"o" name:"out" help:"File to write (default: stdout)." placeholder:"FILE"`
+}
+
+// Run implements the command.
+func (c *Creds) Run(s *session.Session) error {
+	a, err := identity.Load(resolve(s, c.DataDir).authority())
+	if err != nil {
+		return err
+	}
+	user := bus.User("system:" + c.Role)
+	switch {
+	case c.Role == "admin":
+		user = "admin"
+	case c.Role == "node" && c.Node == "":
+		return fmt.Errorf("--role node needs --node NAME: credentials are for one node")
+	case c.Role == "node":
+		user = bus.NodeUser(schemas.NodeName(c.Node))
+	}
+	if s.Globals.User != "" {
+		user = bus.User(s.Globals.User)
+	}
+	creds, err := a.Credentials(identity.Role(c.Role), user)
+	if err != nil {
+		return err
+	}
+	if c.Out == "" {
+		s.Printf("%s", creds)
+		return nil
+	}
+	if err := config.WriteFile(s.Path(c.Out), creds); err != nil {
+		return fmt.Errorf("write credentials: %w", err)
+	}
+	s.Printf("credentials of %s written to %s\n", user, c.Out)
+	return nil
+}
+
+// Token is `skerry config token`.
+type Token struct {
+	DataDir string `help:"Folder of the cluster, with its keys (default: as for up)." placeholder:"DIR"`
+}
+
+// Run implements the command.
+func (c *Token) Run(s *session.Session) error {
+	a, err := identity.Load(resolve(s, c.DataDir).authority())
+	if err != nil {
+		return err
+	}
+	t, err := joinToken(a, readCA(s))
+	if err != nil {
+		return err
+	}
+	s.Printf("%s\n", t)
+	return nil
+}
+
+// readCA is the authority that the current context trusts, for hosts to trust as well.
+func readCA(s *session.Session) string {
+	c, err := s.Cluster()
+	if err != nil {
+		return ""
+	}
+	return c.CAData
+}

@@ -1,0 +1,161 @@
+//go:build unix
+
+package up
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/skerry/skerry/bus/identity"
+	"github.com/skerry/skerry/bus/server"
+	"github.com/skerry/skerry/cli/session"
+)
+
+// Serve is `skerry serve`: one service in this process.
+type Serve struct {
+	Apiserver  ServeAPIServer  `cmd:"" help:"Run an apiserver."`
+	Controller ServeController `cmd:"" help:"Run a controller."`
+	Scheduler  ServeScheduler  `cmd:"" help:"Run a scheduler."`
+	Agent      ServeAgent      `cmd:"" help:"Run the agent of this machine."`
+	Bus        ServeBus        `cmd:"" help:"Run the bus alone: the embedded NATS server."`
+}
+
+// Remote says how a service reaches the bus. The credentials and the authorities to
+// trust come from --creds and --tls-ca, which every command has.
+type Remote struct {
+	Nats     string `help:"URL of the bus." default:"nats://127.0.0.1:4222" placeholder:"URL"`
+	LogLevel string `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info" placeholder:"LEVEL"`
+}
+
+func (r *Remote) log(s *session.Session) *slog.Logger { return logger(s.Stderr, r.LogLevel) }
+
+// run runs svc until ctx ends or it fails.
+func (r *Remote) run(ctx context.Context, s *session.Session, svc service, log *slog.Logger) error {
+	c := &remote{url: r.Nats, log: log}
+	var err error
+	if c.ca, err = readOptional(s.Globals.TLSCA); err != nil {
+		return err
+	}
+	if s.Globals.Creds != "" {
+		if c.creds, err = os.ReadFile(s.Path(s.Globals.Creds)); err != nil {
+			return fmt.Errorf("read credentials: %w", err)
+		}
+	}
+	conn, err := c.connect(ctx, svc)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	log.Info("service starts", "service", svc.name, "bus", r.Nats)
+	if err := svc.run(ctx, conn); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("%s: %w", svc.name, err)
+	}
+	log.Info("service stopped", "service", svc.name)
+	return nil
+}
+
+// ServeAPIServer is `skerry serve apiserver`.
+type ServeAPIServer struct {
+	Remote
+	DataDir string `help:"Folder with the cluster's keys (authority/), from which nodes that join get credentials." placeholder:"DIR"`
+}
+
+// Run implements the command.
+func (c *ServeAPIServer) Run(ctx context.Context, s *session.Session) error {
+	var signer *identity.NodeSigner
+	if c.DataDir != "" {
+		a, err := identity.Load(resolve(s, c.DataDir).authority())
+		if err != nil {
+			return err
+		}
+		if signer, err = a.NodeSigner(); err != nil {
+			return err
+		}
+	}
+	return c.run(ctx, s, apiserverService(signer, c.log(s)), c.log(s))
+}
+
+// ServeController is `skerry serve controller`.
+type ServeController struct{ Remote }
+
+// Run implements the command.
+func (c *ServeController) Run(ctx context.Context, s *session.Session) error {
+	return c.run(ctx, s, controllerService(c.log(s)), c.log(s))
+}
+
+// ServeScheduler is `skerry serve scheduler`.
+type ServeScheduler struct{ Remote }
+
+// Run implements the command.
+func (c *ServeScheduler) Run(ctx context.Context, s *session.Session) error {
+	return c.run(ctx, s, schedulerService(c.log(s)), c.log(s))
+}
+
+// ServeAgent is `skerry serve agent`.
+type ServeAgent struct {
+	Host
+	Nats string `help:"URL of the bus." default:"nats://127.0.0.1:4222" placeholder:"URL"`
+}
+
+// Run implements the command.
+func (c *ServeAgent) Run(ctx context.Context, s *session.Session) error {
+	dir := resolve(s, c.DataDir)
+	release, err := dir.lock()
+	if err != nil {
+		return err
+	}
+	defer release()
+	r := Remote{Nats: c.Nats, LogLevel: c.LogLevel}
+	log := r.log(s)
+	node, err := nodeName(c.Node)
+	if err != nil {
+		return err
+	}
+	p, err := findPodman(ctx, s, c.PodmanSocket, dir, log)
+	if err != nil {
+		return err
+	}
+	defer p.stop()
+	return r.run(ctx, s, agentService(node, p.socket, dir, log), log)
+}
+
+// ServeBus is `skerry serve bus`.
+type ServeBus struct {
+	DataDir  string `help:"Folder for keys and state (default: as for up)." placeholder:"DIR"`
+	Listen   string `help:"Address to listen at." default:"127.0.0.1:4222" placeholder:"HOST:PORT"`
+	TLSCert  string `name:"tls-cert" help:"Certificate, a PEM file." placeholder:"FILE"`
+	TLSKey   string `name:"tls-key" help:"Its key, a PEM file." placeholder:"FILE"`
+	LogLevel string `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info" placeholder:"LEVEL"`
+}
+
+// Run implements the command.
+func (c *ServeBus) Run(ctx context.Context, s *session.Session) error {
+	dir := resolve(s, c.DataDir)
+	release, err := dir.lock()
+	if err != nil {
+		return err
+	}
+	defer release()
+	a, err := identity.Load(dir.authority())
+	if err != nil {
+		return err
+	}
+	log := logger(s.Stderr, c.LogLevel)
+	srv, err := server.Start(ctx, server.Config{
+		DataDir: dir.bus(), Listen: c.Listen, Identity: a.ServerConfig(),
+		TLSCert: c.TLSCert, TLSKey: c.TLSKey, Log: log.With("service", "bus"),
+	})
+	if err != nil {
+		return err
+	}
+	s.Printf("The bus listens on %s.\n", srv.URL())
+	<-ctx.Done()
+	srv.Stop()
+	if !errors.Is(ctx.Err(), context.Canceled) {
+		return ctx.Err()
+	}
+	return nil
+}

@@ -1,0 +1,63 @@
+package defaults_test
+
+import (
+	"testing"
+
+	v1 "k8s.io/api/core/v1"
+
+	"github.com/skerry/skerry/schemas/defaults"
+)
+
+func TestAddPodTolerations(t *testing.T) {
+	for _, c := range []struct{ name, before, after string }{
+		{"none", `spec: {}`, `spec: {tolerations: [
+      {key: node.kubernetes.io/not-ready, operator: Exists, effect: NoExecute, tolerationSeconds: 300},
+      {key: node.kubernetes.io/unreachable, operator: Exists, effect: NoExecute, tolerationSeconds: 300}]}`},
+		{"own", `spec: {tolerations: [{key: node.kubernetes.io/not-ready, operator: Exists, effect: NoExecute, tolerationSeconds: 5}]}`,
+			`spec: {tolerations: [{key: node.kubernetes.io/not-ready, operator: Exists, effect: NoExecute, tolerationSeconds: 5},
+      {key: node.kubernetes.io/unreachable, operator: Exists, effect: NoExecute, tolerationSeconds: 300}]}`},
+		{"all", `spec: {tolerations: [{operator: Exists}]}`, `spec: {tolerations: [{operator: Exists}]}`},
+		{"other effect", `spec: {tolerations: [{operator: Exists, effect: NoSchedule}]}`, `spec: {tolerations: [{operator: Exists, effect: NoSchedule},
+      {key: node.kubernetes.io/not-ready, operator: Exists, effect: NoExecute, tolerationSeconds: 300},
+      {key: node.kubernetes.io/unreachable, operator: Exists, effect: NoExecute, tolerationSeconds: 300}]}`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, want := &v1.Pod{}, &v1.Pod{}
+			decode(t, c.before, got)
+			decode(t, c.after, want)
+			for range 2 {
+				defaults.AddPodTolerations(got)
+				if a, b := encode(t, got), encode(t, want); a != b {
+					t.Errorf("have\n%s\nwant\n%s", a, b)
+				}
+			}
+		})
+	}
+}
+
+func TestPodQOS(t *testing.T) {
+	for _, c := range []struct {
+		name, spec string
+		want       v1.PodQOSClass
+	}{
+		{"nothing", `containers: [{}]`, v1.PodQOSBestEffort},
+		{"other resources", `containers: [{resources: {requests: {ephemeral-storage: 1Gi}}}]`, v1.PodQOSBestEffort},
+		{"zero", `containers: [{resources: {requests: {cpu: 0}}}]`, v1.PodQOSBestEffort},
+		{"request", `containers: [{resources: {requests: {cpu: 1}}}]`, v1.PodQOSBurstable},
+		{"limit of one", `containers: [{resources: {limits: {cpu: 1}}}]`, v1.PodQOSBurstable},
+		{"limits of both", `containers: [{resources: {limits: {cpu: 1, memory: 1Gi}}}]`, v1.PodQOSGuaranteed},
+		{"less asked", `containers: [{resources: {limits: {cpu: 1, memory: 1Gi}, requests: {cpu: 500m}}}]`, v1.PodQOSBurstable},
+		{"one without", `containers: [{resources: {limits: {cpu: 1, memory: 1Gi}}}, {}]`, v1.PodQOSBurstable},
+		{"init without", `{initContainers: [{}], containers: [{resources: {limits: {cpu: 1, memory: 1Gi}}}]}`, v1.PodQOSBurstable},
+		{"whole pod", `{resources: {limits: {cpu: 1, memory: 1Gi}}, containers: [{}]}`, v1.PodQOSGuaranteed},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := &v1.Pod{}
+			decode(t, c.spec, &p.Spec)
+			defaults.Pod(p)
+			if got := defaults.PodQOS(p); got != c.want {
+				t.Errorf("%s, want %s", got, c.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,177 @@
+package registry
+
+import (
+	"context"
+	"errors"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/skerry/skerry/bus/api"
+	"github.com/skerry/skerry/bus/store"
+	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/services/apiserver/access"
+	"github.com/skerry/skerry/services/apiserver/admit"
+	"github.com/skerry/skerry/services/apiserver/codec"
+)
+
+// nameAttempts is how many generated names are tried.
+const nameAttempts = 8
+
+func (g *Registry) create(ctx context.Context, r *api.Request, k *schemas.Kind) (*api.Reply, error) {
+	obj, warnings, err := codec.Decode(k, r.Body, r.FieldValidation)
+	if err != nil {
+		return nil, err
+	}
+	if err := place(r, k, obj); err != nil {
+		return nil, err
+	}
+	warnings = append(warnings, unhonoured(k, obj)...)
+	out, err := g.insert(ctx, r, k, obj)
+	if err != nil {
+		return nil, err
+	}
+	return reply(out, warnings, true)
+}
+
+// place gives obj the namespace of the request, and checks that the body does not say
+// something else.
+func place(r *api.Request, k *schemas.Kind, obj schemas.Object) error {
+	if r.Name != "" && obj.GetName() != "" && obj.GetName() != string(r.Name) {
+		return apierrors.NewBadRequest("the name of the object (" + obj.GetName() + ") does not match the name on the URL (" + string(r.Name) + ")")
+	}
+	if !k.Namespaced {
+		obj.SetNamespace("")
+		return nil
+	}
+	if obj.GetNamespace() == "" {
+		obj.SetNamespace(string(r.Namespace))
+	}
+	if obj.GetNamespace() != string(r.Namespace) {
+		return apierrors.NewBadRequest("the namespace of the provided object does not match the namespace sent on the request")
+	}
+	return nil
+}
+
+func unhonoured(k *schemas.Kind, obj schemas.Object) []string {
+	var out []string
+	for _, w := range schemas.Warnings(k, obj) {
+		out = append(out, w.String())
+	}
+	return out
+}
+
+// insert stores a new object, under a generated name if it has none.
+func (g *Registry) insert(ctx context.Context, r *api.Request, k *schemas.Kind, obj schemas.Object) (schemas.Object, error) {
+	obj, err := admit.Create(k, obj, g.Now())
+	if err != nil {
+		return nil, err
+	}
+	generate := obj.GetName() == "" && obj.GetGenerateName() != ""
+	for attempt := 1; ; attempt++ {
+		if generate {
+			obj.SetName(admit.GenerateName(obj.GetGenerateName()))
+		}
+		if attempt == 1 {
+			if obj, err = g.admitNew(ctx, r, k, obj); err != nil {
+				return nil, err
+			}
+		}
+		out, err := g.put(ctx, r, k, obj)
+		if !errors.Is(err, store.ErrConflict) {
+			return out, err
+		}
+		if !generate {
+			return nil, apierrors.NewAlreadyExists(admit.GroupResource(k.Resource), obj.GetName())
+		}
+		if attempt == nameAttempts {
+			return nil, apierrors.NewGenerateNameConflict(admit.GroupResource(k.Resource), obj.GetName(), 1)
+		}
+	}
+}
+
+// admitNew runs admission. What it refuses may be for something that is there by now
+// (a namespace that another apiserver just made): then it looks again.
+func (g *Registry) admitNew(ctx context.Context, r *api.Request, k *schemas.Kind, obj schemas.Object) (schemas.Object, error) {
+	check := func(obj schemas.Object) error {
+		if k.Namespaced {
+			if err := admit.Namespace(g.State, k, r.Namespace, obj.GetName()); err != nil {
+				return err
+			}
+		}
+		if err := admit.New(g.State, k, obj); err != nil {
+			return err
+		}
+		return g.Guard.Admit(access.Of(r), obj, nil)
+	}
+	try, _ := obj.DeepCopyObject().(schemas.Object) // the type is obj's
+	err := check(try)
+	if err == nil {
+		return g.track(r, k, nil, try), nil
+	}
+	if !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err) {
+		return nil, err
+	}
+	if err := g.State.Fresh(ctx); err != nil {
+		return nil, err
+	}
+	if err := check(obj); err != nil {
+		return nil, err
+	}
+	return g.track(r, k, nil, obj), nil
+}
+
+// put creates obj; store.ErrConflict if there is one of its name.
+func (g *Registry) put(ctx context.Context, r *api.Request, k *schemas.Kind, obj schemas.Object) (schemas.Object, error) {
+	b := g.backend(k)
+	ref := schemas.RefOf(k.Resource, obj)
+	if r.DryRun {
+		if err := b.Fresh(ctx); err != nil {
+			return nil, err
+		}
+		if _, exists := b.Get(ref); exists {
+			return nil, store.ErrConflict
+		}
+		return obj, nil
+	}
+	out, err := b.Put(ctx, Write{Kind: k, Ref: ref, New: obj, By: g.by(r)})
+	if err == nil || errors.Is(err, store.ErrConflict) {
+		return out, err
+	}
+	return nil, storeError(r, err)
+}
+
+// track records in obj's managedFields what r set. Objects that controllers make are
+// not tracked before somebody applies to them: nobody looks at who owns the fields
+// of a ReplicaSet's pods, and it would be most of their bytes.
+func (g *Registry) track(r *api.Request, k *schemas.Kind, live, obj schemas.Object) schemas.Object {
+	if k.Store == schemas.StoreEvents || k.Resource == schemas.Leases {
+		return obj
+	}
+	if live == nil {
+		if metav1.GetControllerOfNoCopy(obj) != nil {
+			return obj
+		}
+		live = k.New()
+	} else if len(live.GetManagedFields()) == 0 {
+		obj.SetManagedFields(nil)
+		return obj
+	}
+	return g.Fields.Update(k, r.Subresource, live, obj, manager(r))
+}
+
+// manager is who fields are tracked for.
+func manager(r *api.Request) string {
+	if r.FieldManager != "" {
+		return r.FieldManager
+	}
+	return string(r.User)
+}
+
+func reply(obj any, warnings []string, created bool) (*api.Reply, error) {
+	body, err := codec.Encode(obj)
+	if err != nil {
+		return nil, err
+	}
+	return &api.Reply{Body: body, Warnings: warnings, Created: created}, nil
+}

@@ -1,0 +1,126 @@
+package registry
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/skerry/skerry/bus/api"
+	"github.com/skerry/skerry/bus/store"
+	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/services/apiserver/access"
+	"github.com/skerry/skerry/services/apiserver/history"
+	"github.com/skerry/skerry/services/apiserver/managed"
+	"github.com/skerry/skerry/services/apiserver/replica"
+)
+
+// Registry does the verbs. Its fields are set once. Safe for concurrent use.
+type Registry struct {
+	Table   *schemas.Table
+	State   Backend
+	Events  Backend
+	Keys    store.Lister // the state bucket's keys, for agents
+	History *history.Keeper
+	Fields  *managed.Fields
+	Guard   access.Guard
+	// Send makes a request of another service: the writers of current and assigned.
+	Send func(ctx context.Context, subject string, data []byte) ([]byte, error)
+	Now  func() time.Time
+}
+
+// Backend is where objects of some kinds are kept.
+type Backend struct {
+	*replica.Replica
+	Writer
+}
+
+// backend returns where k's objects are.
+func (g *Registry) backend(k *schemas.Kind) Backend {
+	if k.Store == schemas.StoreEvents {
+		return g.Events
+	}
+	return g.State
+}
+
+// handler does one verb on one subresource.
+type handler func(ctx context.Context, r *api.Request, k *schemas.Kind) (*api.Reply, error)
+
+// Do answers r, which is authorised already and whose kind is k.
+func (g *Registry) Do(ctx context.Context, r *api.Request, k *schemas.Kind) (*api.Reply, error) {
+	h := g.handler(r, k)
+	if h == nil {
+		return nil, apierrors.NewMethodNotSupported(schema.GroupResource{Group: k.Resource.Group, Resource: path(r)}, string(r.Verb))
+	}
+	if k.Namespaced && r.Namespace == "" && r.Verb != api.VerbList && r.Verb != api.VerbDeleteCollection {
+		return nil, apierrors.NewBadRequest("an empty namespace may not be set when a resource name is provided")
+	}
+	if r.Name == "" && named(r) {
+		return nil, apierrors.NewBadRequest("name is required")
+	}
+	return h(ctx, r, k)
+}
+
+func path(r *api.Request) string {
+	if r.Subresource == "" {
+		return r.Resource.Plural
+	}
+	return r.Resource.Plural + "/" + r.Subresource
+}
+
+// named tells whether r is about one existing object.
+func named(r *api.Request) bool {
+	switch r.Verb {
+	case api.VerbGet, api.VerbUpdate, api.VerbPatch, api.VerbDelete, api.VerbHistory:
+		return true
+	}
+	return r.Subresource != ""
+}
+
+func (g *Registry) handler(r *api.Request, k *schemas.Kind) handler {
+	switch r.Subresource {
+	case "":
+		return g.main(r.Verb)
+	case "status":
+		if k.StatusWriter == schemas.StatusNone {
+			return nil
+		}
+		return pick(r.Verb, map[api.Verb]handler{api.VerbGet: g.get, api.VerbUpdate: g.updateStatus, api.VerbPatch: g.patchStatus})
+	case "scale":
+		if !k.Scale {
+			return nil
+		}
+		return pick(r.Verb, map[api.Verb]handler{api.VerbGet: g.getScale, api.VerbUpdate: g.updateScale, api.VerbPatch: g.patchScale})
+	case "binding":
+		if k.Resource == schemas.Pods {
+			return pick(r.Verb, map[api.Verb]handler{api.VerbCreate: g.bind})
+		}
+	case "eviction":
+		if k.Resource == schemas.Pods {
+			return pick(r.Verb, map[api.Verb]handler{api.VerbCreate: g.evict})
+		}
+	case "finalize":
+		if k.Resource == schemas.Namespaces {
+			return pick(r.Verb, map[api.Verb]handler{api.VerbUpdate: g.finalize})
+		}
+	}
+	return nil
+}
+
+func (g *Registry) main(v api.Verb) handler {
+	return pick(v, map[api.Verb]handler{
+		api.VerbGet: g.get, api.VerbList: g.list, api.VerbCreate: g.create, api.VerbUpdate: g.update, api.VerbPatch: g.patch,
+		api.VerbDelete: g.remove, api.VerbDeleteCollection: g.removeAll, api.VerbHistory: g.history,
+	})
+}
+
+func pick(v api.Verb, from map[api.Verb]handler) handler { return from[v] }
+
+// NoKind is the answer to a request about a resource that is not served.
+func NoKind(r schemas.Resource) error {
+	return apierrors.NewGenericServerResponse(http.StatusNotFound, "", schema.GroupResource{Group: r.Group, Resource: r.Plural}, "",
+		fmt.Sprintf("the server could not find the requested resource %s", r), 0, true)
+}

@@ -1,0 +1,113 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/store"
+	"github.com/skerry/skerry/bus/view"
+	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/schemas/join"
+	"github.com/skerry/skerry/services/apiserver/codec"
+	"github.com/skerry/skerry/services/apiserver/history"
+)
+
+// Write is one change of one object.
+type Write struct {
+	Kind *schemas.Kind
+	Ref  schemas.Ref
+	// Old is what New was computed from, read at Revision; nil for a create.
+	Old      schemas.Object
+	Revision store.Revision
+	// New is nil for a removal.
+	New schemas.Object
+	By  codec.Writer
+}
+
+// Writer stores objects.
+type Writer interface {
+	// Read returns an object, shared, and the revision that a Write names to replace it.
+	Read(ref schemas.Ref) (schemas.Object, store.Revision, bool)
+	// Put makes the change and returns the object as a client sees it, nil for a
+	// removal; store.ErrConflict if the object is not as it was read.
+	Put(ctx context.Context, w Write) (schemas.Object, error)
+}
+
+// Desired writes desired objects to the state, and keeps their history.
+type Desired struct {
+	View    *view.View
+	State   *store.Store
+	History *history.Keeper
+}
+
+// Read implements Writer. The revision is read first: if the object changes in
+// between, the write conflicts rather than overwriting what was not looked at.
+func (d *Desired) Read(ref schemas.Ref) (schemas.Object, store.Revision, bool) {
+	rev := d.View.Parts(ref).Desired.Revision
+	obj, ok := d.View.Get(ref)
+	return obj, rev, ok
+}
+
+// Put implements Writer.
+func (d *Desired) Put(ctx context.Context, w Write) (schemas.Object, error) {
+	if w.Old != nil {
+		by, err := d.keep(ctx, w)
+		if err != nil {
+			return nil, err
+		}
+		w.By = by
+	}
+	key := bus.DesiredKey(w.Ref)
+	if w.New == nil {
+		_, err := d.State.Delete(ctx, key, w.Revision)
+		return nil, err
+	}
+	value, err := codec.EncodeDesired(w.Kind, w.New, w.By)
+	if err != nil {
+		return nil, err
+	}
+	if len(value) > codec.MaxSize {
+		return nil, store.ErrTooLarge
+	}
+	out := w.New
+	var rev store.Revision
+	if w.Old == nil {
+		rev, err = d.State.Create(ctx, key, value)
+		out = join.Join(w.Kind, w.New, nil, nil, nil)
+	} else {
+		rev, err = d.State.Update(ctx, key, value, w.Revision)
+	}
+	if err != nil {
+		return nil, err
+	}
+	out.SetResourceVersion(strconv.FormatUint(uint64(rev), 10))
+	return out, nil
+}
+
+// keep makes sure that a generation which ends with w is in the history, and returns
+// who the generation that goes on or begins is by.
+func (d *Desired) keep(ctx context.Context, w Write) (codec.Writer, error) {
+	if !w.Kind.Revisioned || metav1.GetControllerOfNoCopy(w.Old) != nil {
+		return w.By, nil
+	}
+	e, err := d.State.Get(ctx, bus.DesiredKey(w.Ref))
+	if errors.Is(err, store.ErrNotFound) || err == nil && e.Revision != w.Revision {
+		return w.By, fmt.Errorf("read %s: %w", w.Ref, store.ErrConflict)
+	}
+	if err != nil {
+		return w.By, err
+	}
+	if w.New == nil || w.New.GetGeneration() != w.Old.GetGeneration() {
+		return w.By, d.History.Keep(ctx, w.Ref, e)
+	}
+	s, err := codec.ReadStored(e.Value)
+	if err != nil {
+		return w.By, err
+	}
+	return s.WrittenBy, nil
+}

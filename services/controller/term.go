@@ -1,0 +1,93 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/api"
+	"github.com/skerry/skerry/bus/lease"
+	"github.com/skerry/skerry/bus/record"
+	"github.com/skerry/skerry/bus/store"
+	"github.com/skerry/skerry/bus/view"
+	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/services/controller/cluster"
+	"github.com/skerry/skerry/services/controller/deployment"
+	"github.com/skerry/skerry/services/controller/garbage"
+	"github.com/skerry/skerry/services/controller/namespace"
+	"github.com/skerry/skerry/services/controller/node"
+	"github.com/skerry/skerry/services/controller/podgc"
+	"github.com/skerry/skerry/services/controller/replicaset"
+	"github.com/skerry/skerry/services/controller/status"
+	"github.com/skerry/skerry/services/reconcile"
+)
+
+// term is one term of leadership.
+type term struct {
+	Config
+	conn   *bus.Conn
+	view   *view.View
+	client *api.Client
+	events *record.Recorder
+}
+
+// part is one controller: which keys a change concerns, and what is done for a key.
+type part struct {
+	keys func(view.Change) []schemas.Ref
+	loop *reconcile.Loop[schemas.Ref]
+}
+
+// run runs all controllers until ctx ends.
+func (t *term) run(ctx context.Context) error {
+	hands := &cluster.Bus{View: t.view, Client: t.client, State: store.New(t.conn, bus.BucketState), Table: t.Table}
+	// A predecessor's last writes must be in sight before the first plan.
+	if err := hands.Refresh(ctx); err != nil {
+		return fmt.Errorf("begin term: %w", err)
+	}
+	c := &cluster.Cluster{View: t.view, API: hands, Status: hands, Truth: hands, Events: t.events, Table: t.Table, Log: t.Log, Now: t.Now}
+	nodes, err := node.New(c, node.Config{Grace: t.NodeMonitorGrace, EvictionEvery: t.EvictionInterval, ClusterCIDR: t.ClusterCIDR})
+	if err != nil {
+		return fmt.Errorf("begin term: %w", err)
+	}
+	tenants := nodes.Tenants()
+	pods := podgc.New(c, t.PodQuarantine, t.TerminatedPods)
+	sweeper := status.NewSweeper(c, hands.State)
+	deployments, sets, collector, spaces := deployment.New(c), replicaset.New(c), garbage.New(c), namespace.New(c)
+
+	nodeLoop := t.loop("node", 1, nodes.Reconcile)
+	podLoop := t.loop("podgc", 1, pods.Reconcile)
+	sweepLoop := t.loop("sweep", 2, sweeper.Reconcile)
+	parts := []part{
+		{deployments.Keys, t.loop("deployment", 5, deployments.Reconcile)},
+		{sets.Keys, t.loop("replicaset", 5, sets.Reconcile)},
+		{collector.Keys, t.loop("garbage", 8, collector.Reconcile)},
+		{spaces.Keys, t.loop("namespace", 4, spaces.Reconcile)},
+		{nodes.Keys, nodeLoop},
+		{tenants.Keys, t.loop("tenant", 4, tenants.Reconcile)},
+		{pods.Keys, podLoop},
+		{sweeper.Keys, sweepLoop},
+	}
+	podLoop.Add(pods.Key())
+	sweepLoop.Add(sweeper.Key())
+
+	g, ctx := errgroup.WithContext(ctx)
+	for _, p := range parts {
+		g.Go(func() error { return p.loop.Run(ctx) })
+	}
+	defer t.view.Handle(func(ch view.Change) {
+		for _, p := range parts {
+			for _, key := range p.keys(ch) {
+				p.loop.Add(key)
+			}
+		}
+	})()
+	defer t.conn.OnReconnect(func() { nodes.BusBack(nodeLoop.Add) })()
+	g.Go(func() error { return nodes.Listen(ctx, lease.WatchHeartbeats(ctx, t.conn), nodeLoop.Add) })
+	return g.Wait()
+}
+
+func (t *term) loop(name string, workers int, f reconcile.Func[schemas.Ref]) *reconcile.Loop[schemas.Ref] {
+	return reconcile.New(name, workers, t.Log, f)
+}
