@@ -83,7 +83,8 @@ func execute(ctx context.Context, env session.Env, args []string) (err error) {
 	s := session.New(env, cli.Globals)
 	s.Model = parser.Model
 	defer s.Close()
-	return parsed.Run(s, kong.BindTo(ctx, (*context.Context)(nil)))
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	return parsed.Run(s)
 }
 
 // usageError points to the help of the command that was meant.

@@ -124,6 +124,7 @@ func TestFollow(t *testing.T) {
 	defer cancel()
 	b := bustest.Start(t)
 	var lists, watches atomic.Int32
+	arrived := make(chan struct{})
 	s := fake{
 		do: func(context.Context, *Request) (*Reply, error) {
 			n := lists.Add(1)
@@ -146,8 +147,14 @@ func TestFollow(t *testing.T) {
 				return nil
 			case 2:
 				return apierrors.NewResourceExpired("too old")
-			case 3:
+			case 3: // frames are lost with the connections
+				<-arrived
 				b.Kick(t)
+				for {
+					if err := emit(event("BOOKMARK", "", 3000, 1)); err != nil {
+						return err
+					}
+				}
 			}
 			<-ctx.Done()
 			return ctx.Err()
@@ -171,6 +178,9 @@ func TestFollow(t *testing.T) {
 		case got := <-seen:
 			if got != want {
 				t.Fatalf("got %q, want %q", got, want)
+			}
+			if got == "MODIFIED after-200" {
+				close(arrived)
 			}
 		case <-ctx.Done():
 			t.Fatalf("waited too long for %q", want)

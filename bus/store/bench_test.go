@@ -55,3 +55,35 @@ func BenchmarkBatch(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkList measures a first list and a filtered one of a bucket of 100,000 keys.
+func BenchmarkList(b *testing.B) {
+	tb := bustest.Start(b).Provisioned(b)
+	s := store.New(tb.Conn(b, "system:apiserver"), bus.BucketState)
+	value := bytes.Repeat([]byte("x"), 1500)
+	for i := range 100 {
+		ops := make([]store.Op, 1000)
+		for j := range ops {
+			ops[j] = store.Op{Key: bus.Key(fmt.Sprintf("desired.pods.ns%d.p%d", i, j)), Value: value}
+		}
+		if _, err := s.Apply(context.Background(), ops...); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for _, filter := range []string{">", "desired.pods.ns7.>", "assigned.n1.>"} {
+		b.Run(filter, func(b *testing.B) {
+			for b.Loop() {
+				if _, _, err := s.List(context.Background(), filter); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	b.Run("last", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := s.Last(context.Background()); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

@@ -72,20 +72,23 @@ func (w *watch) list(l listed) {
 	mark := Event{Entry: Entry{Revision: w.state.seen}, Synced: !w.synced, Progress: w.synced}
 	w.fresh = append(w.fresh, mark)
 	w.synced = true
-	for r, ok := w.early.first(); ok; r, ok = w.early.first() {
-		w.early.pop()
-		w.live(r)
-	}
 	if w.early.overflowed() || w.lost() {
 		w.dirty = true
 	}
-	w.early.reset()
+	for r, ok := w.early.first(); ok && !w.dirty && w.live(r); r, ok = w.early.first() {
+		w.early.pop()
+	}
 }
 
-// message takes one message from the wire.
+// message takes one message from the wire. While a list is due nothing goes to the
+// reader: it would run ahead of what was missed.
 func (w *watch) message(m *nats.Msg) {
 	// Only a full channel makes the client drop messages.
 	if len(w.wire) >= cap(w.wire)-1 && w.lost() {
+		w.dirty = true
+	}
+	// A new connection's first messages may come before its hook ran.
+	if w.store.conn.NC.Stats().Reconnects != w.epoch {
 		w.dirty = true
 	}
 	r, err := w.store.decode(m)
@@ -93,29 +96,33 @@ func (w *watch) message(m *nats.Msg) {
 		w.store.conn.Log.Warn("watch: skip a message", "subject", m.Subject, "error", err)
 		return
 	}
-	if w.busy || !w.synced {
+	if w.busy || w.dirty || !w.synced || !w.live(r) {
 		w.early.push(r, len(r.Value))
-		return
 	}
-	w.live(r)
 }
 
-// live takes one change that is newer than the last list, or should be.
-func (w *watch) live(r record) {
+// live takes one change that is newer than the last list, or should be. It returns
+// false if the change has to wait for another list.
+func (w *watch) live(r record) (taken bool) {
 	if w.held.full() {
 		w.dirty = true
-		return
+		return false
 	}
 	e, gap, stale := w.state.apply(r)
-	if stale {
+	switch {
+	case gap:
+		w.dirty = true
+		return false
+	case stale:
 		// In order, one connection brings nothing old: the bucket may be a new one.
 		w.dirty = w.dirty || time.Since(w.listAt) > stragglers
-		return
+		return true
 	}
-	if gap || w.state.markers > maxMarkers {
+	if w.state.markers > maxMarkers {
 		w.dirty = true
 	}
 	w.held.push(e, len(e.Value))
+	return true
 }
 
 // check looks, now and then, for what neither the wire nor a reconnect told.

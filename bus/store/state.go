@@ -66,14 +66,17 @@ func (s *state) merge(entries []Entry, rev Revision) []Event {
 	return events
 }
 
-// apply takes a live change. stale: it is older than what is known, and there is no
-// event. gap: the key had a change in between that never came.
+// apply takes a live change. stale: it is older than what is known. gap: the key had
+// a change in between that never came. In both cases there is no event, and nothing
+// is noted.
 func (s *state) apply(r record) (e Event, gap, stale bool) {
 	was, has := s.known[r.Key]
 	if r.Revision <= was.rev || r.Revision <= s.floor {
 		return Event{}, false, true
 	}
-	gap = r.prev > was.rev && r.prev > s.floor
+	if r.prev > was.rev && r.prev > s.floor {
+		return Event{}, true, false
+	}
 	if was.deleted {
 		s.markers--
 	}
@@ -83,7 +86,7 @@ func (s *state) apply(r record) (e Event, gap, stale bool) {
 	s.known[r.Key] = known{rev: r.Revision, deleted: r.Deleted}
 	s.seen = max(s.seen, r.Revision)
 	if r.Deleted && (!has || was.deleted) {
-		return Event{Entry: Entry{Revision: s.seen}, Progress: true}, gap, false
+		return Event{Entry: Entry{Revision: s.seen}, Progress: true}, false, false
 	}
-	return Event{Entry: r.Entry}, gap, false
+	return Event{Entry: r.Entry}, false, false
 }

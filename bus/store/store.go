@@ -71,11 +71,12 @@ type Store struct {
 	group  *group // nil if the bucket takes no atomic batches
 	last   lastCall
 	serial counter
+	idle   time.Duration // between a watch's looks for what it may have missed
 }
 
 // New returns the bucket. It does no I/O; Provision creates the streams.
 func New(conn *bus.Conn, bucket string) *Store {
-	s := &Store{conn: conn, bucket: bucket, writes: nuid.Next()}
+	s := &Store{conn: conn, bucket: bucket, writes: nuid.Next(), idle: checkEvery}
 	if bucket == bus.BucketState || bucket == bus.BucketRevisions {
 		s.group = &group{store: s}
 	}

@@ -65,7 +65,7 @@ func (s *Store) Watch(ctx context.Context, lister Lister, filters ...string) <-c
 		state:   newState(),
 	}
 	if lister == nil && s.via == nil {
-		w.lister, w.direct, w.every = s, true, checkEvery
+		w.lister, w.direct, w.every = s, true, s.idle
 	} else if lister == nil {
 		w.lister = s.via
 	}
@@ -89,12 +89,13 @@ type watch struct {
 	again  chan struct{} // the connection came back
 
 	subs    []*nats.Subscription
-	dropped int // messages that the client dropped, as known
+	dropped int    // messages that the client dropped, as known
+	epoch   uint64 // of the connection that the last list began on
 
 	state  *state
 	fresh  []Event         // to the reader: from a list
 	held   backlog[Event]  // to the reader, after fresh: live changes
-	early  backlog[record] // live changes that wait for a list
+	early  backlog[record] // live changes that wait for a list, if one is due
 	synced bool
 	busy   bool // a list is under way
 	asking bool // a check is under way
@@ -200,6 +201,10 @@ func (w *watch) listIfDue(ctx context.Context) {
 		return
 	}
 	w.dirty, w.busy = false, true
+	w.epoch = w.store.conn.NC.Stats().Reconnects
+	if w.direct {
+		w.early.reset() // the list will have all that came before it
+	}
 	if w.gap == 0 {
 		w.gap = minListGap
 	}

@@ -298,3 +298,39 @@ func TestSoak(t *testing.T) {
 		}
 	}
 }
+
+// TestWatchFindsSilentLoss: changes that never come over the wire, on a connection
+// that never breaks, are found by looking now and then.
+func TestWatchFindsSilentLoss(t *testing.T) {
+	b, s := open(t, bus.BucketState)
+	ctx := deadline(t, 60*time.Second)
+	watching := store.New(b.Conn(t, "system:controller"), bus.BucketState)
+	watching.SetIdle(50 * time.Millisecond)
+	events := watching.Watch(ctx, nil, "desired.x.>")
+	next(t, events)
+	must[store.Revision](t)(s.Create(ctx, "desired.y._.a", []byte("unwatched")))
+	progress := func() bool {
+		select {
+		case e := <-events:
+			return e.Progress && e.Revision == 1
+		default:
+			return false
+		}
+	}
+	until(t, "the watch knows that nothing it watches changed", progress)
+
+	js := must[jetstream.JetStream](t)(jetstream.New(b.Conn(t, "admin").NC))
+	stream := must[jetstream.Stream](t)(js.Stream(ctx, "KV_state"))
+	config := stream.CachedInfo().Config
+	config.RePublish = nil
+	must[jetstream.Stream](t)(js.UpdateStream(ctx, config))
+	must[store.Revision](t)(s.Create(ctx, "desired.x._.a", []byte("silent")))
+	if e := next(t, events); e.Key != "desired.x._.a" || string(e.Value) != "silent" {
+		t.Errorf("found: %+v", e)
+	}
+	b.Provisioned(t) // puts the configuration right
+	must[store.Revision](t)(s.Create(ctx, "desired.x._.b", []byte("loud")))
+	if e := next(t, events); e.Key != "desired.x._.b" {
+		t.Errorf("after provisioning again: %+v", e)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -182,6 +183,9 @@ func TestReconnect(t *testing.T) {
 			return
 		}
 		if err != nil {
+			s.mu.Lock()
+			buf := make([]byte, 1<<20)
+			t.Logf("i=%d received=%d consumed=%d announced=%d failed=%v end=%v queue=%d heard=%v ago\n%s", i, s.received, s.consumed, s.announced, s.failed, s.end, len(s.queue), time.Since(s.heard), buf[:runtime.Stack(buf, true)])
 			t.Fatalf("ended with %v", err)
 		}
 		if f.Data[0] != byte(i) {

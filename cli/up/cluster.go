@@ -26,7 +26,7 @@ type cluster struct {
 	authority *identity.Authority
 	server    *server.Server // nil with an external bus
 	url       string
-	podman    *podman
+	podman    *runtime
 	crew      crew
 	// failed gets the first error of a service that ended by itself.
 	failed chan error
@@ -77,7 +77,7 @@ func (c *cluster) startBus(ctx context.Context) error {
 
 func (c *cluster) startAgent(ctx context.Context) error {
 	var err error
-	if c.podman, err = findPodman(ctx, c.s, c.up.PodmanSocket, c.dir, c.log); err != nil {
+	if c.podman, err = findPodman(ctx, c.s, c.up.PodmanSocket, c.dir); err != nil {
 		return err
 	}
 	return c.startService(ctx, agentService(c.node, c.podman.socket, c.dir, c.log))

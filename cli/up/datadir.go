@@ -34,7 +34,7 @@ func resolve(s *session.Session, flag string) dataDir {
 
 func (d dataDir) path(name string) string { return filepath.Join(string(d), name) }
 
-func (d dataDir) authority() string { return d.path("authority") }
+func (d dataDir) authority() string { return string(d) }
 func (d dataDir) bus() string       { return d.path("bus") }
 func (d dataDir) agent() string     { return d.path("agent") }
 func (d dataDir) log() string       { return d.path("skerry.log") }

@@ -71,7 +71,7 @@ func stopProcess(ctx context.Context, dir dataDir, pid int, limit time.Duration)
 // purge removes what a cluster leaves on this machine.
 func (c *Down) purge(ctx context.Context, s *session.Session, dir dataDir) error {
 	log := logger(s.Stderr, "warn")
-	p, err := findPodman(ctx, s, c.PodmanSocket, dir, log)
+	p, err := findPodman(ctx, s, c.PodmanSocket, dir)
 	if err != nil {
 		s.Warnf("pods are not removed: %v", err)
 	} else {

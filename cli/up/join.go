@@ -66,7 +66,7 @@ func (c *Join) serve(ctx context.Context, s *session.Session, dir dataDir) error
 	if err != nil {
 		return err
 	}
-	p, err := findPodman(ctx, s, c.PodmanSocket, dir, log)
+	p, err := findPodman(ctx, s, c.PodmanSocket, dir)
 	if err != nil {
 		return err
 	}

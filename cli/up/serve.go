@@ -114,7 +114,7 @@ func (c *ServeAgent) Run(ctx context.Context, s *session.Session) error {
 	if err != nil {
 		return err
 	}
-	p, err := findPodman(ctx, s, c.PodmanSocket, dir, log)
+	p, err := findPodman(ctx, s, c.PodmanSocket, dir)
 	if err != nil {
 		return err
 	}

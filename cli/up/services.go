@@ -12,6 +12,7 @@ import (
 	"github.com/skerry/skerry/bus/identity"
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/schemas/kinds"
+	"github.com/skerry/skerry/services/controller"
 	"github.com/skerry/skerry/services/scheduler"
 )
 
@@ -43,10 +44,9 @@ func apiserverService(_ *identity.NodeSigner, _ *slog.Logger) service {
 	}}
 }
 
-func controllerService(_ *slog.Logger) service {
+func controllerService(log *slog.Logger) service {
 	return service{"controller", identity.RoleController, "system:controller", func(ctx context.Context, conn *bus.Conn) error {
-		<-ctx.Done()
-		return ctx.Err()
+		return controller.Run(ctx, conn, controller.Config{ID: replica("controller"), Table: kinds.Table(), Log: log.With("service", "controller")})
 	}}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/identity"
+	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/services/agent/podman/engine"
 )
 
@@ -123,11 +124,13 @@ func (l *Lab) mintCreds() error {
 		}
 	}
 	for _, h := range l.Hosts {
-		if err := l.mint(a, h.Name, identity.RoleNode, bus.User("system:node:"+h.Name)); err != nil {
+		if err := l.mint(a, h.Name, identity.RoleNode, bus.NodeUser(schemas.NodeName(h.Name))); err != nil {
 			return err
 		}
 	}
-	return nil
+	context := fmt.Sprintf("current-context: %[1]s\ncontexts:\n- name: %[1]s\n  server: %[2]s\n  user: admin\n  credentials: %[3]s\n",
+		l.Name, l.URL(), l.Creds("admin"))
+	return os.WriteFile(l.Config(), []byte(context), 0o600)
 }
 
 func (l *Lab) mint(a *identity.Authority, name string, role identity.Role, user bus.User) error {

@@ -15,7 +15,7 @@ func BenchmarkManifests(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	data := bytes.Repeat(append(one, "---\n"...), 8<<20/(len(one)+4))
+	data := bytes.Repeat(append(one, "---\n"...), 8<<20/(len(one)+4)/2)
 	b.SetBytes(int64(len(data)))
 	b.ReportAllocs()
 	for b.Loop() {

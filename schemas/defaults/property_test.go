@@ -59,7 +59,7 @@ func TestValidStaysValid(t *testing.T) {
 
 	random := rand.New(rand.NewSource(1))
 	valid := 0
-	for range 2000 {
+	for range 500 {
 		p, d := &v1.Pod{}, &appsv1.Deployment{}
 		pruned(t, pod, p, random)
 		pruned(t, deployment, d, random)
@@ -78,7 +78,7 @@ func TestValidStaysValid(t *testing.T) {
 			}
 		}
 	}
-	if valid < 100 {
+	if valid < 50 {
 		t.Fatalf("only %d of the objects were valid: this shows little", valid)
 	}
 }

@@ -61,7 +61,7 @@ func nodeTerm(p *field.Path, t *v1.NodeSelectorTerm, values bool) field.ErrorLis
 	var errs field.ErrorList
 	for i, r := range t.MatchExpressions {
 		at := p.Child("matchExpressions").Index(i)
-		errs = slices.Concat(errs, nodeOperator(at, &r), metavalidation.ValidateLabelName(r.Key, at.Child("key")))
+		errs = extend(errs, nodeOperator(at, &r), metavalidation.ValidateLabelName(r.Key, at.Child("key")))
 		for j, v := range r.Values {
 			if values {
 				errs = append(errs, faults(at.Child("values").Index(j), v, validation.IsValidLabelValue(v))...)

@@ -26,6 +26,14 @@ func when(applies bool, err *field.Error) field.ErrorList {
 	return nil
 }
 
+// extend adds lists to errs. It is for loops: it does not copy errs each time.
+func extend(errs field.ErrorList, more ...field.ErrorList) field.ErrorList {
+	for _, m := range more {
+		errs = append(errs, m...)
+	}
+	return errs
+}
+
 // faults makes of each message about value an error at p.
 func faults[T any](p *field.Path, value T, messages []string) field.ErrorList {
 	var errs field.ErrorList
@@ -67,7 +75,9 @@ func required(p *field.Path, value string, check func(*field.Path, string) field
 func need(p *field.Path, nameValues ...string) field.ErrorList {
 	var errs field.ErrorList
 	for i := 0; i+1 < len(nameValues); i += 2 {
-		errs = append(errs, when(nameValues[i+1] == "", field.Required(p.Child(nameValues[i]), mustBeSet))...)
+		if nameValues[i+1] == "" {
+			errs = append(errs, field.Required(p.Child(nameValues[i]), mustBeSet))
+		}
 	}
 	return errs
 }
@@ -77,15 +87,18 @@ func oneOf[T ~string](p *field.Path, value T, allowed ...T) field.ErrorList {
 	if value == "" {
 		return field.ErrorList{field.Required(p, mustBeSet)}
 	}
-	return when(!slices.Contains(allowed, value), field.NotSupported(p, value, allowed))
+	if slices.Contains(allowed, value) {
+		return nil
+	}
+	return field.ErrorList{field.NotSupported(p, value, allowed)}
 }
 
 // maybeOneOf asks for one of the allowed values if there is any.
 func maybeOneOf[T ~string](p *field.Path, value *T, allowed ...T) field.ErrorList {
-	if value == nil {
+	if value == nil || slices.Contains(allowed, *value) {
 		return nil
 	}
-	return when(!slices.Contains(allowed, *value), field.NotSupported(p, *value, allowed))
+	return field.ErrorList{field.NotSupported(p, *value, allowed)}
 }
 
 func nonNegative[T int32 | int64](p *field.Path, n T) field.ErrorList {
@@ -130,8 +143,10 @@ func portOrName(p *field.Path, port intstr.IntOrString) field.ErrorList {
 
 // noBacksteps keeps a path from leaving the directory that it is relative to.
 func noBacksteps(p *field.Path, value string) field.ErrorList {
-	climbs := slices.Contains(strings.Split(value, "/"), "..")
-	return when(climbs, field.Invalid(p, value, "must not contain '..'"))
+	if !slices.Contains(strings.Split(value, "/"), "..") {
+		return nil
+	}
+	return field.ErrorList{field.Invalid(p, value, "must not contain '..'")}
 }
 
 // descending is a relative path that stays below its directory.

@@ -21,7 +21,7 @@ func (r *podRules) checkContainers() field.ErrorList {
 	seen := map[string]bool{}
 	for i := range r.spec.Containers {
 		c, at := &r.spec.Containers[i], p.Index(i)
-		errs = slices.Concat(errs,
+		errs = extend(errs,
 			r.container(at, c),
 			when(c.Name != "" && seen[c.Name], field.Duplicate(at.Child("name"), c.Name)),
 			r.restartRules(at, c),
@@ -111,7 +111,7 @@ func (r *podRules) resizePolicy(p *field.Path, policies []v1.ContainerResizePoli
 	for i, policy := range policies {
 		at := p.Index(i)
 		stays := r.spec.RestartPolicy == v1.RestartPolicyNever && policy.RestartPolicy == v1.RestartContainer
-		errs = slices.Concat(errs,
+		errs = extend(errs,
 			when(seen[policy.ResourceName], field.Duplicate(at, policy.ResourceName)),
 			oneOf(at.Child("resourceName"), policy.ResourceName, v1.ResourceCPU, v1.ResourceMemory),
 			oneOf(at.Child("restartPolicy"), policy.RestartPolicy, v1.NotRequired, v1.RestartContainer),
@@ -148,7 +148,7 @@ func (r *podRules) restartRules(p *field.Path, c *v1.Container) field.ErrorList 
 			continue
 		}
 		n := len(rule.ExitCodes.Values)
-		errs = slices.Concat(errs,
+		errs = extend(errs,
 			oneOf(codes.Child("operator"), rule.ExitCodes.Operator,
 				v1.ContainerRestartRuleOnExitCodesOpIn, v1.ContainerRestartRuleOnExitCodesOpNotIn),
 			when(n == 0, field.Invalid(codes.Child("values"), rule.ExitCodes.Values, "must specify at least one value")),

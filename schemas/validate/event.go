@@ -2,7 +2,6 @@ package validate
 
 import (
 	"fmt"
-	"slices"
 
 	v1 "k8s.io/api/core/v1"
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
@@ -41,7 +40,7 @@ func newEvent(e *v1.Event) field.ErrorList {
 	if e.EventTime.IsZero() {
 		return errs
 	}
-	return slices.Concat(errs,
+	return extend(errs,
 		required(field.NewPath("reportingComponent"), e.ReportingController, qualified),
 		eventText("reportingInstance", e.ReportingInstance, maxEventName),
 		eventText("action", e.Action, maxEventName),

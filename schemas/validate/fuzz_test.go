@@ -2,6 +2,7 @@ package validate_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"math/rand"
 	"slices"
@@ -60,7 +61,7 @@ func filler(seed int64) *randfill.Filler {
 // Filled objects are faulty through and through; validators have to survive each of
 // them, alone, against another, and against itself, and say the same twice.
 func TestValidatorsSurviveAnything(t *testing.T) {
-	const rounds = 60
+	const rounds = 15
 	for _, k := range kinds {
 		t.Run(k.name, func(t *testing.T) {
 			fill := filler(1)
@@ -163,4 +164,24 @@ func FuzzValidators(f *testing.F) {
 		k.update(obj, k.empty())
 		k.update(k.empty(), obj)
 	})
+}
+
+// Long lists of faults cost as much as they are long: a manifest must not be able to
+// keep a server busy.
+func TestLongLists(t *testing.T) {
+	const n = 3000
+	p := goodPod()
+	p.Labels = map[string]string{}
+	for i := range n {
+		p.Labels[fmt.Sprintf("%d a", i)] = ""
+		p.Spec.Tolerations = append(p.Spec.Tolerations, v1.Toleration{Operator: "x", Key: "a"})
+		p.Spec.Volumes = append(p.Spec.Volumes, v1.Volume{Name: "own"}, v1.Volume{Name: "own", VolumeSource: v1.VolumeSource{
+			PersistentVolumeClaim: &v1.PersistentVolumeClaimVolumeSource{ClaimName: "web-own"}}})
+		app(p).Env = append(app(p).Env, v1.EnvVar{})
+		app(p).VolumeMounts = append(app(p).VolumeMounts, v1.VolumeMount{Name: "gone", MountPath: "/same"})
+		app(p).VolumeDevices = append(app(p).VolumeDevices, v1.VolumeDevice{Name: "gone", DevicePath: "/same"})
+	}
+	if errs := validate.Pod(p); len(errs) < 10*n {
+		t.Errorf("only %d faults", len(errs))
+	}
 }

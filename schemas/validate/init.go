@@ -16,16 +16,16 @@ func (r *podRules) checkInitContainers() field.ErrorList {
 	var errs field.ErrorList
 	for i := range r.spec.InitContainers {
 		c, at := &r.spec.InitContainers[i], p.Index(i)
-		errs = slices.Concat(errs,
+		errs = extend(errs,
 			r.container(at, c),
 			when(c.Name != "" && seen[c.Name], field.Duplicate(at.Child("name"), c.Name)),
 			r.restartRules(at, c),
 		)
 		seen[c.Name] = true
 		if sidecar(c) {
-			errs = slices.Concat(errs, r.lifecycle(at.Child("lifecycle"), c.Lifecycle), r.probes(at, c))
+			errs = extend(errs, r.lifecycle(at.Child("lifecycle"), c.Lifecycle), r.probes(at, c))
 		} else {
-			errs = slices.Concat(errs,
+			errs = extend(errs,
 				when(c.Lifecycle != nil, field.Forbidden(at.Child("lifecycle"), sidecarsOnly)),
 				when(c.LivenessProbe != nil, field.Forbidden(at.Child("livenessProbe"), sidecarsOnly)),
 				when(c.ReadinessProbe != nil, field.Forbidden(at.Child("readinessProbe"), sidecarsOnly)),
@@ -66,7 +66,7 @@ func (r *podRules) checkEphemeralContainers() field.ErrorList {
 		c := (*v1.Container)(&ec.EphemeralContainerCommon)
 		twice := c.Name != "" && (seen[c.Name] || targets[c.Name])
 		lost := ec.TargetContainerName != "" && !targets[ec.TargetContainerName]
-		errs = slices.Concat(errs,
+		errs = extend(errs,
 			r.container(at, c),
 			when(twice, field.Duplicate(at.Child("name"), c.Name)),
 			when(lost, field.NotFound(at.Child("targetContainerName"), ec.TargetContainerName)),

@@ -48,18 +48,20 @@ func wrongType[T schemas.Object](got schemas.Object) field.ErrorList {
 func settle(errs field.ErrorList) field.ErrorList {
 	var out field.ErrorList
 	seen := map[string]bool{}
-	start := 0
 	for _, e := range errs {
 		text := string(e.Type) + e.Error()
-		if seen[text] {
-			continue
+		if !seen[text] {
+			seen[text] = true
+			out = append(out, e)
 		}
-		seen[text] = true
-		if len(out) > 0 && out[len(out)-1].Field != e.Field {
-			start = len(out)
+	}
+	for start := 0; start < len(out); {
+		end := start + 1
+		for end < len(out) && out[end].Field == out[start].Field {
+			end++
 		}
-		out = append(out, e)
-		slices.SortStableFunc(out[start:], func(a, b *field.Error) int { return strings.Compare(a.Error(), b.Error()) })
+		slices.SortStableFunc(out[start:end], func(a, b *field.Error) int { return strings.Compare(a.Error(), b.Error()) })
+		start = end
 	}
 	return out
 }

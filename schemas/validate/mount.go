@@ -10,18 +10,19 @@ import (
 // mounts checks what a container mounts: volumes that exist, each place once.
 func (r *podRules) mounts(p *field.Path, c *v1.Container) field.ErrorList {
 	var errs field.ErrorList
-	places := map[string]bool{}
+	places, devices, devicePaths := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for _, d := range c.VolumeDevices {
+		devices[d.Name], devicePaths[d.DevicePath] = true, true
+	}
 	for i, m := range c.VolumeMounts {
 		at := p.Index(i)
 		source, known := r.volumes[m.Name]
-		asDevice := slices.ContainsFunc(c.VolumeDevices, func(d v1.VolumeDevice) bool { return d.Name == m.Name })
-		onDevice := slices.ContainsFunc(c.VolumeDevices, func(d v1.VolumeDevice) bool { return d.DevicePath == m.MountPath })
-		errs = slices.Concat(errs,
+		errs = extend(errs,
 			need(at, "name", m.Name, "mountPath", m.MountPath),
 			when(m.Name != "" && !known, field.NotFound(at.Child("name"), m.Name)),
 			when(m.MountPath != "" && places[m.MountPath], field.Invalid(at.Child("mountPath"), m.MountPath, "must be unique")),
-			when(asDevice, field.Invalid(at.Child("name"), m.Name, "must not already exist in volumeDevices")),
-			when(onDevice, field.Invalid(at.Child("mountPath"), m.MountPath, "must not already exist as a path in volumeDevices")),
+			when(devices[m.Name], field.Invalid(at.Child("name"), m.Name, "must not already exist in volumeDevices")),
+			when(devicePaths[m.MountPath], field.Invalid(at.Child("mountPath"), m.MountPath, "must not already exist as a path in volumeDevices")),
 			subPaths(at, &m, known && source.Image != nil),
 			propagation(at.Child("mountPropagation"), m.MountPropagation, privileged(c)),
 			recursiveReadOnly(at.Child("recursiveReadOnly"), &m),
@@ -74,7 +75,7 @@ func (r *podRules) devices(p *field.Path, c *v1.Container) field.ErrorList {
 		at := p.Index(i)
 		source, known := r.volumes[d.Name]
 		claim := source.PersistentVolumeClaim != nil || source.Ephemeral != nil
-		errs = slices.Concat(errs,
+		errs = extend(errs,
 			need(at, "name", d.Name, "devicePath", d.DevicePath),
 			when(d.Name != "" && names[d.Name], field.Invalid(at.Child("name"), d.Name, "must be unique")),
 			when(d.Name != "" && !known, field.NotFound(at.Child("name"), d.Name)),

@@ -1,8 +1,6 @@
 package validate
 
 import (
-	"slices"
-
 	v1 "k8s.io/api/core/v1"
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -22,7 +20,7 @@ func newNamespace(ns *v1.Namespace) field.ErrorList {
 	errs := clusterScoped(ns, apivalidation.ValidateNamespaceName)
 	for i, f := range ns.Spec.Finalizers {
 		p := specPath().Child("finalizers").Index(i)
-		errs = slices.Concat(errs, qualified(p, string(f)), bareFinalizer(p, string(f)))
+		errs = extend(errs, qualified(p, string(f)), bareFinalizer(p, string(f)))
 	}
 	return errs
 }

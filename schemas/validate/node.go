@@ -42,7 +42,7 @@ func taints(p *field.Path, list []v1.Taint) field.ErrorList {
 	seen := map[pair]bool{}
 	for i, t := range list {
 		at := p.Index(i)
-		errs = slices.Concat(errs,
+		errs = extend(errs,
 			metavalidation.ValidateLabelName(t.Key, at.Child("key")),
 			labelValue(at.Child("value"), t.Value),
 			taintEffect(at.Child("effect"), t.Effect),
@@ -73,9 +73,11 @@ func labelValue(p *field.Path, value string) field.ErrorList {
 func podCIDRs(s *v1.NodeSpec) field.ErrorList {
 	p := specPath().Child("podCIDRs")
 	var errs field.ErrorList
+	seen := map[string]bool{}
 	for i, c := range s.PodCIDRs {
 		errs = append(errs, validation.IsValidCIDR(p.Index(i), c)...)
-		errs = append(errs, when(slices.Contains(s.PodCIDRs[:i], c), field.Duplicate(p.Index(i), c))...)
+		errs = append(errs, when(seen[c], field.Duplicate(p.Index(i), c))...)
+		seen[c] = true
 	}
 	if len(s.PodCIDRs) > 1 {
 		dual, err := netutils.IsDualStackCIDRStrings(s.PodCIDRs)
@@ -102,8 +104,10 @@ func quantities(p *field.Path, list v1.ResourceList) field.ErrorList {
 
 func addresses(p *field.Path, list []v1.NodeAddress) field.ErrorList {
 	var errs field.ErrorList
+	seen := map[v1.NodeAddress]bool{}
 	for i, a := range list {
-		errs = append(errs, when(slices.Contains(list[:i], a), field.Duplicate(p.Index(i), string(a.Type)+" "+a.Address))...)
+		errs = append(errs, when(seen[a], field.Duplicate(p.Index(i), string(a.Type)+" "+a.Address))...)
+		seen[a] = true
 	}
 	return errs
 }

@@ -1,8 +1,6 @@
 package validate
 
 import (
-	"slices"
-
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -17,7 +15,7 @@ func (r *podRules) checkHostNamespaces() field.ErrorList {
 	if r.hostUsers() {
 		return errs
 	}
-	return slices.Concat(errs,
+	return extend(errs,
 		when(s.HostNetwork, field.Forbidden(p.Child("hostNetwork"), ownUsers)),
 		when(s.HostPID, field.Forbidden(p.Child("hostPID"), ownUsers)),
 		when(s.HostIPC, field.Forbidden(p.Child("hostIPC"), ownUsers)),

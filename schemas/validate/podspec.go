@@ -125,7 +125,7 @@ func (r *podRules) checkPlacement() field.ErrorList {
 	seen := map[string]bool{}
 	for i, g := range s.SchedulingGates {
 		at := p.Child("schedulingGates").Index(i).Child("name")
-		errs = slices.Concat(errs, qualified(at, g.Name), when(seen[g.Name], field.Duplicate(at, g.Name)))
+		errs = extend(errs, qualified(at, g.Name), when(seen[g.Name], field.Duplicate(at, g.Name)))
 		seen[g.Name] = true
 	}
 	return errs

@@ -31,7 +31,7 @@ func updatedPod(p, old *v1.Pod) field.ErrorList {
 			return append(errs, field.Forbidden(specPath().Child(list.name), "pod updates may not add or remove containers"))
 		}
 	}
-	errs = slices.Concat(errs,
+	errs = extend(errs,
 		sooner(specPath().Child("activeDeadlineSeconds"), p.Spec.ActiveDeadlineSeconds, old.Spec.ActiveDeadlineSeconds),
 		onlyAdded(specPath().Child("tolerations"), p.Spec.Tolerations, old.Spec.Tolerations),
 		onlyCleared(specPath().Child("schedulingGates"), p.Spec.SchedulingGates, old.Spec.SchedulingGates),

@@ -79,7 +79,7 @@ func (r *podRules) token(p *field.Path, t *v1.ServiceAccountTokenProjection) fie
 	orphan := r.isPod() && r.spec.ServiceAccountName == ""
 	errs = append(errs, when(orphan, field.Forbidden(p, "must not be specified when serviceAccountName is not set"))...)
 	if n := t.ExpirationSeconds; n != nil {
-		errs = slices.Concat(errs,
+		errs = extend(errs,
 			when(*n < shortestToken, field.Invalid(p.Child("expirationSeconds"), *n, "may not specify a duration less than 10 minutes")),
 			when(*n > longestToken, field.Invalid(p.Child("expirationSeconds"), *n, "may not specify a duration larger than 2^32 seconds")),
 		)

@@ -58,7 +58,7 @@ func podsOf(kind string, s *metav1.LabelSelector, t *v1.PodTemplateSpec) field.E
 		}
 	}
 	ends := t.Spec.RestartPolicy != "" && t.Spec.RestartPolicy != v1.RestartPolicyAlways
-	return slices.Concat(errs,
+	return extend(errs,
 		podTemplate(template, t),
 		when(ends, field.NotSupported(template.Child("spec", "restartPolicy"), t.Spec.RestartPolicy,
 			[]v1.RestartPolicy{v1.RestartPolicyAlways})),

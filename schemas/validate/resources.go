@@ -22,7 +22,7 @@ func requirements(p *field.Path, r *v1.ResourceRequirements, name func(*field.Pa
 	var errs field.ErrorList
 	huge, compute := false, false
 	note := func(at *field.Path, res v1.ResourceName, q resource.Quantity) {
-		errs = slices.Concat(errs, name(at, res), quantity(at, res, q), hugePages(at, res, q))
+		errs = extend(errs, name(at, res), quantity(at, res, q), hugePages(at, res, q))
 		huge = huge || isHugePage(res)
 		compute = compute || res == v1.ResourceCPU || res == v1.ResourceMemory
 	}
@@ -129,7 +129,10 @@ func overcommitable(name v1.ResourceName) bool { return native(name) && !isHugeP
 // containerClaims checks that the device claims a container uses are the pod's.
 func (r *podRules) containerClaims(p *field.Path, claims []v1.ResourceClaim) field.ErrorList {
 	var errs field.ErrorList
-	seen := map[string]bool{}
+	seen, pods := map[string]bool{}, map[string]bool{}
+	for _, c := range r.spec.ResourceClaims {
+		pods[c.Name] = true
+	}
 	for i, c := range claims {
 		at := p.Index(i)
 		if c.Name == "" {
@@ -137,13 +140,12 @@ func (r *podRules) containerClaims(p *field.Path, claims []v1.ResourceClaim) fie
 			continue
 		}
 		id := c.Name + "/" + c.Request
-		known := slices.ContainsFunc(r.spec.ResourceClaims, func(pc v1.PodResourceClaim) bool { return pc.Name == c.Name })
 		lost := field.NotFound(at, c.Name)
 		lost.Detail = "must be one of the names in pod.spec.resourceClaims"
-		errs = slices.Concat(errs,
+		errs = extend(errs,
 			optional(at.Child("request"), c.Request, label),
 			when(seen[id] || seen[c.Name+"/"], field.Duplicate(at, c.Name)),
-			when(!known, lost),
+			when(!pods[c.Name], lost),
 		)
 		seen[id] = true
 	}

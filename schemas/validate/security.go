@@ -35,7 +35,7 @@ func (r *podRules) securityContext(p *field.Path, s *v1.SecurityContext) field.E
 	at := p.Child("allowPrivilegeEscalation")
 	all := s.Privileged != nil && *s.Privileged
 	admin := s.Capabilities != nil && slices.Contains(s.Capabilities.Add, "CAP_SYS_ADMIN")
-	return slices.Concat(errs,
+	return extend(errs,
 		when(all, field.Invalid(at, false, "cannot set `allowPrivilegeEscalation` to false and `privileged` to true")),
 		when(admin, field.Invalid(at, false, "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN")),
 	)
@@ -102,7 +102,7 @@ func appArmor(p *field.Path, s *v1.AppArmorProfile) field.ErrorList {
 		return append(errs, field.Required(at, "must be set when AppArmor type is Localhost"))
 	}
 	name := *s.LocalhostProfile
-	return slices.Concat(errs,
+	return extend(errs,
 		when(strings.TrimSpace(name) != name, field.Invalid(at, name, "must not be padded with whitespace")),
 		when(len(name) > longestProfile, field.TooLong(at, "", longestProfile)),
 	)

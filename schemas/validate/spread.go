@@ -20,7 +20,7 @@ func spread(p *field.Path, list []v1.TopologySpreadConstraint) field.ErrorList {
 	for i := range list {
 		c, at := &list[i], p.Index(i)
 		id := pair{c.TopologyKey, c.WhenUnsatisfiable}
-		errs = slices.Concat(errs,
+		errs = extend(errs,
 			spreadConstraint(at, c),
 			when(seen[id], field.Duplicate(at, fmt.Sprintf("{%s, %s}", c.TopologyKey, c.WhenUnsatisfiable))),
 		)

@@ -14,7 +14,7 @@ import (
 func (r *podRules) checkVolumes() field.ErrorList {
 	p := r.path.Child("volumes")
 	var errs field.ErrorList
-	seen := map[string]bool{}
+	seen, made := map[string]bool{}, r.claimsMade()
 	for i := range r.spec.Volumes {
 		v, at := &r.spec.Volumes[i], p.Index(i)
 		own := slices.Concat(
@@ -26,14 +26,25 @@ func (r *podRules) checkVolumes() field.ErrorList {
 			r.volumes[v.Name] = v.VolumeSource
 		}
 		seen[v.Name] = true
-		errs = slices.Concat(errs, own, r.claimName(at, v))
+		errs = extend(errs, own, r.claimName(at, v, made))
 	}
 	return errs
 }
 
+// claimsMade are the names of the claims that are made with the pod.
+func (r *podRules) claimsMade() map[string]bool {
+	made := map[string]bool{}
+	for _, v := range r.spec.Volumes {
+		if v.Ephemeral != nil {
+			made[r.podName()+"-"+v.Name] = true
+		}
+	}
+	return made
+}
+
 // claimName checks what an ephemeral volume's claim will be called, and that no
 // volume names such a claim as if it were there already.
-func (r *podRules) claimName(p *field.Path, v *v1.Volume) field.ErrorList {
+func (r *podRules) claimName(p *field.Path, v *v1.Volume, made map[string]bool) field.ErrorList {
 	if r.podName() == "" || v.Name == "" {
 		return nil
 	}
@@ -48,10 +59,7 @@ func (r *podRules) claimName(p *field.Path, v *v1.Volume) field.ErrorList {
 	if v.PersistentVolumeClaim == nil {
 		return nil
 	}
-	made := slices.ContainsFunc(r.spec.Volumes, func(other v1.Volume) bool {
-		return other.Ephemeral != nil && r.podName()+"-"+other.Name == v.PersistentVolumeClaim.ClaimName
-	})
-	return when(made, field.Invalid(p.Child("persistentVolumeClaim", "claimName"), v.PersistentVolumeClaim.ClaimName,
+	return when(made[v.PersistentVolumeClaim.ClaimName], field.Invalid(p.Child("persistentVolumeClaim", "claimName"), v.PersistentVolumeClaim.ClaimName,
 		"must not reference a PVC that gets created for an ephemeral volume"))
 }
 

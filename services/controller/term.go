@@ -53,7 +53,7 @@ func (t *term) run(ctx context.Context) error {
 	}
 	tenants := nodes.Tenants()
 	pods := podgc.New(c, t.PodQuarantine, t.TerminatedPods)
-	sweeper := status.NewSweeper(c, hands.State)
+	sweeper := status.NewSweeper(c, t.view.Orphans)
 	deployments, sets, collector, spaces := deployment.New(c), replicaset.New(c), garbage.New(c), namespace.New(c)
 
 	nodeLoop := t.loop("node", 1, nodes.Reconcile)

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/status"
 	"github.com/skerry/skerry/bus/store"
 	"github.com/skerry/skerry/schemas"
 )
@@ -26,25 +27,11 @@ func serveBind(ctx context.Context, conn *bus.Conn, s *scheduler) error {
 		} else {
 			err = s.bind(ctx, &b)
 		}
-		return status(err)
-	})
-}
-
-// status renders the answer: nothing for success, a metav1.Status otherwise.
-func status(err error) []byte {
-	if err == nil {
+		if err != nil {
+			return status.Encode(err)
+		}
 		return nil
-	}
-	var st apierrors.APIStatus
-	if !errors.As(err, &st) {
-		st = apierrors.NewInternalError(err)
-	}
-	answer := st.Status()
-	b, err := json.Marshal(&answer)
-	if err != nil {
-		panic(fmt.Sprintf("scheduler: a Status does not marshal: %v", err))
-	}
-	return b
+	})
 }
 
 // bind writes the work order that b asks for. Errors are Status errors, as

@@ -2,8 +2,11 @@ package image
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
+
+	v1 "k8s.io/api/core/v1"
 
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
@@ -35,8 +38,7 @@ func Excess(images []sandbox.Image, used map[string]bool, lastUsed map[string]ti
 	need := int64(goal - d.Free)
 	var unused []sandbox.Image
 	for _, i := range images {
-		inUse := used[i.ID] || slices.ContainsFunc(i.Names, func(n string) bool { return used[n] })
-		if !inUse && !i.ReadOnly && now.Sub(lastUsed[i.ID]) >= young {
+		if !inUse(i, used) && !i.ReadOnly && now.Sub(lastUsed[i.ID]) >= young {
 			unused = append(unused, i)
 		}
 	}
@@ -50,4 +52,38 @@ func Excess(images []sandbox.Image, used map[string]bool, lastUsed map[string]ti
 		need -= i.Size
 	}
 	return unused
+}
+
+// Used are the ids and names of images that orders ask for or containers were made from.
+func Used(ordered []*v1.Pod, running []sandbox.Pod) map[string]bool {
+	used := map[string]bool{}
+	for _, p := range ordered {
+		for _, c := range p.Spec.Containers {
+			used[c.Image] = true
+		}
+	}
+	for _, p := range running {
+		used[p.Infra.ImageID] = true
+		for _, c := range p.Containers {
+			used[c.ImageID] = true
+		}
+	}
+	return used
+}
+
+// Note updates when each image was last in use, or first seen; images that are gone are forgotten.
+func Note(lastUsed map[string]time.Time, images []sandbox.Image, used map[string]bool, now time.Time) {
+	here := map[string]bool{}
+	for _, i := range images {
+		here[i.ID] = true
+		_, known := lastUsed[i.ID]
+		if !known || inUse(i, used) {
+			lastUsed[i.ID] = now
+		}
+	}
+	maps.DeleteFunc(lastUsed, func(id string, _ time.Time) bool { return !here[id] })
+}
+
+func inUse(i sandbox.Image, used map[string]bool) bool {
+	return used[i.ID] || slices.ContainsFunc(i.Names, func(n string) bool { return used[n] })
 }

@@ -108,6 +108,26 @@ func (d *Dir) DropObject(r schemas.Ref) error {
 	return drop(filepath.Join(d.path, objects, objectFile(r)))
 }
 
+// Sweep forgets every object that is not in keep.
+func (d *Dir) Sweep(keep map[schemas.Ref]bool) error {
+	names := map[string]bool{}
+	for r := range keep {
+		names[objectFile(r)] = true
+	}
+	dir := filepath.Join(d.path, objects)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("sweep kept objects: %w", err)
+	}
+	var errs []error
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), suffix) && !names[e.Name()] {
+			errs = append(errs, drop(filepath.Join(dir, e.Name())))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 const (
 	suffix    = ".json"
 	temporary = ".new-"

@@ -30,6 +30,15 @@ func (r *Reconciler) Resync(ctx context.Context, ordered []sandbox.Key) error {
 	return nil
 }
 
+// AddAll queues every pod that is known of.
+func (r *Reconciler) AddAll() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for k := range r.pods {
+		r.loop.Add(k)
+	}
+}
+
 // changed returns the pods that look otherwise than when last looked at.
 func (r *Reconciler) changed(seen map[sandbox.Key][]sandbox.Pod) []sandbox.Key {
 	r.mu.Lock()

@@ -186,3 +186,9 @@ func classify(err error) error {
 	}
 	return nil
 }
+
+// Describe is Info as a node needs it.
+func (d *Driver) Describe(ctx context.Context) (version, graphRoot string, err error) {
+	i, err := d.Info(ctx)
+	return i.Version, i.GraphRoot, err
+}

@@ -185,3 +185,11 @@ func (p *Poster) write(ctx context.Context, ops []store.Op) error {
 	}
 	return nil
 }
+
+// Pending tells whether k's newest value still waits to be written.
+func (p *Poster) Pending(k bus.Key) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, ok := p.pending[k]
+	return ok
+}

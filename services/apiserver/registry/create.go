@@ -3,6 +3,8 @@ package registry
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -26,7 +28,7 @@ func (g *Registry) create(ctx context.Context, r *api.Request, k *schemas.Kind) 
 	if err := place(r, k, obj); err != nil {
 		return nil, err
 	}
-	warnings = append(warnings, unhonoured(k, obj)...)
+	warnings = append(warnings, unhonoured(r, k, obj, nil)...)
 	out, err := g.insert(ctx, r, k, obj)
 	if err != nil {
 		return nil, err
@@ -53,10 +55,21 @@ func place(r *api.Request, k *schemas.Kind, obj schemas.Object) error {
 	return nil
 }
 
-func unhonoured(k *schemas.Kind, obj schemas.Object) []string {
+// unhonoured warns about the fields that obj sets, that old did not, and that nothing
+// acts on yet. Services are not warned: they copy what a user was warned about.
+func unhonoured(r *api.Request, k *schemas.Kind, obj, old schemas.Object) []string {
+	if strings.HasPrefix(string(r.User), "system:") {
+		return nil
+	}
+	var had []schemas.Warning
+	if old != nil {
+		had = schemas.Warnings(k, old)
+	}
 	var out []string
 	for _, w := range schemas.Warnings(k, obj) {
-		out = append(out, w.String())
+		if !slices.Contains(had, w) {
+			out = append(out, w.String())
+		}
 	}
 	return out
 }

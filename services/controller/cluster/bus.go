@@ -161,18 +161,11 @@ func conclusion(kind *schemas.Kind, ref schemas.Ref, entry store.Entry, uid type
 }
 
 // Forget implements Concluder.
-func (b *Bus) Forget(ctx context.Context, ref schemas.Ref) error {
+func (b *Bus) Forget(ctx context.Context, o view.Orphan) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	entry, err := b.State.Get(ctx, bus.CurrentKey(ref))
-	if errors.Is(err, store.ErrNotFound) || err == nil && (entry.Deleted || len(entry.Value) == 0) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("read conclusion on %s: %w", ref, err)
-	}
-	if _, err := b.State.Delete(ctx, entry.Key, entry.Revision); err != nil {
-		return fmt.Errorf("forget %s: %w", ref, err)
+	if _, err := b.State.Delete(ctx, o.Key, o.Revision); err != nil {
+		return fmt.Errorf("forget %s: %w", o.Ref, err)
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/skerry/skerry/bus/view"
 	"github.com/skerry/skerry/schemas"
 )
 
@@ -25,6 +26,7 @@ type Reader interface {
 	List(r schemas.Resource, ns schemas.Namespace) []schemas.Object
 	// OwnedBy returns the objects with an owner reference to uid.
 	OwnedBy(uid string) []schemas.Ref
+	PodsOn(node schemas.NodeName) []schemas.Object
 }
 
 // Writer changes metadata and specs, as a client of the apiserver.
@@ -43,8 +45,8 @@ type Concluder interface {
 	// makes of it, compared and swapped. f gets nil if there is none, may change
 	// what it gets, and returns nil to have none. An unchanged one is not written.
 	Conclude(ctx context.Context, ref schemas.Ref, uid types.UID, f func(current schemas.Object) schemas.Object) error
-	// Forget removes the conclusions about an object that is no more.
-	Forget(ctx context.Context, ref schemas.Ref) error
+	// Forget removes conclusions about an object that is no more.
+	Forget(ctx context.Context, o view.Orphan) error
 }
 
 // Truth answers from the stream itself, past every copy.

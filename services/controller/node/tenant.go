@@ -51,16 +51,14 @@ func (t *Tenants) Keys(ch view.Change) []schemas.Ref {
 			apiequality.Semantic.DeepEqual(old.Spec.Taints, now.Spec.Taints) {
 			return nil
 		}
-		return t.on(string(ch.Ref.Name))
+		return t.on(schemas.NodeName(ch.Ref.Name))
 	}
 	return nil
 }
 
-func (t *Tenants) on(node string) (keys []schemas.Ref) {
-	for _, o := range t.c.View.List(schemas.Pods, "") {
-		if p, ok := o.(*corev1.Pod); ok && p.Spec.NodeName == node {
-			keys = append(keys, schemas.RefOf(schemas.Pods, p))
-		}
+func (t *Tenants) on(node schemas.NodeName) (keys []schemas.Ref) {
+	for _, o := range t.c.View.PodsOn(node) {
+		keys = append(keys, schemas.RefOf(schemas.Pods, o))
 	}
 	return keys
 }

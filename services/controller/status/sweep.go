@@ -2,7 +2,7 @@ package status
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"time"
 
 	"github.com/skerry/skerry/bus"
@@ -12,60 +12,49 @@ import (
 	"github.com/skerry/skerry/services/controller/cluster"
 )
 
-// every is how often all of current is compared with what there is.
+// every is how often leftovers are looked for though nothing was deleted.
 const every = 10 * time.Minute
 
-// everything is the key of the comparison; other keys are single objects.
-var everything = schemas.Ref{}
+// all is the only key: what is left over is found all at once.
+var all = schemas.Ref{}
 
 // Sweeper forgets conclusions about objects that are gone.
 type Sweeper struct {
-	c    *cluster.Cluster
-	list store.Lister
+	c       *cluster.Cluster
+	orphans func() []view.Orphan
 }
 
-// NewSweeper returns a sweeper; list lists the state bucket.
-func NewSweeper(c *cluster.Cluster, list store.Lister) *Sweeper { return &Sweeper{c: c, list: list} }
+// NewSweeper returns a sweeper of what orphans (a view's) finds.
+func NewSweeper(c *cluster.Cluster, orphans func() []view.Orphan) *Sweeper {
+	return &Sweeper{c: c, orphans: orphans}
+}
 
 // Key is what the sweeper is first woken with; later it wakes itself.
-func (s *Sweeper) Key() schemas.Ref { return everything }
+func (s *Sweeper) Key() schemas.Ref { return all }
 
-// Keys returns the objects that were deleted.
+// Keys wakes the sweeper when something was deleted.
 func (s *Sweeper) Keys(ch view.Change) []schemas.Ref {
 	if ch.Type != view.Deleted {
 		return nil
 	}
-	return []schemas.Ref{ch.Ref}
+	return []schemas.Ref{all}
 }
 
-// Reconcile forgets what was concluded about key, or about everything, if it is gone.
-func (s *Sweeper) Reconcile(ctx context.Context, key schemas.Ref) (time.Duration, error) {
-	if key != everything {
-		return 0, s.forget(ctx, key)
-	}
-	entries, _, err := s.list.List(ctx, bus.PrefixCurrent+".>")
-	if err != nil {
-		return 0, fmt.Errorf("list conclusions: %w", err)
-	}
-	for _, e := range entries {
-		k, err := bus.ParseStateKey(e.Key)
-		if err != nil || e.Deleted || s.c.Table.ByResource(k.Ref.Resource) == nil {
+// Reconcile forgets what was concluded about objects that are gone. A key that has
+// moved on since is a new object's.
+func (s *Sweeper) Reconcile(ctx context.Context, _ schemas.Ref) (time.Duration, error) {
+	var errs []error
+	for _, o := range s.orphans() {
+		if o.Prefix != bus.PrefixCurrent {
 			continue
 		}
-		if err := s.forget(ctx, k.Ref); err != nil {
-			return 0, err
+		uid, err := s.c.Truth.UID(ctx, o.Ref)
+		if err == nil && uid != o.UID {
+			err = s.c.Status.Forget(ctx, o)
+		}
+		if err != nil && !errors.Is(err, store.ErrConflict) {
+			errs = append(errs, err)
 		}
 	}
-	return every, nil
-}
-
-func (s *Sweeper) forget(ctx context.Context, ref schemas.Ref) error {
-	if _, there := s.c.View.Get(ref); there {
-		return nil // a new object of the same name: its own conclusions replace the old
-	}
-	uid, err := s.c.Truth.UID(ctx, ref)
-	if err != nil || uid != "" {
-		return err
-	}
-	return s.c.Status.Forget(ctx, ref)
+	return every, errors.Join(errs...)
 }

@@ -1,0 +1,162 @@
+// Package agent runs the pods of one host on its Podman.
+//
+// Reads: its work orders (assigned.<node>.>), the ConfigMaps and Secrets that its
+// pods refer to, its Node, and Podman. Writes: observed.<node>.>, the node's lease,
+// events, its Node's labels, the removal of pods that have ended; Podman's pods and
+// networks; and what it keeps under its data directory.
+// What always holds: without the bus, pods keep running and are restarted; a
+// restarted agent adopts what runs; nothing is removed for lack of a work order before the
+// bus has listed the orders; and a Podman that hangs hangs only what waits for it.
+//
+// The way of a work order: orders.go → pod (plan, apply) → podman → status → bus.
+package agent
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	v1 "k8s.io/api/core/v1"
+
+	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/api"
+	"github.com/skerry/skerry/bus/lease"
+	"github.com/skerry/skerry/bus/record"
+	"github.com/skerry/skerry/bus/store"
+	"github.com/skerry/skerry/bus/stream"
+	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/services/agent/exec"
+	"github.com/skerry/skerry/services/agent/keep"
+	"github.com/skerry/skerry/services/agent/logs"
+	"github.com/skerry/skerry/services/agent/network"
+	"github.com/skerry/skerry/services/agent/node"
+	"github.com/skerry/skerry/services/agent/pod"
+	"github.com/skerry/skerry/services/agent/podman"
+	"github.com/skerry/skerry/services/agent/status"
+)
+
+// Config is an agent's. Zero values are the defaults.
+type Config struct {
+	Node    schemas.NodeName
+	Socket  string // path of Podman's API
+	DataDir string // what is kept over restarts and reboots
+	Table   *schemas.Table
+	Log     *slog.Logger
+	Version string
+
+	Address  string            // of the host; "" finds it by the default route
+	Labels   map[string]string // of the Node, beside the usual ones
+	MaxPods  int64             // 110
+	Reserved v1.ResourceList   // of the host's resources, kept back from pods
+
+	HeartbeatInterval time.Duration // 3 s
+	HeartbeatTTL      time.Duration // 10 s
+	ResyncInterval    time.Duration // 30 s
+	StartsAtOnce      int           // 4
+}
+
+// maxStreams bounds how many logs, and how many commands, are served at once.
+const maxStreams = 64
+
+func (c *Config) defaults() {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.MaxPods == 0 {
+		c.MaxPods = 110
+	}
+	if c.HeartbeatInterval == 0 {
+		c.HeartbeatInterval = 3 * time.Second
+	}
+	if c.HeartbeatTTL == 0 {
+		c.HeartbeatTTL = 10 * time.Second
+	}
+	if c.ResyncInterval == 0 {
+		c.ResyncInterval = 30 * time.Second
+	}
+}
+
+// Run runs the agent until ctx ends and everything that it started has stopped.
+// Pods keep running.
+func Run(ctx context.Context, conn *bus.Conn, c Config) error {
+	c.defaults()
+	a, err := assemble(conn, c)
+	if err != nil {
+		return fmt.Errorf("start agent of node %s: %w", c.Node, err)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.poster.Run(ctx) })
+	g.Go(func() error { return a.recorder.Run(ctx) })
+	g.Go(func() error { return a.node.Run(ctx) })
+	g.Go(func() error {
+		return lease.Heartbeat(ctx, conn, c.Node, c.HeartbeatInterval, c.HeartbeatTTL)
+	})
+	g.Go(func() error { return a.runPods(ctx) })
+	g.Go(func() error {
+		h := &logs.Handler{Pods: a, Runtime: a.driver}
+		return stream.ServeNode(ctx, conn, c.Node, "logs", maxStreams, h.Serve)
+	})
+	g.Go(func() error {
+		h := &exec.Handler{Pods: a, Runtime: a.driver}
+		return stream.ServeNode(ctx, conn, c.Node, "exec", maxStreams, h.Serve)
+	})
+	return g.Wait()
+}
+
+// agent is the parts of a running agent.
+type agent struct {
+	Config
+	client   *api.Client
+	state    *store.Store
+	driver   *podman.Driver
+	kept     *keep.Dir
+	poster   *status.Poster
+	recorder *record.Recorder
+	node     *node.Node
+	network  *network.Network
+	orders   *orders
+	pods     *pod.Reconciler
+}
+
+func assemble(conn *bus.Conn, c Config) (*agent, error) {
+	kept, err := keep.Open(c.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	a := &agent{
+		Config: c, kept: kept, orders: newOrders(),
+		client: api.NewClient(conn, c.Table),
+		driver: podman.New(c.Socket, c.Log),
+	}
+	a.state = store.NewVia(conn, bus.BucketState, a.client.StateLister())
+	a.recorder = record.New(a.client, "skerry-agent", string(c.Node))
+	a.poster = status.NewPoster(a.state, a.client.StateLister(), bus.ObservedFilter(c.Node), c.Log)
+	a.network = network.New(a.driver, c.Log)
+	a.node = node.New(node.Config{
+		Name: c.Node, Labels: c.Labels, Address: c.Address, MaxPods: c.MaxPods, Reserved: c.Reserved, Version: c.Version,
+		Client: a.client, Runtime: a.driver, Poster: a.poster, Recorder: a.recorder,
+		CIDR: a.learnCIDR, Network: func() bool { _, ok := a.network.Ready(); return ok },
+		Log: c.Log, Now: time.Now,
+	})
+	a.pods = pod.New(pod.Config{
+		Runtime: a.driver, Orders: a.orders, Reporter: &reporter{c.Node, a.poster, a.client}, Keeper: kept,
+		Recorder: a.recorder, Images: a.driver, Source: newSource(conn, c.Table, kept),
+		Node: c.Node, HostIPs: a.node.HostIPs, Allocatable: a.node.Allocatable, Network: a.network.Ready,
+		Workers: c.StartsAtOnce, Now: time.Now, Log: c.Log,
+	})
+	return a, nil
+}
+
+// learnCIDR makes the pods' network over cidr and starts those that waited for it.
+func (a *agent) learnCIDR(ctx context.Context, cidr string) error {
+	_, before := a.network.Ready()
+	err := a.network.Ensure(ctx, cidr)
+	if _, now := a.network.Ready(); now && !before {
+		for _, k := range a.orders.keys() {
+			a.pods.Add(k)
+		}
+	}
+	return err
+}

@@ -1,0 +1,146 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+
+	v1 "k8s.io/api/core/v1"
+
+	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/store"
+	"github.com/skerry/skerry/services/agent/pod"
+	"github.com/skerry/skerry/services/agent/sandbox"
+)
+
+// orders are the node's work orders: those kept on disk until the bus has listed
+// them, then what the bus says. Safe for concurrent use.
+type orders struct {
+	mu     sync.Mutex
+	byKey  map[sandbox.Key]*v1.Pod
+	synced bool
+	// listed are those of the list that is being read, until synced.
+	listed map[sandbox.Key]bool
+}
+
+func newOrders() *orders {
+	return &orders{byKey: map[sandbox.Key]*v1.Pod{}, listed: map[sandbox.Key]bool{}}
+}
+
+// Order implements pod.Orders.
+func (o *orders) Order(k sandbox.Key) (*v1.Pod, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.byKey[k], o.synced
+}
+
+func (o *orders) keys() []sandbox.Key {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	keys := make([]sandbox.Key, 0, len(o.byKey))
+	for k := range o.byKey {
+		keys = append(keys, k)
+	}
+	return keys
+}
+
+func (o *orders) all() []*v1.Pod {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	pods := make([]*v1.Pod, 0, len(o.byKey))
+	for _, p := range o.byKey {
+		pods = append(pods, p)
+	}
+	return pods
+}
+
+func (o *orders) put(p *v1.Pod) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.byKey[pod.KeyOf(p)] = p
+	if !o.synced {
+		o.listed[pod.KeyOf(p)] = true
+	}
+}
+
+func (o *orders) remove(k sandbox.Key) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.byKey, k)
+}
+
+// sync ends the first list: what was kept and is not in it is no order any more.
+func (o *orders) sync() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.synced {
+		return
+	}
+	for k := range o.byKey {
+		if !o.listed[k] {
+			delete(o.byKey, k)
+		}
+	}
+	o.synced, o.listed = true, nil
+}
+
+// watchOrders follows the work orders until ctx ends.
+func (a *agent) watchOrders(ctx context.Context) error {
+	for e := range a.state.Watch(ctx, a.client.StateLister(), bus.AssignedFilter(a.Node)) {
+		switch {
+		case e.Synced:
+			a.orders.sync()
+			a.synced(ctx)
+		case e.Progress:
+		default:
+			if err := a.take(e.Entry); err != nil {
+				a.Log.Error("take work order", "key", e.Key, "error", err)
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+// take takes in one changed work order.
+func (a *agent) take(e store.Entry) error {
+	k, err := bus.ParseStateKey(e.Key)
+	if err != nil {
+		return err
+	}
+	key := sandbox.Key{Namespace: k.Ref.Namespace, Name: k.Ref.Name}
+	if e.Deleted {
+		a.orders.remove(key)
+		a.pods.Add(key)
+		return nil
+	}
+	p := &v1.Pod{}
+	if err := json.Unmarshal(e.Value, p); err != nil {
+		return fmt.Errorf("decode: %w", err)
+	}
+	if pod.KeyOf(p) != key {
+		return fmt.Errorf("it holds pod %s", pod.KeyOf(p))
+	}
+	a.orders.put(p)
+	a.pods.Add(key)
+	return nil
+}
+
+// synced looks at everything again now that the lack of an order means something:
+// orders that were only kept, sandboxes, and statuses that this node once reported.
+func (a *agent) synced(ctx context.Context) {
+	a.pods.AddAll()
+	for _, k := range a.orders.keys() {
+		a.pods.Add(k)
+	}
+	entries, err := a.poster.Sync(ctx)
+	if err != nil {
+		a.Log.Warn("list own statuses", "error", err)
+		return
+	}
+	for _, e := range entries {
+		if k, err := bus.ParseStateKey(e.Key); err == nil && k.Ref.Namespace != "" {
+			a.pods.Add(sandbox.Key{Namespace: k.Ref.Namespace, Name: k.Ref.Name})
+		}
+	}
+}

@@ -1,0 +1,42 @@
+package agent
+
+import (
+	"context"
+
+	v1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/api"
+	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/services/agent/pod"
+	"github.com/skerry/skerry/services/agent/sandbox"
+	"github.com/skerry/skerry/services/agent/status"
+)
+
+// reporter says on the bus what becomes of pods. It implements pod.Reporter.
+type reporter struct {
+	node   schemas.NodeName
+	poster *status.Poster
+	client *api.Client
+}
+
+func (r *reporter) key(k sandbox.Key) bus.Key { return bus.ObservedPodKey(r.node, k.Namespace, k.Name) }
+
+func (r *reporter) Post(p *v1.Pod) error { return r.poster.Post(r.key(pod.KeyOf(p)), p) }
+
+func (r *reporter) Posted(k sandbox.Key) bool { return !r.poster.Pending(r.key(k)) }
+
+func (r *reporter) Drop(k sandbox.Key) { r.poster.Delete(r.key(k)) }
+
+// Remove ends a graceful deletion. A pod of another uid is another pod: this one is gone.
+func (r *reporter) Remove(ctx context.Context, p *v1.Pod) error {
+	now := int64(0)
+	o := metav1.DeleteOptions{GracePeriodSeconds: &now, Preconditions: &metav1.Preconditions{UID: &p.UID}}
+	err := r.client.Delete(ctx, pod.KeyOf(p).Ref(), o)
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return nil
+	}
+	return err
+}

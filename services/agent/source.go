@@ -1,0 +1,109 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/api"
+	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/services/agent/keep"
+	"github.com/skerry/skerry/services/agent/sandbox"
+)
+
+// source reads ConfigMaps and Secrets from the apiserver, and as last known while
+// it cannot be reached. It implements env.Source.
+type source struct {
+	conn   *bus.Conn
+	client *api.Client
+	kept   *keep.Dir
+}
+
+// patience is how long a container's start waits for an apiserver before it takes
+// what was last known.
+const patience = 500 * time.Millisecond
+
+func newSource(conn *bus.Conn, table *schemas.Table, kept *keep.Dir) *source {
+	c := api.NewClient(conn, table)
+	c.RetryFor = patience
+	return &source{conn: conn, client: c, kept: kept}
+}
+
+// ConfigMap implements env.Source.
+func (s *source) ConfigMap(ctx context.Context, ns schemas.Namespace, name schemas.Name) (*v1.ConfigMap, error) {
+	return read(ctx, s, schemas.Ref{Resource: schemas.ConfigMaps, Namespace: ns, Name: name}, &v1.ConfigMap{})
+}
+
+// Secret implements env.Source.
+func (s *source) Secret(ctx context.Context, ns schemas.Namespace, name schemas.Name) (*v1.Secret, error) {
+	return read(ctx, s, schemas.Ref{Resource: schemas.Secrets, Namespace: ns, Name: name}, &v1.Secret{})
+}
+
+// read returns the object, nil if there is none. into is what a kept one is read into.
+func read[T interface {
+	schemas.Object
+	comparable
+}](ctx context.Context, s *source, ref schemas.Ref, into T) (T, error) {
+	var none T
+	var err error
+	if s.conn.Connected() {
+		var obj schemas.Object
+		obj, err = s.client.Get(ctx, ref)
+		switch {
+		case err == nil:
+			typed, ok := obj.(T)
+			if !ok {
+				return none, fmt.Errorf("the answer is a %T", obj)
+			}
+			return typed, s.kept.PutObject(ref, typed)
+		case apierrors.IsNotFound(err):
+			return none, s.kept.DropObject(ref)
+		}
+	} else {
+		err = bus.ErrUnreachable
+	}
+	found, keptErr := s.kept.Object(ref, into)
+	if keptErr != nil || !found {
+		return none, err
+	}
+	return into, nil
+}
+
+// used are the objects that the orders' pods refer to, and so are to be kept.
+func used(pods []*v1.Pod) map[schemas.Ref]bool {
+	out := map[schemas.Ref]bool{}
+	for _, p := range pods {
+		for i := range p.Spec.Containers {
+			c := &p.Spec.Containers[i]
+			add := func(r schemas.Resource, name string) {
+				out[schemas.Ref{Resource: r, Namespace: schemas.Namespace(p.Namespace), Name: schemas.Name(name)}] = true
+			}
+			for _, f := range c.EnvFrom {
+				if f.ConfigMapRef != nil {
+					add(schemas.ConfigMaps, f.ConfigMapRef.Name)
+				}
+				if f.SecretRef != nil {
+					add(schemas.Secrets, f.SecretRef.Name)
+				}
+			}
+			for _, e := range c.Env {
+				if f := e.ValueFrom; f != nil && f.ConfigMapKeyRef != nil {
+					add(schemas.ConfigMaps, f.ConfigMapKeyRef.Name)
+				} else if f != nil && f.SecretKeyRef != nil {
+					add(schemas.Secrets, f.SecretKeyRef.Name)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// Pod implements logs.Pods and exec.Pods.
+func (a *agent) Pod(k sandbox.Key) *v1.Pod {
+	p, _ := a.orders.Order(k)
+	return p
+}

@@ -1,0 +1,103 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/api"
+	"github.com/skerry/skerry/bus/store"
+	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/services/apiserver/admit"
+	"github.com/skerry/skerry/services/apiserver/codec"
+)
+
+func (g *Registry) get(ctx context.Context, r *api.Request, k *schemas.Kind) (*api.Reply, error) {
+	obj, err := g.read(ctx, r, k)
+	if err != nil {
+		return nil, err
+	}
+	return reply(obj, nil, false)
+}
+
+// read returns the object that r names, as new as r wants it.
+func (g *Registry) read(ctx context.Context, r *api.Request, k *schemas.Kind) (schemas.Object, error) {
+	b := g.backend(k)
+	rv := ""
+	if r.List != nil {
+		rv = r.List.ResourceVersion
+	}
+	if err := wait(ctx, b, rv); err != nil {
+		return nil, err
+	}
+	obj, ok := b.Get(r.Ref())
+	if !ok {
+		return nil, apierrors.NewNotFound(admit.GroupResource(k.Resource), string(r.Name))
+	}
+	return obj, nil
+}
+
+// wait makes b as new as rv asks for: "" the newest, "0" whatever there is, else at
+// least that.
+func wait(ctx context.Context, b Backend, rv string) error {
+	switch rv {
+	case "":
+		return b.Fresh(ctx)
+	case "0":
+		return nil
+	}
+	rev, err := Revision(rv)
+	if err != nil {
+		return err
+	}
+	return b.Until(ctx, rev)
+}
+
+// Revision parses a resourceVersion that a client sent.
+func Revision(rv string) (store.Revision, error) {
+	n, err := strconv.ParseUint(rv, 10, 64)
+	if err != nil {
+		return 0, apierrors.NewBadRequest("invalid resource version " + strconv.Quote(rv))
+	}
+	return store.Revision(n), nil
+}
+
+// history lists the generations of an object, of a deleted one too.
+func (g *Registry) history(ctx context.Context, r *api.Request, k *schemas.Kind) (*api.Reply, error) {
+	if !k.Revisioned {
+		return nil, apierrors.NewBadRequest("no revisions are kept of " + k.Resource.String())
+	}
+	d, ok := g.State.Writer.(*Desired)
+	if !ok {
+		return nil, errors.New("the state keeps no history")
+	}
+	current, err := d.State.Get(ctx, bus.DesiredKey(r.Ref()))
+	if errors.Is(err, store.ErrNotFound) {
+		current, err = store.Entry{}, nil
+	}
+	if err != nil {
+		return nil, storeError(r, err)
+	}
+	revisions, err := g.History.List(ctx, r.Ref(), current)
+	if err != nil {
+		return nil, storeError(r, err)
+	}
+	if len(revisions) == 0 {
+		return nil, apierrors.NewNotFound(admit.GroupResource(k.Resource), string(r.Name))
+	}
+	body, err := codec.Encode(revisions)
+	return &api.Reply{Body: body}, err
+}
+
+// KeysOf answers a state request: the entries under r's filters.
+func (g *Registry) KeysOf(ctx context.Context, r *api.Request) (*api.Reply, error) {
+	entries, rev, err := g.Keys.List(ctx, r.Filters...)
+	if err != nil {
+		return nil, storeError(r, err)
+	}
+	body, err := api.EncodeState(entries, rev)
+	return &api.Reply{Body: body}, err
+}

@@ -1,0 +1,176 @@
+package apiserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	v1 "k8s.io/api/core/v1"
+
+	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/api"
+	"github.com/skerry/skerry/bus/identity"
+	"github.com/skerry/skerry/bus/store"
+	"github.com/skerry/skerry/bus/view"
+	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/services/apiserver/access"
+	"github.com/skerry/skerry/services/apiserver/audit"
+	"github.com/skerry/skerry/services/apiserver/event"
+	"github.com/skerry/skerry/services/apiserver/feed"
+	"github.com/skerry/skerry/services/apiserver/history"
+	"github.com/skerry/skerry/services/apiserver/managed"
+	"github.com/skerry/skerry/services/apiserver/registry"
+	"github.com/skerry/skerry/services/apiserver/replica"
+)
+
+// concurrency is how many requests run at once. Most of a write's time is waiting for
+// the disk, and writes that wait together are stored together.
+const concurrency = 128
+
+// Config is what an apiserver needs besides its connection.
+type Config struct {
+	// ID names this replica in logs.
+	ID    string
+	Table *schemas.Table
+	// NodeSigner mints the credentials of hosts that join; nil refuses them.
+	NodeSigner *identity.NodeSigner
+	Log        *slog.Logger
+	// Clock is the time; nil is time.Now.
+	Clock func() time.Time
+}
+
+// Run serves until ctx ends and all that it started has stopped. It waits for the
+// bus if that is away.
+func Run(ctx context.Context, conn *bus.Conn, c Config) error {
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	c.Log = c.Log.With("apiserver", c.ID)
+	if err := provision(ctx, conn, c.Log); err != nil {
+		return ended(ctx, err)
+	}
+	s := newServer(conn, c)
+	unhandle := s.view.Handle(s.state.Hub.Handle)
+	defer unhandle()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.view.Run(ctx) })
+	g.Go(func() error { return s.events.Run(ctx) })
+	g.Go(func() error { return s.audit.Run(ctx) })
+	g.Go(func() error { return s.serve(ctx, g) })
+	return ended(ctx, g.Wait())
+}
+
+func ended(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil || errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return fmt.Errorf("run apiserver: %w", err)
+}
+
+// provision creates the streams, for as long as it takes until the bus lets it.
+func provision(ctx context.Context, conn *bus.Conn, log *slog.Logger) error {
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		err := store.Provision(ctx, conn)
+		if err == nil {
+			return nil
+		}
+		log.Warn("the streams are not there yet", "error", err)
+		t := time.NewTimer(wait)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return ctx.Err()
+		}
+	}
+}
+
+// server answers requests.
+type server struct {
+	Config
+	conn     *bus.Conn
+	view     *view.View
+	events   *event.Log
+	audit    *audit.Log
+	state    *replica.Replica
+	happened *replica.Replica // events
+	registry *registry.Registry
+	access   access.Authorizer
+}
+
+func newServer(conn *bus.Conn, c Config) *server {
+	v := view.New(conn, c.Table)
+	state := store.New(conn, bus.BucketState)
+	stateHub, eventHub := feed.NewHub(c.Clock), feed.NewHub(c.Clock)
+	events := event.NewLog(conn, c.Log, eventHub.Handle)
+	s := &server{
+		Config: c, conn: conn, view: v, events: events, audit: audit.New(conn, c.Log),
+		state:    &replica.Replica{Copy: v, Last: state.Last, Settle: v.Settle, Hub: stateHub},
+		happened: &replica.Replica{Copy: events, Last: events.Last, Settle: events.Settle, Hub: eventHub},
+	}
+	nodes := access.Nodes{State: v, Placed: s.placed}
+	s.access = access.Chain{superusers(), nodes}
+	keeper := history.New(conn)
+	s.registry = &registry.Registry{
+		Table:   c.Table,
+		State:   registry.Backend{Replica: s.state, Writer: &registry.Desired{View: v, State: state, History: keeper}},
+		Events:  registry.Backend{Replica: s.happened, Writer: event.Writer{Log: events, Now: c.Clock}},
+		Keys:    state,
+		History: keeper,
+		Fields:  managed.New(c.Table),
+		Guard:   nodes,
+		Send:    conn.Request,
+		Now:     c.Clock,
+	}
+	return s
+}
+
+// superusers are who may do everything, until roles say it better.
+func superusers() access.Superusers {
+	return access.Superusers{"admin": true, "system:apiserver": true, "system:controller": true, "system:scheduler": true}
+}
+
+func (s *server) placed(node schemas.NodeName) []*v1.Pod {
+	var pods []*v1.Pod
+	for _, o := range s.view.PodsOn(node) {
+		if p, ok := o.(*v1.Pod); ok {
+			pods = append(pods, p)
+		}
+	}
+	return pods
+}
+
+// serve answers once the copies are complete.
+func (s *server) serve(ctx context.Context, g *errgroup.Group) error {
+	if err := s.view.WaitSynced(ctx); err != nil {
+		return err
+	}
+	s.state.Hub.Start(s.view.Revision())
+	select {
+	case <-s.events.Synced():
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	s.happened.Hub.Start(s.events.Revision())
+	if err := s.bootstrap(ctx); err != nil {
+		return err
+	}
+	g.Go(func() error { return s.serveJoin(ctx) })
+	s.Log.Info("serving", "revision", s.view.Revision())
+	return api.Serve(ctx, s.conn, "apiserver", version(), concurrency, s)
+}
+
+// version is that of the binary.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "0.0.0"
+}
