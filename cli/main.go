@@ -18,6 +18,9 @@ import (
 	"github.com/skerry/skerry/cli/terminal"
 )
 
+// version is set by the linker.
+var version = "dev"
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	code := run(ctx, processEnv(), os.Args[1:])
@@ -32,7 +35,7 @@ func processEnv() session.Env {
 	self, _ := os.Executable()
 	return session.Env{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		Getenv: os.Getenv, Dir: dir, ConfigDir: configDir, Executable: self, Args: os.Args[1:],
+		Getenv: os.Getenv, Dir: dir, ConfigDir: configDir, Executable: self, Args: os.Args[1:], Version: version,
 		Terminal: terminal.Of(os.Stdin, os.Stdout),
 		Now:      time.Now,
 	}

@@ -34,6 +34,14 @@ type Exit int
 
 func (e Exit) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
+// remote is the exit code of a command that ran in a container.
+type remote int
+
+func (r remote) Error() string { return fmt.Sprintf("command terminated with exit code %d", int(r)) }
+
+// Remote ends with a remote command's own exit code, and says so.
+func Remote(code int) error { return remote(code) }
+
 // usage is a wrong way to call a command.
 type usage struct{ error }
 
@@ -65,11 +73,14 @@ func FromFile(err error, verb, file string) error {
 func Code(err error) int {
 	var exit Exit
 	var u usage
+	var r remote
 	switch {
 	case err == nil:
 		return CodeOK
 	case errors.As(err, &exit):
 		return int(exit)
+	case errors.As(err, &r):
+		return int(r)
 	case errors.As(err, &u):
 		return CodeUsage
 	case errors.Is(err, bus.ErrUnreachable):

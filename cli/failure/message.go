@@ -17,9 +17,12 @@ import (
 // kubectl has them; "" for nothing.
 func Message(err error) string {
 	var exit Exit
+	var r remote
 	switch {
 	case err == nil, errors.As(err, &exit), errors.Is(err, context.Canceled):
 		return ""
+	case errors.As(err, &r):
+		return r.Error()
 	case errors.Is(err, bus.ErrUnreachable):
 		return "error: " + err.Error() + "\n" +
 			"Is the cluster running? Start one on this machine with `skerry up`, or choose another:\n" +

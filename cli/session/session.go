@@ -39,6 +39,8 @@ type Env struct {
 	// Executable and Args are this binary and its command line, for `up --detach`.
 	Executable string
 	Args       []string
+	// Version is this binary's.
+	Version string
 }
 
 // Terminal is the terminal that stdin and stdout are.
@@ -227,8 +229,11 @@ func Within(ctx context.Context, d time.Duration, f func(context.Context) error)
 	inner, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	err := f(inner)
-	if err != nil && inner.Err() != nil && ctx.Err() == nil {
-		return fmt.Errorf("%w after %s", failure.ErrTimeout, d)
+	switch {
+	case err == nil || inner.Err() == nil || ctx.Err() != nil:
+		return err
+	case err == context.DeadlineExceeded || errors.Is(err, failure.ErrTimeout):
+		return failure.ErrTimeout
 	}
-	return err
+	return fmt.Errorf("%w: %w", failure.ErrTimeout, err)
 }

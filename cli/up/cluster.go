@@ -41,21 +41,18 @@ func (c *cluster) start(ctx context.Context) error {
 	if err := c.startBus(ctx); err != nil {
 		return err
 	}
-	services, err := c.controlPlane()
-	if err != nil {
+	if err := c.startControlPlane(ctx); err != nil {
 		return err
-	}
-	for _, svc := range services {
-		if err := c.startService(ctx, svc); err != nil {
-			return err
-		}
 	}
 	if !c.up.NoAgent {
 		if err := c.startAgent(ctx); err != nil {
 			return err
 		}
 	}
-	return c.awaitReady(ctx)
+	if c.up.NoAgent {
+		return nil
+	}
+	return c.await(ctx, func(ctx context.Context, conn *bus.Conn) error { return awaitNode(ctx, conn, c.node) })
 }
 
 func (c *cluster) startBus(ctx context.Context) error {
@@ -75,12 +72,33 @@ func (c *cluster) startBus(ctx context.Context) error {
 	return nil
 }
 
+// startControlPlane starts the apiserver, which makes the streams, before those that
+// read them.
+func (c *cluster) startControlPlane(ctx context.Context) error {
+	signer, err := c.authority.NodeSigner()
+	if err != nil {
+		return err
+	}
+	if err := c.startService(ctx, apiserverService(signer, c.log)); err != nil {
+		return err
+	}
+	if err := c.await(ctx, awaitAPI); err != nil {
+		return err
+	}
+	for _, svc := range []service{controllerService(c.log), schedulerService(c.log)} {
+		if err := c.startService(ctx, svc); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (c *cluster) startAgent(ctx context.Context) error {
 	var err error
 	if c.podman, err = findPodman(ctx, c.s, c.up.PodmanSocket, c.dir); err != nil {
 		return err
 	}
-	return c.startService(ctx, agentService(c.node, c.podman.socket, c.dir, c.log))
+	return c.startService(ctx, c.up.agentService(c.node, c.podman.socket, c.s.Version, c.dir, c.log))
 }
 
 func (c *cluster) startService(ctx context.Context, svc service) error {
@@ -118,8 +136,8 @@ func (c *cluster) credentials(svc service) ([]byte, error) {
 	return creds, nil
 }
 
-// awaitReady returns when the apiserver answers and this machine's node is ready.
-func (c *cluster) awaitReady(ctx context.Context) error {
+// await calls f as the admin and returns what it returns, or why a service ended meanwhile.
+func (c *cluster) await(ctx context.Context, f func(context.Context, *bus.Conn) error) error {
 	conn, err := c.connect(ctx, adminService)
 	if err != nil {
 		return err
@@ -128,7 +146,7 @@ func (c *cluster) awaitReady(ctx context.Context) error {
 	ready := make(chan error, 1)
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
-	go func() { ready <- awaitCluster(inner, conn, c.node, !c.up.NoAgent) }()
+	go func() { ready <- f(inner, conn) }()
 	select {
 	case err := <-ready:
 		return err

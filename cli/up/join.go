@@ -73,7 +73,7 @@ func (c *Join) serve(ctx context.Context, s *session.Session, dir dataDir) error
 	defer p.stop()
 	a := &remote{url: c.URL, creds: creds, ca: ca, log: log}
 	failed := make(chan error, 1)
-	m, err := start(ctx, agentService(node, p.socket, dir, log), a.connect, log, func(err error) { failed <- err })
+	m, err := start(ctx, c.agentService(node, p.socket, s.Version, dir, log), a.connect, log, func(err error) { failed <- err })
 	if err != nil {
 		return err
 	}

@@ -36,6 +36,7 @@ func start(ctx context.Context, svc service, connect func(context.Context, servi
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", svc.name, err)
 	}
+	// Not ended by ctx, which bounds the start: services stop one after the other.
 	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	m := &member{name: svc.name, stop: cancel, done: make(chan struct{})}
 	go func() {

@@ -20,16 +20,16 @@ import (
 // errReady ends a watch when the node is ready.
 var errReady = errors.New("ready")
 
-// awaitCluster returns when the apiserver answers, has the namespace that everything
-// goes into by default, and, if asked for, the node is ready.
-func awaitCluster(ctx context.Context, conn *bus.Conn, node schemas.NodeName, wantNode bool) error {
+// awaitAPI returns when the apiserver answers and has the namespace that everything
+// goes into by default.
+func awaitAPI(ctx context.Context, conn *bus.Conn) error {
 	client := api.NewClient(conn, kinds.Table())
-	if err := awaitObject(ctx, client, schemas.Ref{Resource: schemas.Namespaces, Name: metav1.NamespaceDefault}, exists); err != nil {
-		return err
-	}
-	if !wantNode {
-		return nil
-	}
+	return awaitObject(ctx, client, schemas.Ref{Resource: schemas.Namespaces, Name: metav1.NamespaceDefault}, exists)
+}
+
+// awaitNode returns when the node is ready.
+func awaitNode(ctx context.Context, conn *bus.Conn, node schemas.NodeName) error {
+	client := api.NewClient(conn, kinds.Table())
 	return awaitObject(ctx, client, schemas.Ref{Resource: schemas.Nodes, Name: schemas.Name(node)}, nodeReady)
 }
 

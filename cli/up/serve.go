@@ -119,7 +119,7 @@ func (c *ServeAgent) Run(ctx context.Context, s *session.Session) error {
 		return err
 	}
 	defer p.stop()
-	return r.run(ctx, s, agentService(node, p.socket, dir, log), log)
+	return r.run(ctx, s, c.agentService(node, p.socket, s.Version, dir, log), log)
 }
 
 // ServeBus is `skerry serve bus`.

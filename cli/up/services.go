@@ -12,6 +12,8 @@ import (
 	"github.com/skerry/skerry/bus/identity"
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/schemas/kinds"
+	"github.com/skerry/skerry/services/agent"
+	"github.com/skerry/skerry/services/apiserver"
 	"github.com/skerry/skerry/services/controller"
 	"github.com/skerry/skerry/services/scheduler"
 )
@@ -19,16 +21,7 @@ import (
 // adminService is who the CLI is.
 var adminService = service{name: "skerry-cli", role: identity.RoleAdmin, user: "admin"}
 
-// controlPlane returns the services of the control plane, in the order of their start.
-func (c *cluster) controlPlane() ([]service, error) {
-	signer, err := c.authority.NodeSigner()
-	if err != nil {
-		return nil, err
-	}
-	return []service{apiserverService(signer, c.log), controllerService(c.log), schedulerService(c.log)}, nil
-}
-
-// replica names this process in elections.
+// replica names this process in elections and logs.
 func replica(name string) string {
 	h, err := os.Hostname()
 	if err != nil {
@@ -37,28 +30,31 @@ func replica(name string) string {
 	return fmt.Sprintf("%s-%s-%d", name, h, os.Getpid())
 }
 
-func apiserverService(_ *identity.NodeSigner, _ *slog.Logger) service {
+// apiserverService answers requests; with a signer also those of hosts that join.
+func apiserverService(signer *identity.NodeSigner, log *slog.Logger) service {
 	return service{"apiserver", identity.RoleAPIServer, "system:apiserver", func(ctx context.Context, conn *bus.Conn) error {
-		<-ctx.Done()
-		return ctx.Err()
+		return apiserver.Run(ctx, conn, apiserver.Config{ID: replica("apiserver"), Table: kinds.Table(), NodeSigner: signer, Log: log})
 	}}
 }
 
 func controllerService(log *slog.Logger) service {
 	return service{"controller", identity.RoleController, "system:controller", func(ctx context.Context, conn *bus.Conn) error {
-		return controller.Run(ctx, conn, controller.Config{ID: replica("controller"), Table: kinds.Table(), Log: log.With("service", "controller")})
+		return controller.Run(ctx, conn, controller.Config{ID: replica("controller"), Table: kinds.Table(), Log: log})
 	}}
 }
 
 func schedulerService(log *slog.Logger) service {
 	return service{"scheduler", identity.RoleScheduler, "system:scheduler", func(ctx context.Context, conn *bus.Conn) error {
-		return scheduler.Run(ctx, conn, scheduler.Config{ID: replica("scheduler"), Table: kinds.Table(), Log: log.With("service", "scheduler")})
+		return scheduler.Run(ctx, conn, scheduler.Config{ID: replica("scheduler"), Table: kinds.Table(), Log: log})
 	}}
 }
 
-func agentService(node schemas.NodeName, socket string, dir dataDir, _ *slog.Logger) service {
+// agentService runs this machine's pods on the Podman at socket.
+func (h *Host) agentService(node schemas.NodeName, socket, version string, dir dataDir, log *slog.Logger) service {
 	return service{"agent", identity.RoleNode, bus.NodeUser(node), func(ctx context.Context, conn *bus.Conn) error {
-		<-ctx.Done()
-		return ctx.Err()
+		return agent.Run(ctx, conn, agent.Config{
+			Node: node, Socket: socket, DataDir: dir.agent(), Table: kinds.Table(), Log: log, Version: version,
+			Address: h.Address, Labels: h.NodeLabels, MaxPods: h.MaxPods,
+		})
 	}}
 }

@@ -221,7 +221,7 @@ func hostile() []bad {
 	}
 	var merges strings.Builder
 	merges.WriteString("a: &a\n")
-	for i := range 4000 {
+	for i := range 1900 {
 		fmt.Fprintf(&merges, "  k%d: v\n", i)
 	}
 	merges.WriteString("b:\n" + strings.Repeat("- <<: *a\n", 4000))
@@ -231,7 +231,7 @@ func hostile() []bad {
 		indented.WriteString(strings.Repeat(" ", i) + "a:\n")
 	}
 	var keys strings.Builder
-	for i := range 100_000 {
+	for i := range 10_000 {
 		fmt.Fprintf(&keys, "  k%d: v\n", i)
 	}
 	return []bad{
@@ -254,6 +254,10 @@ func hostile() []bad {
 		{"many keys", long + keys.String(), "keys in one map"},
 		{"many values", "a: [" + strings.Repeat("1,", 1<<19) + "1]", "values in one document"},
 		{"many documents", strings.Repeat("---\na: b\n", 20_000), "documents in one file"},
+		{"values left out", strings.Repeat("-\n", 50_000), "left out"},
+		{"flow values left out", "{" + strings.Repeat("a, ", 50_000) + "a}", "left out"},
+		{"question mark map", strings.Repeat("? a\n", 10_000), "keys in one map"},
+		{"merge of itself", "a: &a\n  <<: *a\n", "anchor"},
 		{"asterisks", strings.Repeat("*", 1<<20), ""},
 		{"colons", strings.Repeat(": ", 1<<19), ""},
 		{"anchors", strings.Repeat("&a ", 1<<18), ""},

@@ -17,6 +17,7 @@ type checker struct {
 	root     reflect.Type
 	path     []string // "spec", "containers", "[0]", …
 	problems []*problem
+	terse    bool // says only what is wrong: hints take time, and there are enough of them
 	fields   map[reflect.Type][]shape.Field
 	index    map[string][]location // where each field name occurs; built when asked for
 }
@@ -31,6 +32,7 @@ func (c *checker) report(at pos, format string, args ...any) {
 	p := problemf(at, format, args...)
 	p.path = joinPath(c.path)
 	c.problems = append(c.problems, p)
+	c.terse = c.terse || len(c.problems) > maxErrors
 }
 
 func joinPath(steps []string) string {

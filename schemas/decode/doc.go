@@ -12,14 +12,15 @@
 package decode
 
 // The limits. They are far above what a cluster stores (an object of 1 MiB) and low
-// enough that input made to hurt costs a few seconds and about 200 MB at worst.
+// enough that input made to hurt costs ten seconds and 200 MB at worst.
 const (
 	maxInput     = 8 << 20 // bytes of one file
 	maxDocument  = 2 << 20 // bytes of one YAML document
 	maxDocuments = 10_000  // non-empty documents of one file
 	maxDepth     = 100     // levels of nesting
 	maxValues    = 300_000 // scalars, lists and maps of one document
-	maxKeys      = 5_000   // entries of one YAML block map or list: parsing is quadratic in it
+	maxKeys      = 2_000   // entries of one YAML block map: parsing is quadratic in it
+	maxEmpty     = 5_000   // values left out ("key:") of one YAML document: likewise
 	maxExpansion = 100_000 // values that aliases and merge keys may add to a document
 	maxExpanded  = 8 << 20 // bytes of a document once its aliases are expanded
 	maxErrors    = 200     // errors reported of one file

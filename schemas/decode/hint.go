@@ -17,6 +17,9 @@ type location struct {
 
 // unknown says what may have been meant by a field that the struct does not have.
 func (c *checker) unknown(name string, fields []shape.Field) string {
+	if c.terse {
+		return "unknown field"
+	}
 	names := make([]string, len(fields))
 	for i, f := range fields {
 		names[i] = f.Name

@@ -116,6 +116,7 @@ func (m *manifest) document(root *node, version, kind string) {
 	}
 	root = complete(root, version, kind)
 	ck := newChecker(h.kind)
+	ck.terse = len(m.errors) > maxErrors
 	ck.check(root)
 	if problems := append(duplicates(root), ck.problems...); len(problems) > 0 {
 		m.report(problems...)

@@ -8,7 +8,6 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
-	"github.com/goccy/go-yaml/token"
 )
 
 // readYAML parses one YAML document into a tree; nil if the document is empty.
@@ -58,57 +57,6 @@ func syntaxProblem(err error, line int) *problem {
 		}
 	}
 	return &problem{pos: at, message: "not valid YAML: " + message}
-}
-
-// level is one open block collection while checking tokens.
-type level struct{ column, entries int }
-
-// checkTokens bounds the nesting of block collections, since the parser recurses
-// into them, and their size, since it is quadratic in it.
-func checkTokens(tokens token.Tokens, line int) *problem {
-	var levels []level
-	flow := 0
-	enter := func(tk *token.Token) *problem {
-		column := tk.Position.Column
-		for len(levels) > 0 && levels[len(levels)-1].column > column {
-			levels = levels[:len(levels)-1]
-		}
-		if len(levels) == 0 || levels[len(levels)-1].column < column {
-			levels = append(levels, level{column: column})
-		}
-		top := &levels[len(levels)-1]
-		top.entries++
-		at := pos{line + tk.Position.Line - 1, column}
-		if top.entries > maxKeys && tk.Type != token.SequenceEntryType {
-			return problemf(at, "more than %d keys in one map; split it, or write it as JSON", maxKeys)
-		}
-		if len(levels) > maxDepth {
-			return problemf(at, "nested more than %d levels deep", maxDepth)
-		}
-		return nil
-	}
-	for i, tk := range tokens {
-		var err *problem
-		switch tk.Type {
-		case token.SequenceStartType, token.MappingStartType:
-			flow++
-		case token.SequenceEndType, token.MappingEndType:
-			flow--
-		case token.SequenceEntryType, token.MappingKeyType:
-			err = enter(tk)
-		case token.MappingValueType:
-			if flow <= 0 && i > 0 {
-				err = enter(tokens[i-1])
-			}
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if len(tokens) > maxValues {
-		return problemf(pos{line, 1}, "more than %d values in one document; split it", maxValues)
-	}
-	return nil
 }
 
 // weight is the size of a tree with its aliases expanded.

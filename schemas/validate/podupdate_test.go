@@ -8,6 +8,31 @@ import (
 	"github.com/skerry/skerry/schemas/validate"
 )
 
+// updateCase is a good pod before and after a change, and what is wrong with the change.
+type updateCase struct {
+	name     string
+	old, now func(*v1.Pod)
+	want     []fault
+}
+
+func runUpdates(t *testing.T, cases []updateCase) {
+	t.Helper()
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			old, now := goodPod(), goodPod()
+			c.old(old)
+			c.now(now)
+			wasOld, wasNow := old.DeepCopy(), now.DeepCopy()
+			expect(t, validate.PodUpdate(now, old), c.want...)
+			if !equalJSON(t, old, wasOld) || !equalJSON(t, now, wasNow) {
+				t.Error("validation changed a pod")
+			}
+		})
+	}
+}
+
+func nothing(*v1.Pod) {}
+
 func TestPodUpdate(t *testing.T) {
 	deadline := func(n int64) func(*v1.Pod) {
 		return func(p *v1.Pod) { p.Spec.ActiveDeadlineSeconds = &n }
@@ -18,29 +43,10 @@ func TestPodUpdate(t *testing.T) {
 	tolerate := func(list ...v1.Toleration) func(*v1.Pod) {
 		return func(p *v1.Pod) { p.Spec.Tolerations = list }
 	}
-	gates := func(names ...string) func(*v1.Pod) {
-		return func(p *v1.Pod) {
-			p.Spec.SchedulingGates = nil
-			for _, n := range names {
-				p.Spec.SchedulingGates = append(p.Spec.SchedulingGates, v1.PodSchedulingGate{Name: n})
-			}
-		}
-	}
-	gatedWith := func(change func(*v1.Pod)) func(*v1.Pod) {
-		return func(p *v1.Pod) { gates("a")(p); change(p) }
-	}
-	selector := func(m map[string]string) func(*v1.Pod) {
-		return func(p *v1.Pod) { p.Spec.NodeSelector = m }
-	}
-	nothing := func(*v1.Pod) {}
 	short := v1.Toleration{Key: "a", Operator: v1.TolerationOpExists, Effect: v1.TaintEffectNoExecute, TolerationSeconds: new(int64(1))}
 	long := *short.DeepCopy()
 	long.TolerationSeconds = new(int64(9))
-	for _, c := range []struct {
-		name     string
-		old, now func(*v1.Pod)
-		want     []fault
-	}{
+	runUpdates(t, []updateCase{
 		{"image", nothing, func(p *v1.Pod) { app(p).Image, p.Spec.InitContainers[0].Image = "b", "c" }, nil},
 		{"no image", nothing, func(p *v1.Pod) { app(p).Image = "" }, one(required, appAt(".image"), "")},
 		{"labels", nothing, func(p *v1.Pod) { p.Labels = map[string]string{"a": "b"} }, nil},
@@ -61,6 +67,29 @@ func TestPodUpdate(t *testing.T) {
 		{"toleration added", tolerate(short), tolerate(short, v1.Toleration{Operator: v1.TolerationOpExists}), nil},
 		{"toleration lengthened", tolerate(short), tolerate(long), nil},
 		{"toleration removed", tolerate(short), tolerate(), one(forbidden, "spec.tolerations", "can not be modified")},
+		{"name", nothing, func(p *v1.Pod) { p.Name = "other" }, one(invalid, "metadata.name", "field is immutable")},
+		{"no resourceVersion", nothing, func(p *v1.Pod) { p.ResourceVersion = "" }, one(invalid, "metadata.resourceVersion", "must be specified for an update")},
+		{"bad label", nothing, func(p *v1.Pod) { p.Labels = map[string]string{"a": "b c"} }, one(invalid, "metadata.labels", "a valid label")},
+	})
+}
+
+// A pod that waits for its scheduling gates may still be narrowed to fewer nodes.
+func TestGatedPodUpdate(t *testing.T) {
+	gates := func(names ...string) func(*v1.Pod) {
+		return func(p *v1.Pod) {
+			p.Spec.SchedulingGates = nil
+			for _, n := range names {
+				p.Spec.SchedulingGates = append(p.Spec.SchedulingGates, v1.PodSchedulingGate{Name: n})
+			}
+		}
+	}
+	gatedWith := func(change func(*v1.Pod)) func(*v1.Pod) {
+		return func(p *v1.Pod) { gates("a")(p); change(p) }
+	}
+	selector := func(m map[string]string) func(*v1.Pod) {
+		return func(p *v1.Pod) { p.Spec.NodeSelector = m }
+	}
+	runUpdates(t, []updateCase{
 		{"gate cleared", gates("a", "b"), gates("b"), nil},
 		{"gate added", gates("a"), gates("a", "b"), one(forbidden, "spec.schedulingGates[1].name", "only deletion is allowed")},
 		{"selector of gated", gatedWith(selector(map[string]string{"a": "1"})), gatedWith(selector(map[string]string{"a": "1", "b": "2"})), nil},
@@ -72,21 +101,7 @@ func TestPodUpdate(t *testing.T) {
 			one(invalid, "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0]", "only additions")},
 		{"affinity of gated removed", gatedWith(onNode("n1")), gates("a"),
 			one(invalid, "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms", "no additions/deletions")},
-		{"name", nothing, func(p *v1.Pod) { p.Name = "other" }, one(invalid, "metadata.name", "field is immutable")},
-		{"no resourceVersion", nothing, func(p *v1.Pod) { p.ResourceVersion = "" }, one(invalid, "metadata.resourceVersion", "must be specified for an update")},
-		{"bad label", nothing, func(p *v1.Pod) { p.Labels = map[string]string{"a": "b c"} }, one(invalid, "metadata.labels", "a valid label")},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			old, now := goodPod(), goodPod()
-			c.old(old)
-			c.now(now)
-			wasOld, wasNow := old.DeepCopy(), now.DeepCopy()
-			expect(t, validate.PodUpdate(now, old), c.want...)
-			if !equalJSON(t, old, wasOld) || !equalJSON(t, now, wasNow) {
-				t.Error("validation changed a pod")
-			}
-		})
-	}
+	})
 }
 
 // onNode requires the node called name.

@@ -11,9 +11,6 @@ func TestSecurity(t *testing.T) {
 	set := func(s v1.SecurityContext) func(*v1.Pod) {
 		return func(p *v1.Pod) { app(p).SecurityContext = &s }
 	}
-	pod := func(s v1.PodSecurityContext) func(*v1.Pod) {
-		return func(p *v1.Pod) { p.Spec.SecurityContext = &s }
-	}
 	runPods(t, []podCase{
 		{"ids", set(v1.SecurityContext{RunAsUser: new(int64(-1)), RunAsGroup: new(int64(1 << 31))}),
 			[]fault{{invalid, at(".runAsUser"), "between 0 and 2147483647"}, {invalid, at(".runAsGroup"), "between 0 and"}}},
@@ -34,6 +31,15 @@ func TestSecurity(t *testing.T) {
 			one(invalid, at(".appArmorProfile.localhostProfile"), "padded")},
 		{"appArmor blank", set(v1.SecurityContext{AppArmorProfile: &v1.AppArmorProfile{Type: v1.AppArmorProfileTypeLocalhost, LocalhostProfile: new(" ")}}),
 			one(required, at(".appArmorProfile.localhostProfile"), "must be set")},
+	})
+}
+
+func TestPodSecurity(t *testing.T) {
+	at := func(part string) string { return appAt(".securityContext" + part) }
+	pod := func(s v1.PodSecurityContext) func(*v1.Pod) {
+		return func(p *v1.Pod) { p.Spec.SecurityContext = &s }
+	}
+	runPods(t, []podCase{
 		{"pod", pod(v1.PodSecurityContext{FSGroup: new(int64(-1)), SupplementalGroups: []int64{1, -1},
 			FSGroupChangePolicy: new(v1.PodFSGroupChangePolicy("x")), SupplementalGroupsPolicy: new(v1.SupplementalGroupsPolicy("x")),
 			SELinuxChangePolicy: new(v1.PodSELinuxChangePolicy("x"))}), []fault{

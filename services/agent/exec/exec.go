@@ -9,7 +9,6 @@ package exec
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -116,6 +115,8 @@ func (h *Handler) run(ctx context.Context, s *stream.Stream, id string, ask *Hel
 	}}
 	if ask.Stdin {
 		e.Stdin = in
+	} else {
+		_ = in.Close() // nobody would read it
 	}
 	return h.Runtime.Exec(ctx, id, e)
 }
@@ -125,15 +126,16 @@ func (h *Handler) run(ctx context.Context, s *stream.Stream, id string, ask *Hel
 func receive(ctx context.Context, s *stream.Stream, stdin *io.PipeWriter, sizes chan podman.Size) {
 	for {
 		f, err := s.Recv(ctx)
-		if errors.Is(err, io.EOF) {
-			err = nil
-		}
-		if err != nil || f.Data == nil && f.Channel == 0 {
-			_ = stdin.CloseWithError(err) // nil: the end of the input
+		if err != nil {
+			_ = stdin.CloseWithError(err) // io.EOF: the end of the input
 			return
 		}
 		switch f.Channel {
 		case Stdin:
+			if len(f.Data) == 0 { // the end of the input, with sizes still to come
+				_ = stdin.Close()
+				continue
+			}
 			if _, err := stdin.Write(f.Data); err != nil {
 				// The command has ended or takes no input: sizes still count.
 				continue

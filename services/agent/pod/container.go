@@ -20,10 +20,7 @@ type ending struct {
 // container plans one container. It returns a step, if one is due now, and
 // whether the container runs or is still to run.
 func (p *planner) container(c *v1.Container, s *sandbox.Pod, lost bool) (*Step, bool) {
-	var newest *sandbox.Container
-	if s != nil {
-		newest = s.Newest(c.Name)
-	}
+	newest := status.Newest(s, p.Memory.Last, c.Name)
 	changed := newest != nil && newest.Hash != Hash(c)
 	end, attempt := p.past(c.Name, newest)
 	switch {

@@ -159,6 +159,7 @@ func TestMake(t *testing.T) {
 
 		// What others did.
 		{"container was removed", Input{Order: order(), Observed: []sandbox.Pod{up()}, Memory: Memory{Last: last(v1.PodRunning, 2, wasRunning)}}, "start container c#3"},
+		{"newest was removed, the one before is left", Input{Order: order(), Observed: []sandbox.Pod{up(c(1, sandbox.Exited, 1))}, Memory: Memory{Last: last(v1.PodRunning, 2, wasRunning)}}, "start container c#3"},
 		{"everything was removed", Input{Order: order(), Memory: Memory{Last: last(v1.PodRunning, 2, wasRunning)}}, "create sandbox; start container c#3"},
 		{"removed while it ran, Never", Input{Order: order(policy(v1.RestartPolicyNever)), Memory: Memory{Last: last(v1.PodRunning, 0, wasRunning)}}, ""},
 		{"removed after it was done, OnFailure", Input{Order: order(policy(v1.RestartPolicyOnFailure)), Memory: Memory{Last: last(v1.PodRunning, 0, wasDone)}}, ""},

@@ -206,11 +206,7 @@ func (r *Reconciler) images(order *v1.Pod, in Input) map[string]image.State {
 func (in Input) nextAttempt(name string) int {
 	mine, _ := in.split()
 	p := planner{Input: in}
-	var newest *sandbox.Container
-	if mine != nil {
-		newest = mine.Newest(name)
-	}
-	_, attempt := p.past(name, newest)
+	_, attempt := p.past(name, status.Newest(mine, in.Memory.Last, name))
 	return attempt
 }
 

@@ -19,10 +19,7 @@ func (in Input) container(c *v1.Container) v1.ContainerStatus {
 		cs.ContainerID, cs.ImageID, cs.RestartCount = last.ContainerID, last.ImageID, last.RestartCount
 		cs.LastTerminationState = *last.LastTerminationState.DeepCopy()
 	}
-	var newest *sandbox.Container
-	if in.Sandbox != nil {
-		newest = in.Sandbox.Newest(c.Name)
-	}
+	newest := Newest(in.Sandbox, in.Last, c.Name)
 	switch {
 	case newest != nil:
 		in.seen(&cs, newest, last)
@@ -57,7 +54,7 @@ func (in Input) seen(cs *v1.ContainerStatus, n *sandbox.Container, last *v1.Cont
 			cs.LastTerminationState = v1.ContainerState{Terminated: terminated(o)}
 		}
 	}
-	cs.ContainerID, cs.RestartCount = id, max(cs.RestartCount, int32(n.Attempt))
+	cs.ContainerID, cs.RestartCount = id, int32(n.Attempt)
 	cs.ImageID = n.ImageID
 	u, unstarted := in.Unstarted[n.ID]
 	switch {

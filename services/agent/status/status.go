@@ -140,6 +140,19 @@ func Of(st v1.PodStatus, name string) *v1.ContainerStatus {
 	return nil
 }
 
+// Newest is the newest run of a container that the runtime has, or nil: an older
+// one than was reported last is none, for the newest has vanished.
+func Newest(s *sandbox.Pod, last v1.PodStatus, name string) *sandbox.Container {
+	if s == nil {
+		return nil
+	}
+	newest := s.Newest(name)
+	if l := Of(last, name); newest != nil && l != nil && int32(newest.Attempt) < l.RestartCount {
+		return nil
+	}
+	return newest
+}
+
 // Ended is how the newest run of a container ended, nil if it has not.
 func Ended(c *v1.ContainerStatus) *v1.ContainerStateTerminated {
 	switch {

@@ -21,6 +21,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/skerry/skerry/services/agent/podman/engine"
 )
 
 // Image is a busybox that every Host has.
@@ -71,7 +73,7 @@ func Start(t testing.TB) *Host {
 }
 
 func (h *Host) start() error {
-	if err := os.WriteFile(h.path("containers.conf"), []byte(settings()), 0o600); err != nil {
+	if err := h.options().Prepare(); err != nil {
 		return err
 	}
 	if err := run("ip", "netns", "add", h.Netns); err != nil {
@@ -86,6 +88,10 @@ func (h *Host) start() error {
 	return h.importImage()
 }
 
+func (h *Host) options() engine.Options {
+	return engine.Options{Socket: h.Socket, Dir: h.Dir, Netns: "/run/netns/" + h.Netns, Conf: filepath.Join(h.Dir, "containers.conf")}
+}
+
 // Serve starts the API service; a test that ended it with Kill starts it again.
 func (h *Host) Serve() error {
 	log, err := os.OpenFile(h.path("log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -94,10 +100,9 @@ func (h *Host) Serve() error {
 	}
 	_ = os.Remove(h.Socket)
 	h.log = log
-	// nsenter rather than ip netns exec, which hides the cgroup mounts.
-	h.service = exec.Command("nsenter", append([]string{"--net=/run/netns/" + h.Netns, "podman"},
-		append(h.Flags(), "system", "service", "--time=0", "unix://"+h.Socket)...)...)
-	h.service.Env = append(os.Environ(), "CONTAINERS_CONF="+h.path("containers.conf"))
+	argv, env := h.options().ServiceArgs()
+	h.service = exec.Command(argv[0], argv[1:]...)
+	h.service.Env = append(os.Environ(), env...)
 	h.service.Stdout, h.service.Stderr = log, log
 	if err := h.service.Start(); err != nil {
 		return err
@@ -105,18 +110,12 @@ func (h *Host) Serve() error {
 	return h.await()
 }
 
-// Flags are what the podman command needs to act on this host.
-func (h *Host) Flags() []string {
-	return []string{
-		"--root", h.path("root"), "--runroot", h.path("run"), "--tmpdir", h.path("tmp"), "--network-config-dir", h.path("net"),
-	}
-}
-
 // Podman runs the podman command on this host, behind an agent's back.
 func (h *Host) Podman(t testing.TB, args ...string) string {
 	t.Helper()
-	cmd := exec.Command("nsenter", append([]string{"--net=/run/netns/" + h.Netns, "podman"}, append(h.Flags(), args...)...)...)
-	cmd.Env = append(os.Environ(), "CONTAINERS_CONF="+h.path("containers.conf"))
+	argv, env := h.options().Args(args...)
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Env = append(os.Environ(), env...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("podman %s: %v\n%s", strings.Join(args, " "), err, out)

@@ -11,38 +11,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"strconv"
-	"strings"
 )
-
-// settings is a containers.conf for what this machine can do.
-func settings() string {
-	conf := "[engine]\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\n"
-	// crun refuses cgroups in hybrid mode.
-	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err != nil {
-		conf += "runtime = \"runc\"\n"
-	}
-	if !mayRaiseLimits() {
-		conf = "[containers]\ndefault_ulimits = [\"nofile=4096:4096\", \"nproc=4096:4096\"]\n" + conf
-	}
-	return conf + "[network]\nnetwork_backend = \"netavark\"\n"
-}
-
-// mayRaiseLimits tells whether this process has CAP_SYS_RESOURCE.
-func mayRaiseLimits() bool {
-	const capSysResource = 24
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return true
-	}
-	for line := range strings.Lines(string(status)) {
-		if hex, ok := strings.CutPrefix(line, "CapEff:"); ok {
-			caps, err := strconv.ParseUint(strings.TrimSpace(hex), 16, 64)
-			return err != nil || caps&(1<<capSysResource) != 0
-		}
-	}
-	return true
-}
 
 // applets are the commands that the test image has.
 var applets = []string{"sh", "sleep", "cat", "echo", "env", "hostname", "httpd", "id", "kill", "ls", "stty", "test", "true", "false", "wget", "yes", "head", "tail", "dd", "date", "stat"}

@@ -1,0 +1,109 @@
+package logs
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/stream"
+	"github.com/skerry/skerry/schemas"
+)
+
+// hello asks an agent for a container's log.
+type hello struct {
+	corev1.PodLogOptions
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+}
+
+// copyLog copies one container's log to w, until its end or, following, until ctx ends.
+func copyLog(ctx context.Context, conn *bus.Conn, src source, o *corev1.PodLogOptions, w *lineWriter) error {
+	if src.pod.Spec.NodeName == "" {
+		return fmt.Errorf("pod %s is not on a node yet, so its container %q has no log", src.pod.Name, src.container)
+	}
+	body, err := json.Marshal(hello{*o, src.pod.Namespace, src.pod.Name})
+	if err != nil {
+		return fmt.Errorf("ask for log: %w", err)
+	}
+	st, err := stream.Dial(ctx, conn, bus.NodeSubject(schemas.NodeName(src.pod.Spec.NodeName), conn.User, "logs"), body)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	defer w.flush()
+	for {
+		f, err := st.Recv(ctx)
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case ctx.Err() != nil:
+			return nil // the user has seen enough
+		case err != nil:
+			return err
+		}
+		if err := w.write(f.Data); err != nil {
+			return err
+		}
+	}
+}
+
+// printer writes lines of several containers to one place.
+type printer struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+// lines returns a writer that begins each line with prefix.
+func (p *printer) lines(prefix string) *lineWriter { return &lineWriter{p: p, prefix: []byte(prefix)} }
+
+// maxLine bounds what is kept of a line whose end has not come.
+const maxLine = 64 << 10
+
+// lineWriter passes whole lines on.
+type lineWriter struct {
+	p      *printer
+	prefix []byte
+	rest   []byte
+}
+
+func (w *lineWriter) write(b []byte) error {
+	if len(w.prefix) == 0 && len(w.rest) == 0 && bytes.HasSuffix(b, []byte("\n")) {
+		return w.emit(b)
+	}
+	w.rest = append(w.rest, b...)
+	end := bytes.LastIndexByte(w.rest, '\n') + 1
+	if end == 0 && len(w.rest) < maxLine {
+		return nil
+	}
+	if end == 0 {
+		end = len(w.rest)
+	}
+	var out []byte
+	for line := range bytes.Lines(w.rest[:end]) {
+		out = append(append(out, w.prefix...), line...)
+	}
+	w.rest = append(w.rest[:0], w.rest[end:]...)
+	return w.emit(out)
+}
+
+// flush passes on what came without a line's end.
+func (w *lineWriter) flush() {
+	if len(w.rest) > 0 {
+		_ = w.emit(append(append([]byte{}, w.prefix...), w.rest...))
+		w.rest = nil
+	}
+}
+
+func (w *lineWriter) emit(b []byte) error {
+	w.p.mu.Lock()
+	defer w.p.mu.Unlock()
+	_, err := w.p.w.Write(b)
+	return err
+}

@@ -1,0 +1,452 @@
+package pod_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/services/agent/pod"
+	"github.com/skerry/skerry/services/agent/podman"
+	"github.com/skerry/skerry/services/agent/podman/podmantest"
+	"github.com/skerry/skerry/services/agent/sandbox"
+	"github.com/skerry/skerry/services/agent/status"
+)
+
+// rig is an agent's pods on a real Podman, without a bus.
+type rig struct {
+	t      testing.TB
+	host   *podmantest.Host
+	driver *podman.Driver
+	r      *pod.Reconciler
+	stop   func()
+
+	mu       sync.Mutex
+	orders   map[sandbox.Key]*v1.Pod
+	unsynced bool
+	statuses map[sandbox.Key]*v1.Pod
+	removed  []types.UID
+	events   []string
+	news     chan struct{} // closed and replaced at each change
+}
+
+func newRig(t testing.TB) *rig {
+	h := podmantest.Start(t)
+	g := &rig{t: t, host: h, orders: map[sandbox.Key]*v1.Pod{}, statuses: map[sandbox.Key]*v1.Pod{}, news: make(chan struct{})}
+	g.driver = podman.New(h.Socket, slog.New(slog.DiscardHandler))
+	if err := g.driver.CreateNetwork(t.Context(), "skerry", "skerry0", netip.MustParsePrefix("10.244.9.0/24")); err != nil {
+		t.Fatal(err)
+	}
+	g.start()
+	t.Cleanup(func() { g.stop() })
+	return g
+}
+
+// start starts an agent's reconciler, as if the process had just begun.
+func (g *rig) start() {
+	g.r = pod.New(pod.Config{
+		Runtime: g.driver, Orders: g, Reporter: g, Keeper: g, Recorder: g, Images: g.driver, Source: g, Node: "n1",
+		HostIPs: func() []string { return []string{"192.0.2.1"} }, Allocatable: func() v1.ResourceList { return nil },
+		Network: func() (string, bool) { return "skerry", true }, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+	})
+	for _, p := range g.statuses {
+		g.r.Restore(p, true)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	if err := g.r.Resync(ctx, g.keys()); err != nil {
+		g.t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	open := make(chan struct{})
+	wg.Go(func() { _ = g.r.Run(ctx) })
+	wg.Go(func() {
+		_ = g.driver.Changes(ctx, func() { close(open) }, func(c sandbox.Change) { g.r.Add(c.Key) })
+	})
+	<-open
+	g.stop = func() { cancel(); wg.Wait(); g.stop = func() {} }
+}
+
+func (g *rig) keys() []sandbox.Key {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var ks []sandbox.Key
+	for k := range g.orders {
+		ks = append(ks, k)
+	}
+	return ks
+}
+
+func (g *rig) order(p *v1.Pod) {
+	g.mu.Lock()
+	g.orders[pod.KeyOf(p)] = p
+	g.mu.Unlock()
+	g.r.Add(pod.KeyOf(p))
+}
+
+func (g *rig) cancel(k sandbox.Key) {
+	g.mu.Lock()
+	delete(g.orders, k)
+	g.mu.Unlock()
+	g.r.Add(k)
+}
+
+func (g *rig) changed(f func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	f()
+	close(g.news)
+	g.news = make(chan struct{})
+}
+
+// await waits until ok of the pod's reported status.
+func (g *rig) await(k sandbox.Key, what string, ok func(st *v1.PodStatus) bool) *v1.PodStatus {
+	g.t.Helper()
+	limit := time.After(30 * time.Second)
+	for {
+		g.mu.Lock()
+		p, news := g.statuses[k], g.news
+		g.mu.Unlock()
+		var st *v1.PodStatus
+		if p != nil {
+			st = &p.Status
+		}
+		if ok(st) {
+			return st
+		}
+		select {
+		case <-news:
+		case <-limit:
+			g.t.Fatalf("%s: not in time: %+v\nevents: %q", what, st, g.events)
+		}
+	}
+}
+
+func (g *rig) running(k sandbox.Key, restarts int32) *v1.PodStatus {
+	g.t.Helper()
+	return g.await(k, "running", func(st *v1.PodStatus) bool {
+		return st != nil && len(st.ContainerStatuses) > 0 && st.ContainerStatuses[0].State.Running != nil && st.ContainerStatuses[0].RestartCount >= restarts
+	})
+}
+
+// The rig is the bus, the disk and the events of its reconciler.
+
+func (g *rig) Order(k sandbox.Key) (*v1.Pod, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.orders[k], !g.unsynced
+}
+func (g *rig) Post(p *v1.Pod) error {
+	g.changed(func() { g.statuses[pod.KeyOf(p)] = p })
+	return nil
+}
+func (g *rig) Posted(sandbox.Key) bool { return true }
+func (g *rig) Drop(k sandbox.Key)      { g.changed(func() { delete(g.statuses, k) }) }
+func (g *rig) Remove(_ context.Context, p *v1.Pod) error {
+	g.changed(func() { g.removed = append(g.removed, p.UID) })
+	g.cancel(pod.KeyOf(p))
+	return nil
+}
+func (g *rig) PutOrder(*v1.Pod) error      { return nil }
+func (g *rig) PutStatus(*v1.Pod) error     { return nil }
+func (g *rig) DropOrder(sandbox.Key) error { return nil }
+func (g *rig) Event(_ schemas.Object, eventType, reason, message string) {
+	g.changed(func() { g.events = append(g.events, eventType+" "+reason+": "+message) })
+}
+func (g *rig) ConfigMap(_ context.Context, _ schemas.Namespace, name schemas.Name) (*v1.ConfigMap, error) {
+	switch name {
+	case "missing":
+		return nil, nil
+	case "unknown":
+		return nil, errors.New("nobody answers")
+	}
+	return &v1.ConfigMap{Data: map[string]string{"greeting": "moin", "not a name=": "x"}}, nil
+}
+func (g *rig) Secret(context.Context, schemas.Namespace, schemas.Name) (*v1.Secret, error) {
+	return &v1.Secret{Data: map[string][]byte{"password": []byte("s3cret")}}, nil
+}
+
+func (g *rig) said(event string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.ContainsFunc(g.events, func(e string) bool { return strings.Contains(e, event) })
+}
+
+var serial int
+
+func web(name, script string, change ...func(*v1.Pod)) *v1.Pod {
+	serial++
+	grace := int64(1)
+	p := &v1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "default", UID: types.UID(fmt.Sprintf("%08d-uid", serial)), Generation: 1},
+		Spec: v1.PodSpec{
+			RestartPolicy: v1.RestartPolicyAlways, TerminationGracePeriodSeconds: &grace,
+			Containers: []v1.Container{{Name: "c", Image: podmantest.Image, ImagePullPolicy: v1.PullIfNotPresent, Command: []string{"/bin/sh", "-c", script}}},
+		},
+	}
+	for _, f := range change {
+		f(p)
+	}
+	return p
+}
+
+const forever = "trap 'exit 0' TERM; while :; do sleep 0.1; done"
+
+func TestPodStartsAndHeals(t *testing.T) {
+	g := newRig(t)
+	p := web("web", forever)
+	k := pod.KeyOf(p)
+	g.order(p)
+	st := g.running(k, 0)
+	if st.Phase != v1.PodRunning || !strings.HasPrefix(st.PodIP, "10.244.9.") || st.HostIP != "192.0.2.1" || st.StartTime == nil || st.QOSClass != v1.PodQOSBestEffort || st.ObservedGeneration != 1 {
+		t.Errorf("status = %+v", st)
+	}
+	for _, c := range st.Conditions {
+		if c.Status != v1.ConditionTrue {
+			t.Errorf("condition %s is %s", c.Type, c.Status)
+		}
+	}
+	cs := st.ContainerStatuses[0]
+	if !cs.Ready || !*cs.Started || !strings.HasPrefix(cs.ContainerID, "podman://") || !strings.HasPrefix(cs.ImageID, "sha256:") || cs.RestartCount != 0 {
+		t.Errorf("container = %+v", cs)
+	}
+	for _, e := range []string{"Normal Pulled: Container image", "Normal Created: ", "Normal Started: Started container c"} {
+		if !g.said(e) {
+			t.Errorf("no event %q in %q", e, g.events)
+		}
+	}
+	id := func(st *v1.PodStatus) string {
+		return strings.TrimPrefix(st.ContainerStatuses[0].ContainerID, "podman://")
+	}
+
+	g.host.Podman(t, "kill", "--signal=KILL", id(st))
+	st = g.running(k, 1)
+	if last := st.ContainerStatuses[0].LastTerminationState.Terminated; last == nil || last.ExitCode != 137 || last.Reason != "Error" {
+		t.Errorf("last state = %+v", last)
+	}
+	g.host.Podman(t, "rm", "--force", "--time=0", id(st)) // held back for 10 s from the last restart
+	st = g.await(k, "back-off", func(st *v1.PodStatus) bool {
+		w := st.ContainerStatuses[0].State.Waiting
+		return w != nil && w.Reason == "CrashLoopBackOff" || st.ContainerStatuses[0].RestartCount == 2
+	})
+	st = g.running(k, 2)
+	g.host.Podman(t, "pod", "rm", "--force", "--time=0", p.Namespace+"_web_"+string(p.UID)[:8])
+	g.await(k, "removal noticed", func(st *v1.PodStatus) bool { return st.ContainerStatuses[0].State.Running == nil })
+}
+
+func TestAdoption(t *testing.T) {
+	g := newRig(t)
+	p := web("web", forever)
+	k := pod.KeyOf(p)
+	g.order(p)
+	before := g.running(k, 0).ContainerStatuses[0].ContainerID
+	g.stop()
+	for _, remember := range []bool{true, false} {
+		if !remember {
+			g.statuses = map[sandbox.Key]*v1.Pod{}
+		}
+		g.start()
+		st := g.running(k, 0)
+		if st.ContainerStatuses[0].ContainerID != before || st.ContainerStatuses[0].RestartCount != 0 {
+			t.Errorf("remembering %v: the container was restarted: %+v", remember, st.ContainerStatuses[0])
+		}
+		g.stop()
+	}
+	// What happened while no agent ran.
+	g.host.Podman(t, "kill", "--signal=KILL", strings.TrimPrefix(before, "podman://"))
+	g.start()
+	if st := g.running(k, 1); st.ContainerStatuses[0].LastTerminationState.Terminated.ExitCode != 137 {
+		t.Errorf("last state = %+v", st.ContainerStatuses[0].LastTerminationState)
+	}
+	g.stop()
+	// No order, but the bus has not spoken: it stays. Then it goes.
+	g.mu.Lock()
+	g.unsynced, g.orders = true, map[sandbox.Key]*v1.Pod{}
+	g.mu.Unlock()
+	g.start()
+	if after, err := g.r.Reconcile(t.Context(), k); err != nil || after != 0 {
+		t.Error(after, err)
+	}
+	if ps, err := g.driver.Pods(t.Context()); err != nil || len(ps) != 1 || ps[0].Newest("c").State != sandbox.Running {
+		t.Fatalf("pods without an order before the bus spoke: %+v, %v", ps, err)
+	}
+	g.mu.Lock()
+	g.unsynced = false
+	g.mu.Unlock()
+	g.r.Add(k)
+	g.await(k, "forgotten", func(st *v1.PodStatus) bool { return st == nil })
+	if ps, err := g.driver.Pods(t.Context()); err != nil || len(ps) != 0 {
+		t.Errorf("pods without an order: %v, %v", ps, err)
+	}
+}
+
+func TestDeletion(t *testing.T) {
+	g := newRig(t)
+	p := web("web", "trap 'echo bye; exit 3' TERM; while :; do sleep 0.1; done")
+	k := pod.KeyOf(p)
+	g.order(p)
+	g.running(k, 0)
+	d := p.DeepCopy()
+	grace := int64(20)
+	d.DeletionTimestamp, d.DeletionGracePeriodSeconds = &metav1.Time{Time: time.Now()}, &grace
+	began := time.Now()
+	g.order(d)
+	st := g.await(k, "ended", func(st *v1.PodStatus) bool { return st == nil || st.ContainerStatuses[0].State.Terminated != nil })
+	if st != nil && st.ContainerStatuses[0].State.Terminated.ExitCode != 3 {
+		t.Errorf("status = %+v", st.ContainerStatuses[0].State)
+	}
+	g.await(k, "forgotten", func(st *v1.PodStatus) bool { return st == nil })
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("a container that ends by itself took %s", took)
+	}
+	if !slices.Equal(g.removed, []types.UID{p.UID}) || !g.said("Killing: Stopping container c") {
+		t.Errorf("removed %v; events %q", g.removed, g.events)
+	}
+	if ps, err := g.driver.Pods(t.Context()); err != nil || len(ps) != 0 {
+		t.Errorf("left: %v, %v", ps, err)
+	}
+}
+
+func TestReplacementByName(t *testing.T) {
+	g := newRig(t)
+	a, b := web("web", forever), web("web", forever)
+	g.order(a)
+	first := g.running(pod.KeyOf(a), 0).ContainerStatuses[0].ContainerID
+	g.order(b)
+	g.await(pod.KeyOf(a), "second", func(st *v1.PodStatus) bool {
+		return st != nil && st.ContainerStatuses[0].State.Running != nil && st.ContainerStatuses[0].ContainerID != first
+	})
+	ps, err := g.driver.Pods(t.Context())
+	if err != nil || len(ps) != 1 || ps[0].UID != b.UID {
+		t.Errorf("%+v, %v", ps, err)
+	}
+}
+
+func TestEndings(t *testing.T) {
+	g := newRig(t)
+	policy := func(r v1.RestartPolicy) func(*v1.Pod) { return func(p *v1.Pod) { p.Spec.RestartPolicy = r } }
+	for _, tc := range []struct {
+		name   string
+		pod    *v1.Pod
+		phase  v1.PodPhase
+		reason string
+		code   int32
+	}{
+		{"completed", web("done", "exit 0", policy(v1.RestartPolicyNever)), v1.PodSucceeded, "Completed", 0},
+		{"failed", web("failed", "exit 4", policy(v1.RestartPolicyNever)), v1.PodFailed, "Error", 4},
+		{"on failure, done", web("onfail", "exit 0", policy(v1.RestartPolicyOnFailure)), v1.PodSucceeded, "Completed", 0},
+		{"no such command", web("none", "", policy(v1.RestartPolicyNever), func(p *v1.Pod) { p.Spec.Containers[0].Command = []string{"/none"} }), v1.PodFailed, "StartError", 128},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			g.order(tc.pod)
+			st := g.await(pod.KeyOf(tc.pod), tc.name, func(st *v1.PodStatus) bool { return st != nil && st.Phase == tc.phase })
+			end := st.ContainerStatuses[0].State.Terminated
+			if end == nil || end.Reason != tc.reason || end.ExitCode != tc.code {
+				t.Errorf("state = %+v", st.ContainerStatuses[0].State)
+			}
+		})
+	}
+	crash := web("crash", "exit 1")
+	g.order(crash)
+	st := g.await(pod.KeyOf(crash), "crash loop", func(st *v1.PodStatus) bool {
+		return st != nil && st.ContainerStatuses[0].State.Waiting != nil && st.ContainerStatuses[0].State.Waiting.Reason == "CrashLoopBackOff"
+	})
+	if cs := st.ContainerStatuses[0]; cs.RestartCount != 1 || cs.LastTerminationState.Terminated.ExitCode != 1 || st.Phase != v1.PodRunning {
+		t.Errorf("crash loop: %+v", st)
+	}
+	if !g.said("Warning BackOff: Back-off restarting failed container c in pod crash_default") {
+		t.Errorf("events: %q", g.events)
+	}
+}
+
+func TestImagesThatAreNotThere(t *testing.T) {
+	g := newRig(t)
+	waiting := func(reason string) func(st *v1.PodStatus) bool {
+		return func(st *v1.PodStatus) bool {
+			return st != nil && st.ContainerStatuses[0].State.Waiting != nil && st.ContainerStatuses[0].State.Waiting.Reason == reason
+		}
+	}
+	image := func(name string, p v1.PullPolicy) func(*v1.Pod) {
+		return func(o *v1.Pod) { o.Spec.Containers[0].Image, o.Spec.Containers[0].ImagePullPolicy = name, p }
+	}
+	bad := web("bad", "", image("localhost/none:1", v1.PullIfNotPresent))
+	never := web("never", "", image("localhost/none:1", v1.PullNever))
+	always := web("always", "", image("none:1", v1.PullAlways))
+	for _, p := range []*v1.Pod{bad, never, always} {
+		g.order(p)
+	}
+	st := g.await(pod.KeyOf(bad), "ErrImagePull", waiting("ErrImagePull"))
+	if !strings.Contains(st.ContainerStatuses[0].State.Waiting.Message, "localhost/") || st.Phase != v1.PodPending {
+		t.Errorf("%+v", st)
+	}
+	g.await(pod.KeyOf(bad), "ImagePullBackOff", waiting("ImagePullBackOff"))
+	g.await(pod.KeyOf(never), "ErrImageNeverPull", waiting("ErrImageNeverPull"))
+	g.await(pod.KeyOf(always), "ImagePullBackOff", waiting("ImagePullBackOff"))
+	for _, e := range []string{`Normal Pulling: Pulling image "none:1"`, "Warning Failed: Failed to pull image", "Warning Failed: Error: ErrImagePull", "Normal BackOff: Back-off pulling image", "Warning ErrImageNeverPull"} {
+		if !g.said(e) {
+			t.Errorf("no event %q in %q", e, g.events)
+		}
+	}
+}
+
+func TestSettingsReachTheContainer(t *testing.T) {
+	g := newRig(t)
+	yes := true
+	p := web("env", `echo "$GREETING|$WHO|$IP|$PASSWORD|$CPU|$NONE|$0|$(hostname)"; while :; do sleep 1; done`, func(p *v1.Pod) {
+		c := &p.Spec.Containers[0]
+		p.Spec.Hostname = "anker"
+		c.Command = append(c.Command, "$(WHO)$$(x)")
+		c.EnvFrom = []v1.EnvFromSource{{ConfigMapRef: &v1.ConfigMapEnvSource{LocalObjectReference: v1.LocalObjectReference{Name: "cm"}}}}
+		c.Env = []v1.EnvVar{
+			{Name: "GREETING", Value: "$(greeting) moin"},
+			{Name: "WHO", ValueFrom: &v1.EnvVarSource{FieldRef: &v1.ObjectFieldSelector{FieldPath: "metadata.name"}}},
+			{Name: "IP", ValueFrom: &v1.EnvVarSource{FieldRef: &v1.ObjectFieldSelector{FieldPath: "status.podIP"}}},
+			{Name: "PASSWORD", ValueFrom: &v1.EnvVarSource{SecretKeyRef: &v1.SecretKeySelector{Key: "password"}}},
+			{Name: "CPU", ValueFrom: &v1.EnvVarSource{ResourceFieldRef: &v1.ResourceFieldSelector{Resource: "limits.cpu", Divisor: resource.MustParse("1m")}}},
+			{Name: "NONE", ValueFrom: &v1.EnvVarSource{ConfigMapKeyRef: &v1.ConfigMapKeySelector{LocalObjectReference: v1.LocalObjectReference{Name: "missing"}, Key: "k", Optional: &yes}}},
+		}
+		c.Resources.Limits = v1.ResourceList{v1.ResourceCPU: resource.MustParse("500m")}
+	})
+	g.order(p)
+	st := g.running(pod.KeyOf(p), 0)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	var line strings.Builder
+	stop := errors.New("enough")
+	err := g.driver.Logs(ctx, strings.TrimPrefix(st.ContainerStatuses[0].ContainerID, "podman://"), podman.LogOptions{Follow: true, Tail: -1}, func(b []byte) error {
+		line.Write(b)
+		if strings.HasSuffix(line.String(), "\n") {
+			return stop
+		}
+		return nil
+	})
+	want := "moin moin|env|" + st.PodIP + "|s3cret|500||env$(x)|anker\n"
+	if !errors.Is(err, stop) || line.String() != want {
+		t.Errorf("the container said %q, want %q (%v)", line.String(), want, err)
+	}
+	if !g.said("InvalidEnvironmentVariableNames: Keys [not a name=] from the EnvFrom ConfigMap default/cm") {
+		t.Errorf("events: %q", g.events)
+	}
+	broken := web("broken", "", func(p *v1.Pod) {
+		p.Spec.Containers[0].EnvFrom = []v1.EnvFromSource{{ConfigMapRef: &v1.ConfigMapEnvSource{LocalObjectReference: v1.LocalObjectReference{Name: "missing"}}}}
+	})
+	g.order(broken)
+	got := g.await(pod.KeyOf(broken), "config error", func(st *v1.PodStatus) bool {
+		return st != nil && st.ContainerStatuses[0].State.Waiting != nil && st.ContainerStatuses[0].State.Waiting.Reason == "CreateContainerConfigError"
+	})
+	if m := got.ContainerStatuses[0].State.Waiting.Message; m != `configmap "missing" not found` {
+		t.Errorf("message %q", m)
+	}
+	_ = status.StartError
+}
