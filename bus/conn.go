@@ -73,7 +73,9 @@ func Connect(ctx context.Context, o Options) (*Conn, error) {
 		nats.CustomInboxPrefix(InboxPrefix(o.User)),
 		nats.IgnoreAuthErrorAbort(),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
-			o.Log.Warn("disconnected from the bus", "error", err)
+			if err != nil { // nil: we closed it ourselves
+				o.Log.Warn("disconnected from the bus", "error", err)
+			}
 		}),
 		nats.ReconnectHandler(func(*nats.Conn) {
 			o.Log.Info("reconnected to the bus")

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"sync"
 
@@ -179,10 +178,4 @@ func (s *Store) askLast(ctx context.Context) (Revision, error) {
 		return 0, fmt.Errorf("ask for the last revision: %w", info.Error)
 	}
 	return info.State.LastSeq, nil
-}
-
-// retryable tells an error that time may heal from one that it will not.
-func retryable(err error) bool {
-	var sent sentError
-	return errors.As(err, &sent) || errors.Is(err, bus.ErrUnreachable) || errors.Is(err, errBusy)
 }

@@ -3,17 +3,13 @@ package store_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"math/rand/v2"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/skerry/skerry/bus"
-	"github.com/skerry/skerry/bus/bustest"
 	"github.com/skerry/skerry/bus/store"
 )
 
@@ -155,147 +151,6 @@ func TestWatchSlowReader(t *testing.T) {
 	}
 	if total >= keys*rounds {
 		t.Errorf("%d events: nothing was dropped, so the test shows nothing", total)
-	}
-}
-
-// mirror is what a watcher makes of its events, checked as they come.
-type mirror struct {
-	values map[bus.Key]store.Entry
-	upTo   store.Revision
-	synced bool
-}
-
-func (m *mirror) take(t *testing.T, e store.Event, written func(store.Entry) bool) {
-	m.upTo = max(m.upTo, e.Revision)
-	if e.Synced || e.Progress {
-		m.synced = m.synced || e.Synced
-		return
-	}
-	if last, ok := m.values[e.Key]; ok && e.Revision <= last.Revision {
-		t.Errorf("%s went from revision %d to %d", e.Key, last.Revision, e.Revision)
-	}
-	if !e.Deleted && !written(e.Entry) {
-		t.Errorf("%s at %d: %q was never written", e.Key, e.Revision, e.Value)
-	}
-	m.values[e.Key] = e.Entry
-}
-
-// TestSoak writes at random while connections break and the server restarts. Every
-// acknowledged write is there, watchers end up with what the list has, they are
-// told of nothing that was not written, and revisions of a key only rise.
-func TestSoak(t *testing.T) {
-	b := bustest.Start(t).Provisioned(t)
-	ctx := deadline(t, 100*time.Second)
-	const keys, writers = 30, 4
-	var mu sync.Mutex
-	tried := map[string]bool{}
-	acked := map[bus.Key]store.Revision{}
-	writing, stop := context.WithTimeout(ctx, 6*time.Second)
-	defer stop()
-
-	var all sync.WaitGroup
-	for w := range writers {
-		s := store.New(b.Conn(t, "system:apiserver"), bus.BucketState)
-		all.Go(func() {
-			for n := 0; writing.Err() == nil; n++ {
-				k := bus.Key(fmt.Sprintf("desired.x.ns.k%d", rand.N(keys)))
-				e, err := s.Get(writing, k)
-				if err != nil && !errors.Is(err, store.ErrNotFound) {
-					continue
-				}
-				op := store.Op{Key: k, Revision: e.Revision}
-				if rand.N(4) > 0 {
-					op.Value = fmt.Appendf(nil, "%d-%d", w, n)
-				}
-				mu.Lock()
-				tried[string(k)+"="+string(op.Value)] = true
-				mu.Unlock()
-				rev, err := s.Apply(ctx, op)
-				if err != nil {
-					continue
-				}
-				mu.Lock()
-				acked[k] = max(acked[k], rev)
-				mu.Unlock()
-			}
-		})
-	}
-	all.Go(func() {
-		for i := 0; writing.Err() == nil; i++ {
-			select {
-			case <-time.After(400 * time.Millisecond):
-			case <-writing.Done():
-				return
-			}
-			if i%4 == 3 {
-				b.Restart(t)
-			} else {
-				b.Kick(t)
-			}
-		}
-	})
-	mirrors := make([]*mirror, 3)
-	quiet := make(chan store.Revision, len(mirrors))
-	watching, unwatch := context.WithCancel(ctx)
-	var watchers sync.WaitGroup
-	for i := range mirrors {
-		m := &mirror{values: map[bus.Key]store.Entry{}}
-		mirrors[i] = m
-		events := store.New(b.Conn(t, "system:controller"), bus.BucketState).Watch(watching, nil, []string{">", "desired.x.>", "desired.>"}[i])
-		watchers.Go(func() {
-			goal := store.Revision(0)
-			for {
-				select {
-				case e, ok := <-events:
-					if !ok {
-						return
-					}
-					m.take(t, e, func(e store.Entry) bool {
-						mu.Lock()
-						defer mu.Unlock()
-						return tried[string(e.Key)+"="+string(e.Value)]
-					})
-				case goal = <-quiet:
-				}
-				if goal > 0 && m.synced && m.upTo >= goal {
-					return
-				}
-			}
-		})
-	}
-	all.Wait()
-	s := store.New(b.Conn(t, "admin"), bus.BucketState)
-	entries, last, err := s.List(ctx, ">")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range mirrors {
-		quiet <- last
-	}
-	watchers.Wait()
-	unwatch()
-	if ctx.Err() != nil {
-		t.Fatal("the watchers did not catch up")
-	}
-	t.Logf("%d revisions, %d writes tried", last, len(tried))
-	listed := map[bus.Key]store.Entry{}
-	for _, e := range entries {
-		listed[e.Key] = e
-		if e.Revision < acked[e.Key] {
-			t.Errorf("%s is at %d, but %d was acknowledged", e.Key, e.Revision, acked[e.Key])
-		}
-	}
-	for i, m := range mirrors {
-		for k, e := range listed {
-			if got := m.values[k]; !e.Deleted && (got.Revision != e.Revision || !bytes.Equal(got.Value, e.Value)) {
-				t.Errorf("watcher %d has %s at %d, the list at %d", i, k, got.Revision, e.Revision)
-			}
-		}
-		for k, got := range m.values {
-			if e := listed[k]; !got.Deleted && (e.Deleted || e.Key == "") {
-				t.Errorf("watcher %d still has %s", i, k)
-			}
-		}
 	}
 }
 

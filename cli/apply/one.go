@@ -27,7 +27,7 @@ func (a *applier) apply(ctx context.Context, d manifest.Document) (target.Found,
 	if a.ServerSide {
 		return a.serverSide(ctx, d)
 	}
-	modified, err := annotated(d.Content)
+	modified, err := Annotated(d.Content)
 	if err != nil {
 		return target.Found{}, fmt.Errorf("%s: %w", d.Where(), err)
 	}

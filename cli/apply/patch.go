@@ -15,8 +15,8 @@ import (
 // The name is kubectl's, so that both tools can manage an object in turn.
 const AnnotationLastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 
-// annotated returns content with itself, as JSON, in the annotation.
-func annotated(content map[string]any) (map[string]any, error) {
+// Annotated returns content with itself, as JSON, in the annotation.
+func Annotated(content map[string]any) (map[string]any, error) {
 	u := (&unstructured.Unstructured{Object: content}).DeepCopy()
 	annotations, _, err := unstructured.NestedMap(u.Object, "metadata", "annotations")
 	if err != nil {

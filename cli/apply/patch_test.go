@@ -44,7 +44,7 @@ func TestThreeWay(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			current, err := annotated(parse(t, `{`+meta+`,"spec":{`+tt.last+`}}`))
+			current, err := Annotated(parse(t, `{`+meta+`,"spec":{`+tt.last+`}}`))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -53,7 +53,7 @@ func TestThreeWay(t *testing.T) {
 					current["spec"].(map[string]any)[k] = v
 				}
 			}
-			modified, err := annotated(parse(t, `{`+meta+`,"spec":{`+tt.manifest+`}}`))
+			modified, err := Annotated(parse(t, `{`+meta+`,"spec":{`+tt.manifest+`}}`))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -86,16 +86,21 @@ func optional(ctx *kong.DecodeContext, missing string) (string, error) {
 // FieldManager is who the CLI writes as.
 const FieldManager = "skerry"
 
-// Send sends a request whose body is content.
-func Send(ctx context.Context, client *api.Client, r *api.Request, content any) error {
+// Ask sends a request whose body is content.
+func Ask(ctx context.Context, client *api.Client, r *api.Request, content any) (*api.Reply, error) {
 	body, err := json.Marshal(content)
 	if err != nil {
-		return fmt.Errorf("encode object: %w", err)
+		return nil, fmt.Errorf("encode object: %w", err)
 	}
 	r.Body = body
 	if r.FieldManager == "" {
 		r.FieldManager = FieldManager
 	}
-	_, err = client.Do(ctx, r)
+	return client.Do(ctx, r)
+}
+
+// Send is Ask without interest in the answer.
+func Send(ctx context.Context, client *api.Client, r *api.Request, content any) error {
+	_, err := Ask(ctx, client, r, content)
 	return err
 }

@@ -85,26 +85,39 @@ func withoutDetach(args []string) []string {
 	})
 }
 
-// notifyReady tells the waiting parent, if there is one, that all is well.
-func notifyReady(s *session.Session, text string) { tell(s, "ok\n"+text) }
+// parent is the process that waits for this one to be ready, if there is one.
+type parent struct {
+	f *os.File // nil: nobody waits, or has been told
+}
 
-// notify tells the waiting parent why the start failed.
-func notify(s *session.Session, err error) {
+// parentOf finds the waiting parent. Children that are started later must not
+// inherit the descriptor: the parent reads until the last one is closed.
+func parentOf(s *session.Session) *parent {
+	fd, err := strconv.Atoi(s.Getenv(readyVariable))
 	if err != nil {
-		tell(s, "error\n"+err.Error()+"\n")
+		return &parent{}
+	}
+	syscall.CloseOnExec(fd)
+	return &parent{f: os.NewFile(uintptr(fd), "ready")}
+}
+
+// ready tells the parent that all is well.
+func (p *parent) ready(text string) { p.tell("ok\n" + text) }
+
+// failed tells the parent why the start failed.
+func (p *parent) failed(err error) {
+	if err != nil {
+		p.tell("error\n" + err.Error() + "\n")
 	}
 }
 
-func tell(s *session.Session, text string) {
-	fd, err := strconv.Atoi(s.Getenv(readyVariable))
-	if err != nil {
+// tell speaks once: afterwards the descriptor's number may be another file's.
+func (p *parent) tell(text string) {
+	if p.f == nil {
 		return
 	}
-	f := os.NewFile(uintptr(fd), "ready")
-	if f == nil {
-		return
-	}
-	// A parent that is gone already is no reason to stop; neither is a second notice.
-	_, _ = io.WriteString(f, text)
-	_ = f.Close()
+	// A parent that is gone already is no reason to stop.
+	_, _ = io.WriteString(p.f, text)
+	_ = p.f.Close()
+	p.f = nil
 }

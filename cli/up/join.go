@@ -51,12 +51,13 @@ func (c *Join) Run(ctx context.Context, s *session.Session) error {
 		return err
 	}
 	defer release()
-	err = c.serve(ctx, s, dir)
-	notify(s, err)
+	waiting := parentOf(s)
+	err = c.serve(ctx, s, dir, waiting)
+	waiting.failed(err)
 	return err
 }
 
-func (c *Join) serve(ctx context.Context, s *session.Session, dir dataDir) error {
+func (c *Join) serve(ctx context.Context, s *session.Session, dir dataDir, waiting *parent) error {
 	log := logger(s.Stderr, c.LogLevel)
 	node, err := nodeName(c.Node)
 	if err != nil {
@@ -79,7 +80,7 @@ func (c *Join) serve(ctx context.Context, s *session.Session, dir dataDir) error
 	}
 	text := fmt.Sprintf("Node %s has joined %s, Podman at %s.\n", node, c.URL, p.socket)
 	s.Printf("%s", text)
-	notifyReady(s, text)
+	waiting.ready(text)
 	select {
 	case <-ctx.Done():
 	case err = <-failed:

@@ -70,7 +70,7 @@ func (c *Up) Run(ctx context.Context, s *session.Session) error {
 
 // serve runs the cluster until ctx ends or a service fails.
 func (c *Up) serve(ctx context.Context, s *session.Session, dir dataDir) error {
-	begun := s.Now()
+	begun, waiting := s.Now(), parentOf(s)
 	log := logger(s.Stderr, c.LogLevel)
 	node, err := nodeName(c.Node)
 	if err != nil {
@@ -79,7 +79,7 @@ func (c *Up) serve(ctx context.Context, s *session.Session, dir dataDir) error {
 	cl := &cluster{s: s, dir: dir, log: log, node: node, up: c, failed: make(chan error, 1)}
 	err = session.Within(ctx, c.Wait, cl.start)
 	if err == nil {
-		err = c.announce(s, cl, begun)
+		err = c.announce(s, cl, begun, waiting)
 	}
 	if err == nil {
 		select {
@@ -87,7 +87,7 @@ func (c *Up) serve(ctx context.Context, s *session.Session, dir dataDir) error {
 		case err = <-cl.failed:
 		}
 	}
-	notify(s, err)
+	waiting.failed(err)
 	log.Info("stopping")
 	stopErr := cl.stop()
 	if ctx.Err() != nil {
@@ -97,7 +97,7 @@ func (c *Up) serve(ctx context.Context, s *session.Session, dir dataDir) error {
 }
 
 // announce writes the admin's context and says what there is now.
-func (c *Up) announce(s *session.Session, cl *cluster, begun time.Time) error {
+func (c *Up) announce(s *session.Session, cl *cluster, begun time.Time, waiting *parent) error {
 	path, err := writeContext(s, cl)
 	if err != nil {
 		return err
@@ -126,7 +126,7 @@ func (c *Up) announce(s *session.Session, cl *cluster, begun time.Time) error {
 		fmt.Fprintf(&b, "On another host: skerry join %s --token %s\n", cl.url, token)
 	}
 	s.Printf("%s", b.String())
-	notifyReady(s, b.String())
+	waiting.ready(b.String())
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/schemas/guess"
 )
 
 // head is what a document says of itself: its kind, or that it is a list.
@@ -40,7 +41,7 @@ func (m *manifest) head(root *node, version, kind string) head {
 func (m *manifest) missing(root *node, key string) *problem {
 	p := &problem{pos: root.pos, path: key, message: "missing: every object starts with apiVersion and kind"}
 	for _, other := range root.pairs {
-		if other.key != "kind" && other.key != "apiVersion" && slip(other.key, key) {
+		if other.key != "kind" && other.key != "apiVersion" && guess.Slip(other.key, key) {
 			p.pos, p.path = other.pos, other.key
 			p.message = fmt.Sprintf("unknown field, did you mean %q?", key)
 			return p
@@ -97,7 +98,7 @@ func (m *manifest) unknownKind(root *node, version, kind string) *problem {
 		names = append(names, k.Kind)
 	}
 	p.message = fmt.Sprintf("kind %q of %s is not served", shorten(kind), shorten(version))
-	if best := nearest(kind, names); best != "" {
+	if best := guess.Nearest(kind, names); best != "" {
 		p.message = fmt.Sprintf("unknown kind %q, did you mean %q?", shorten(kind), best)
 	}
 	return p

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/skerry/skerry/schemas/guess"
 	"github.com/skerry/skerry/schemas/shape"
 )
 
@@ -24,8 +25,8 @@ func (c *checker) unknown(name string, fields []shape.Field) string {
 	for i, f := range fields {
 		names[i] = f.Name
 	}
-	best := nearest(name, names)
-	if best != "" && slip(name, best) {
+	best := guess.Nearest(name, names)
+	if best != "" && guess.Slip(name, best) {
 		return fmt.Sprintf("unknown field, did you mean %q?", best)
 	}
 	if parent, ok := c.belongs(name); ok {
@@ -91,50 +92,4 @@ func (c *checker) collect(t reflect.Type, path string, optional int, above []ref
 			c.collect(f.Type, strings.TrimPrefix(path+"."+f.Name, "."), n, above)
 		}
 	}
-}
-
-// slip tells whether a is b but for case or a slip of one character.
-func slip(a, b string) bool { return strings.EqualFold(a, b) || distance(a, b) <= 1 }
-
-// nearest returns the name that a was probably meant to be, or "".
-func nearest(a string, names []string) string {
-	best, limit := "", max(1, len(a)/3)+1
-	if len(a) > 80 {
-		return ""
-	}
-	for _, name := range names {
-		d := distance(strings.ToLower(a), strings.ToLower(name))
-		if strings.EqualFold(a, name) || a+"s" == name || a == name+"s" {
-			d = 0
-		}
-		if d < limit {
-			best, limit = name, d
-		}
-	}
-	return best
-}
-
-// distance counts the insertions, deletions, replacements and swaps of neighbours
-// that turn a into b.
-func distance(a, b string) int {
-	var before, last []int
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		before, last, row = last, row, make([]int, len(b)+1)
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-	}
-	return row[len(b)]
 }

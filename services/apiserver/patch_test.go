@@ -7,11 +7,10 @@ import (
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	v1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
-
-	autoscalingv1 "k8s.io/api/autoscaling/v1"
 
 	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/schemas"
@@ -41,7 +40,7 @@ func TestPatchTypes(t *testing.T) {
 	if same := must(c.Patch(ctx(t), deploymentRef("web"), types.MergePatchType, []byte(`{"metadata":{"annotations":{"a":"b"}}}`), ""))(t); same.GetResourceVersion() != before.GetResourceVersion() {
 		t.Error("a patch without change wrote something")
 	}
-	old := fmt.Sprintf(`{"metadata":{"resourceVersion":"1"},"spec":{"replicas":5}}`)
+	old := `{"metadata":{"resourceVersion":"1"},"spec":{"replicas":5}}`
 	if _, err := c.Patch(ctx(t), deploymentRef("web"), types.MergePatchType, []byte(old), ""); !apierrors.IsConflict(err) {
 		t.Errorf("old resourceVersion: %v", err)
 	}

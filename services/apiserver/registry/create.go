@@ -8,6 +8,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/bus/store"
@@ -162,8 +163,8 @@ func (g *Registry) track(r *api.Request, k *schemas.Kind, live, obj schemas.Obje
 		return obj
 	}
 	if live == nil {
-		if metav1.GetControllerOfNoCopy(obj) != nil {
-			return obj
+		if metav1.GetControllerOfNoCopy(obj) != nil || r.PatchType == types.ApplyPatchType {
+			return obj // an apply has worked it out already
 		}
 		live = k.New()
 	} else if len(live.GetManagedFields()) == 0 {

@@ -29,9 +29,10 @@ func podName(prefix string, uid types.UID, n int) string {
 	_, _ = fmt.Fprintf(h, "%s/%d", uid, n)
 	sum := h.Sum64()
 	var suffix [suffixLength]byte
-	// One byte of the hash for each character: SafeEncodeString folds it into the alphabet.
+	// Seven bits of the hash for each character: SafeEncodeString folds them into the
+	// alphabet, and reads runes, so a byte beyond ASCII would swallow its neighbours.
 	for i := range suffix {
-		suffix[i] = byte(sum >> (8 * i))
+		suffix[i] = byte(sum>>(8*i)) & 0x7f
 	}
 	return prefix + rand.SafeEncodeString(string(suffix[:]))
 }

@@ -1,0 +1,132 @@
+// Package create is `skerry create`: new objects, from manifests or from flags.
+//
+// It reads files and writes objects through the apiserver. What always holds: an object
+// that exists already is an error and stays as it is.
+package create
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/skerry/skerry/bus/api"
+	"github.com/skerry/skerry/cli/apply"
+	"github.com/skerry/skerry/cli/failure"
+	"github.com/skerry/skerry/cli/manifest"
+	"github.com/skerry/skerry/cli/output"
+	"github.com/skerry/skerry/cli/session"
+	"github.com/skerry/skerry/cli/target"
+	"github.com/skerry/skerry/schemas"
+)
+
+// Command is `skerry create`.
+type Command struct {
+	Files          Files          `cmd:"" default:"withargs" hidden:"" help:"From manifests: skerry create -f FILE."`
+	Namespace      Namespace      `cmd:"" aliases:"ns" help:"A namespace."`
+	ConfigMap      ConfigMap      `cmd:"" name:"configmap" aliases:"cm" help:"A configmap from literals and files."`
+	Secret         Secret         `cmd:"" help:"A secret."`
+	Deployment     Deployment     `cmd:"" aliases:"deploy" help:"A deployment of an image."`
+	ServiceAccount ServiceAccount `cmd:"" name:"serviceaccount" aliases:"sa" help:"A service account."`
+	PriorityClass  PriorityClass  `cmd:"" name:"priorityclass" aliases:"pc" help:"A priority class."`
+}
+
+// flags are those of all forms.
+type flags struct {
+	DryRun     session.DryRun `help:"client: only say; server: send without storing." placeholder:"MODE"`
+	Output     string         `short:"o" help:"yaml, json, name, jsonpath=…: print the object." placeholder:"FORMAT"`
+	SaveConfig bool           `help:"Note the manifest in the object, for later applies."`
+}
+
+// Files is `skerry create -f`.
+type Files struct {
+	manifest.Flags
+	flags
+}
+
+// Run implements the command.
+func (c *Files) Run(ctx context.Context, s *session.Session) error {
+	if len(c.Filename) == 0 {
+		return failure.Usage("must specify a manifest with -f, or what to create: skerry create deployment NAME --image=IMAGE")
+	}
+	docs, err := manifest.Read(s, c.Flags)
+	if err != nil {
+		return err
+	}
+	manifest.Warn(s, docs)
+	var errs []error
+	for _, d := range docs {
+		err := c.create(ctx, s, d.Kind, d.Content)
+		if err != nil {
+			err = failure.FromFile(d.Locate(err), "creating", d.File)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// object creates an object made from flags.
+func (c *flags) object(ctx context.Context, s *session.Session, r schemas.Resource, obj schemas.Object) error {
+	kind := s.Table.ByResource(r)
+	obj.GetObjectKind().SetGroupVersionKind(kind.GroupVersionKind())
+	if kind.Namespaced {
+		obj.SetNamespace(string(s.Namespace()))
+	}
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
+	if err != nil {
+		return fmt.Errorf("make %s: %w", kind.Singular, err)
+	}
+	delete(content, "status")
+	if m, ok := content["metadata"].(map[string]any); ok && m["creationTimestamp"] == nil {
+		delete(m, "creationTimestamp")
+	}
+	return c.create(ctx, s, kind, content)
+}
+
+// create sends one object and says what came of it.
+func (c *flags) create(ctx context.Context, s *session.Session, kind *schemas.Kind, content map[string]any) error {
+	format, err := output.Parse(c.Output)
+	if err != nil {
+		return err
+	}
+	if c.SaveConfig {
+		if content, err = apply.Annotated(content); err != nil {
+			return err
+		}
+	}
+	obj := kind.New()
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(content, obj); err != nil {
+		return fmt.Errorf("read %s: %w", kind.Singular, err)
+	}
+	if c.DryRun != session.DryRunClient {
+		if obj, err = c.send(ctx, s, kind, obj, content); err != nil {
+			return err
+		}
+	}
+	found := target.Found{Kind: kind, Object: obj}
+	if format.Kind != "" {
+		return format.Print(s.Stdout, []target.Found{found}, false)
+	}
+	s.Printf("%s created%s\n", found.Label(), c.DryRun.Suffix())
+	return nil
+}
+
+func (c *flags) send(ctx context.Context, s *session.Session, kind *schemas.Kind, obj metav1.Object, content map[string]any) (schemas.Object, error) {
+	client, err := s.Client(ctx)
+	if err != nil {
+		return nil, err
+	}
+	reply, err := session.Ask(ctx, client, &api.Request{
+		Verb: api.VerbCreate, Resource: kind.Resource, Namespace: schemas.Namespace(obj.GetNamespace()), Name: schemas.Name(obj.GetName()),
+		FieldValidation: "Strict", DryRun: c.DryRun == session.DryRunServer,
+	}, content)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range reply.Warnings {
+		s.Warnf("%s", w)
+	}
+	return session.Decode(kind, reply.Body)
+}
