@@ -47,11 +47,15 @@ type Conn struct {
 	nextHook  int
 }
 
-// ErrUnreachable is returned by Connect if no server answers.
-var ErrUnreachable = errors.New("the bus cannot be reached")
+var (
+	// ErrUnreachable is returned by Connect if no server answers.
+	ErrUnreachable = errors.New("the bus cannot be reached")
+	// ErrDenied is returned by Connect if the server does not accept the credentials.
+	ErrDenied = errors.New("the bus does not accept the credentials")
+)
 
-// Connect connects to the bus. It returns ErrUnreachable if the first attempt
-// fails; ctx bounds only that attempt. The caller closes the connection.
+// Connect connects to the bus. It returns ErrUnreachable or ErrDenied if the first
+// attempt fails; ctx bounds only that attempt. The caller closes the connection.
 func Connect(ctx context.Context, o Options) (*Conn, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -99,11 +103,35 @@ func Connect(ctx context.Context, o Options) (*Conn, error) {
 		opts = append(opts, nats.InProcessServer(o.InProcess))
 	}
 	nc, err := nats.Connect(o.URL, opts...)
-	if err != nil {
+	switch {
+	case errors.Is(err, nats.ErrAuthorization):
+		return nil, fmt.Errorf("connect to %s: %w", o.URL, ErrDenied)
+	case err != nil:
 		return nil, fmt.Errorf("connect to %s: %w: %w", o.URL, ErrUnreachable, err)
 	}
 	c.NC = nc
 	return c, nil
+}
+
+// ConnectRetry is Connect for services, which may start before the bus does: while
+// no server answers it tries again, with back-off, until ctx ends.
+func ConnectRetry(ctx context.Context, o Options) (*Conn, error) {
+	for attempt := 0; ; attempt++ {
+		c, err := Connect(ctx, o)
+		if err == nil || !errors.Is(err, ErrUnreachable) {
+			return c, err
+		}
+		if o.Log != nil {
+			o.Log.Warn("waiting for the bus", "error", err)
+		}
+		t := time.NewTimer(reconnectDelay(attempt))
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return nil, err
+		case <-t.C:
+		}
+	}
 }
 
 // reconnectDelay backs off from 100 ms to 5 s, with jitter so that a thousand

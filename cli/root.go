@@ -7,13 +7,24 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/skerry/skerry/cli/about"
 	"github.com/skerry/skerry/cli/apply"
+	"github.com/skerry/skerry/cli/complete"
+	"github.com/skerry/skerry/cli/create"
 	"github.com/skerry/skerry/cli/describe"
+	"github.com/skerry/skerry/cli/edit"
+	"github.com/skerry/skerry/cli/event"
+	"github.com/skerry/skerry/cli/exec"
 	"github.com/skerry/skerry/cli/failure"
 	"github.com/skerry/skerry/cli/get"
+	"github.com/skerry/skerry/cli/label"
+	"github.com/skerry/skerry/cli/logs"
+	"github.com/skerry/skerry/cli/node"
 	"github.com/skerry/skerry/cli/remove"
 	"github.com/skerry/skerry/cli/rollout"
+	"github.com/skerry/skerry/cli/scale"
 	"github.com/skerry/skerry/cli/session"
+	"github.com/skerry/skerry/cli/wait"
 )
 
 // root is the command line: every command, in the order of the help.
@@ -22,13 +33,33 @@ type root struct {
 	hostCommands
 
 	Apply    apply.Command    `cmd:"" group:"objects" help:"Make objects as manifests say."`
+	Create   create.Command   `cmd:"" group:"objects" help:"Make new objects from manifests or flags."`
 	Get      get.Command      `cmd:"" group:"objects" help:"Show objects."`
 	Describe describe.Command `cmd:"" group:"objects" help:"Show everything about objects, with their events."`
+	Events   event.Command    `cmd:"" group:"objects" help:"Show what happened."`
+	Edit     edit.Command     `cmd:"" group:"objects" help:"Change an object in an editor."`
+	Label    label.Label      `cmd:"" group:"objects" help:"Set and remove labels."`
+	Annotate label.Annotate   `cmd:"" group:"objects" help:"Set and remove annotations."`
+	Diff     apply.Diff       `cmd:"" group:"objects" help:"Show what apply would change."`
+	Wait     wait.Command     `cmd:"" group:"objects" help:"Wait until objects come to a state."`
 	Delete   remove.Command   `cmd:"" group:"objects" help:"Delete objects."`
 
 	Rollout rollout.Command `cmd:"" group:"workloads" help:"Follow, pause and undo changes."`
+	Scale   scale.Command   `cmd:"" group:"workloads" help:"Set how many replicas there are."`
+	Logs    logs.Command    `cmd:"" group:"workloads" help:"Show what containers wrote."`
+	Exec    exec.Command    `cmd:"" group:"workloads" help:"Run a command in a container."`
 
-	Config config `cmd:"" group:"other" help:"Which clusters there are, and which one is meant."`
+	Cordon   node.Cordon   `cmd:"" group:"nodes" help:"Let a node take no new pods."`
+	Uncordon node.Uncordon `cmd:"" group:"nodes" help:"Let a node take pods again."`
+	Drain    node.Drain    `cmd:"" group:"nodes" help:"Move the pods of a node elsewhere."`
+
+	Explain      about.Explain   `cmd:"" group:"other" help:"Describe a kind and its fields."`
+	APIResources about.Resources `cmd:"" name:"api-resources" group:"other" help:"List the kinds."`
+	Config       config          `cmd:"" group:"other" help:"Which clusters there are, and which one is meant."`
+	Completion   complete.Script `cmd:"" group:"other" help:"Print a shell's completion script."`
+	Version      about.Version   `cmd:"" group:"other" help:"Print the version."`
+
+	Complete complete.Words `cmd:"" name:"__complete" hidden:""`
 }
 
 var groups = []kong.Group{
@@ -76,7 +107,7 @@ func execute(ctx context.Context, env session.Env, args []string) (err error) {
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	parsed, err := parser.Parse(normalise(args))
+	parsed, err := parser.Parse(arrange(parser.Model, args))
 	if err != nil {
 		return usageError(err)
 	}
@@ -96,20 +127,4 @@ func usageError(err error) error {
 		name = strings.TrimSpace(name + " " + command)
 	}
 	return failure.Usage("%w\nSee `%s --help`.", err, name)
-}
-
-// normalise rewrites the forms of kubectl that kong does not know: "-o=yaml" is "-oyaml".
-// What follows "--" belongs to the command in the container.
-func normalise(args []string) []string {
-	out := make([]string, 0, len(args))
-	for i, a := range args {
-		if a == "--" {
-			return append(out, args[i:]...)
-		}
-		if len(a) > 3 && a[0] == '-' && a[1] != '-' && a[2] == '=' {
-			a = a[:2] + a[3:]
-		}
-		out = append(out, a)
-	}
-	return out
 }

@@ -116,4 +116,3 @@ func eventually(t testing.TB, what string, ok func() bool) {
 		<-tick.C
 	}
 }
-

@@ -15,9 +15,9 @@ import (
 	"github.com/skerry/skerry/schemas"
 )
 
-// TestUnderPermissions: the whole protocol with the credentials that services have.
-func TestUnderPermissions(t *testing.T) {
-	ctx := testContext(t)
+// guarded returns connections under the permissions that each role really has.
+func guarded(t *testing.T, ctx context.Context) (connect func(identity.Role, bus.User) *bus.Conn) {
+	t.Helper()
 	authority, err := identity.Load(filepath.Join(t.TempDir(), "authority"))
 	if err != nil {
 		t.Fatal(err)
@@ -27,7 +27,7 @@ func TestUnderPermissions(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(srv.Stop)
-	connect := func(role identity.Role, user bus.User) *bus.Conn {
+	return func(role identity.Role, user bus.User) *bus.Conn {
 		creds, err := authority.Credentials(role, user)
 		if err != nil {
 			t.Fatal(err)
@@ -39,11 +39,44 @@ func TestUnderPermissions(t *testing.T) {
 		t.Cleanup(conn.Close)
 		return conn
 	}
+}
+
+// TestUnderPermissions: the whole protocol with the credentials that services have.
+func TestUnderPermissions(t *testing.T) {
+	ctx := testContext(t)
+	connect := guarded(t, ctx)
 	serveOn(t, connect(identity.RoleAPIServer, "system:apiserver"), 2, fake{do: echo, watch: func(_ context.Context, r *Request, emit func(WatchEvent) error) error {
 		return emit(event("ADDED", r.User.Token(), 1, 200_000))
 	}})
-	node := bus.NodeUser("n1.example")
-	agent := connect(identity.RoleNode, node)
+	for role, user := range map[identity.Role]bus.User{
+		identity.RoleAdmin: "admin", identity.RoleNode: bus.NodeUser("n1.example"),
+		identity.RoleController: "system:controller", identity.RoleScheduler: "system:scheduler",
+	} {
+		c := NewClient(connect(role, user), table())
+		for _, size := range []int{10, 3 << 20} { // one message, and streams both ways
+			cm := configMap("a")
+			cm.Data = map[string]string{"k": strings.Repeat("x", size)}
+			if _, err := c.Create(ctx, schemas.ConfigMaps, cm); err != nil {
+				t.Errorf("%s, %d bytes: %v", user, size, err)
+			}
+		}
+		err := c.Watch(ctx, schemas.ConfigMaps, "", metav1.ListOptions{}, func(_ string, obj schemas.Object) error {
+			if obj.GetName() != user.Token() {
+				t.Errorf("%s watches as %s", user, obj.GetName())
+			}
+			return nil
+		})
+		if err != nil {
+			t.Errorf("%s: watch: %v", user, err)
+		}
+	}
+}
+
+// TestNodeStreamUnderPermissions: an agent serves a stream to a person.
+func TestNodeStreamUnderPermissions(t *testing.T) {
+	ctx := testContext(t)
+	connect := guarded(t, ctx)
+	admin, agent := connect(identity.RoleAdmin, "admin"), connect(identity.RoleNode, bus.NodeUser("n1.example"))
 	serving, stop := context.WithCancel(ctx)
 	served := make(chan error, 1)
 	before := agent.NC.NumSubscriptions()
@@ -59,26 +92,6 @@ func TestUnderPermissions(t *testing.T) {
 	eventually(t, "the agent's endpoint", func() bool { return agent.NC.NumSubscriptions() > before })
 	if err := agent.NC.Flush(); err != nil {
 		t.Fatal(err)
-	}
-	admin := connect(identity.RoleAdmin, "admin")
-	for _, conn := range []*bus.Conn{admin, agent, connect(identity.RoleController, "system:controller"), connect(identity.RoleScheduler, "system:scheduler")} {
-		c := NewClient(conn, table())
-		for _, size := range []int{10, 3 << 20} { // one message, and streams both ways
-			cm := configMap("a")
-			cm.Data = map[string]string{"k": strings.Repeat("x", size)}
-			if _, err := c.Create(ctx, schemas.ConfigMaps, cm); err != nil {
-				t.Errorf("%s, %d bytes: %v", conn.User, size, err)
-			}
-		}
-		err := c.Watch(ctx, schemas.ConfigMaps, "", metav1.ListOptions{}, func(_ string, obj schemas.Object) error {
-			if obj.GetName() != conn.User.Token() {
-				t.Errorf("%s watches as %s", conn.User, obj.GetName())
-			}
-			return nil
-		})
-		if err != nil {
-			t.Errorf("%s: watch: %v", conn.User, err)
-		}
 	}
 	s, err := stream.Dial(ctx, admin, bus.NodeSubject("n1.example", "admin", "logs"), nil)
 	if err != nil {

@@ -118,14 +118,11 @@ func TestWatchServerStops(t *testing.T) {
 	}
 }
 
-// TestFollow: list, watch, a clean end, 410, and a lost connection.
-func TestFollow(t *testing.T) {
-	ctx, cancel := context.WithCancel(testContext(t))
-	defer cancel()
-	b := bustest.Start(t)
+// flaky serves lists and watches: the first watch ends cleanly, the second with 410,
+// the third loses its connections once arrived is closed, the fourth stays.
+func flaky(t *testing.T, b *bustest.Bus, arrived chan struct{}) fake {
 	var lists, watches atomic.Int32
-	arrived := make(chan struct{})
-	s := fake{
+	return fake{
 		do: func(context.Context, *Request) (*Reply, error) {
 			n := lists.Add(1)
 			return &Reply{Body: []byte(fmt.Sprintf(`{"metadata":{"resourceVersion":"%d00"},"items":[{"metadata":{"name":"l%d"}}]}`, n, n))}, nil
@@ -160,7 +157,15 @@ func TestFollow(t *testing.T) {
 			return ctx.Err()
 		},
 	}
-	serve(t, b, 2, s)
+}
+
+// TestFollow: list, watch, a clean end, 410, and a lost connection.
+func TestFollow(t *testing.T) {
+	ctx, cancel := context.WithCancel(testContext(t))
+	defer cancel()
+	b := bustest.Start(t)
+	arrived := make(chan struct{})
+	serve(t, b, 2, flaky(t, b, arrived))
 	c := client(t, b)
 	seen := make(chan string, 100)
 	ended := make(chan error, 1)

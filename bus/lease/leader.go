@@ -28,15 +28,20 @@ const safety = time.Second
 func Lead(ctx context.Context, conn *bus.Conn, service, id string, f func(ctx context.Context) error) error {
 	l := &leader{s: store.New(conn, bus.BucketLeases), key: bus.LeaderLeaseKey(service), id: []byte(id)}
 	changes := l.s.Watch(ctx, nil, string(l.key))
-	for ctx.Err() == nil {
+	for failures := 0; ctx.Err() == nil; {
 		rev, renewed, err := l.acquire(ctx)
 		if err != nil {
+			wait := ttl/2 + rand.N(ttl)
 			if !errors.Is(err, store.ErrConflict) && ctx.Err() == nil {
+				// The bus is away, or not provisioned yet: nobody leads.
 				conn.Log.Warn("cannot ask for leadership", "service", service, "error", err)
+				wait = min(50*time.Millisecond<<min(failures, 7), ttl) + rand.N(50*time.Millisecond)
+				failures++
 			}
-			l.await(ctx, changes)
+			l.await(ctx, wait, changes)
 			continue
 		}
+		failures = 0
 		conn.Log.Info("leading", "service", service, "id", id)
 		if err := l.hold(ctx, rev, renewed, changes, f); err != nil {
 			return fmt.Errorf("lead %s: %w", service, err)
@@ -61,9 +66,9 @@ func (l *leader) acquire(ctx context.Context) (store.Revision, time.Time, error)
 	return rev, start, err
 }
 
-// await waits until the lease is gone, and, since a notice can be lost, a TTL at most.
-func (l *leader) await(ctx context.Context, changes <-chan store.Event) {
-	t := time.NewTimer(ttl/2 + rand.N(ttl))
+// await waits until the lease is gone, but, since a notice can be lost, not for ever.
+func (l *leader) await(ctx context.Context, wait time.Duration, changes <-chan store.Event) {
+	t := time.NewTimer(wait)
 	defer t.Stop()
 	for {
 		select {

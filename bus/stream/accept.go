@@ -129,9 +129,9 @@ func (a *Acceptor) call(m *nats.Msg, h func() error) (err error) {
 // open subscribes to the dialler's frames and tells it so.
 func (a *Acceptor) open(m *nats.Msg, who bus.User, onDone func()) (*Stream, error) {
 	id := m.Header.Get(HeaderStream)
-	s := newStream(a.conn, bus.StreamSubject(who, a.peer, id, "out"), a.timing)
+	s := newStream(a.conn, bus.StreamSubject(who, a.peer, id, "in"), bus.StreamSubject(who, a.peer, id, "out"), a.timing)
 	s.onDone = onDone
-	if err := s.open(bus.StreamSubject(who, a.peer, id, "in")); err != nil {
+	if err := s.open(s.in); err != nil {
 		return nil, fmt.Errorf("accept stream: %w", err)
 	}
 	reply := nats.NewMsg(m.Reply)
@@ -165,9 +165,9 @@ func (a *Acceptor) refuse(m *nats.Msg, err error) {
 // before the taker was heard; without one it is lost after 15 seconds.
 func Offer(conn *bus.Conn, who bus.User, peer string) (s *Stream, id string, err error) {
 	id = newID()
-	s = newStream(conn, bus.StreamSubject(who, peer, id, "out"), defaultTiming())
+	s = newStream(conn, bus.StreamSubject(who, peer, id, "in"), bus.StreamSubject(who, peer, id, "out"), defaultTiming())
 	s.held = true
-	if err := s.open(bus.StreamSubject(who, peer, id, "in")); err != nil {
+	if err := s.open(s.in); err != nil {
 		return nil, "", fmt.Errorf("offer stream: %w", err)
 	}
 	return s, id, nil

@@ -42,7 +42,7 @@ func dial(ctx context.Context, conn *bus.Conn, subject string, hello []byte, t t
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	id := newID()
-	s := newStream(conn, "", t)
+	s := newStream(conn, "", "", t)
 	// Before the request, so that the first frames find a subscription. The peer is
 	// not known yet; nobody else knows the id.
 	if err := s.open(bus.StreamSubject(conn.User, "*", id, "out")); err != nil {
@@ -64,7 +64,8 @@ func dial(ctx context.Context, conn *bus.Conn, subject string, hello []byte, t t
 		s.abandon()
 		return nil, err
 	}
-	s.setOut(bus.StreamSubject(conn.User, reply.Header.Get(HeaderPeer), id, "in"))
+	peer := reply.Header.Get(HeaderPeer)
+	s.setPeer(bus.StreamSubject(conn.User, peer, id, "out"), bus.StreamSubject(conn.User, peer, id, "in"))
 	return s, nil
 }
 
@@ -73,8 +74,8 @@ func Take(conn *bus.Conn, peer, id string) (*Stream, error) {
 	if !validID(id) {
 		return nil, fmt.Errorf("take stream: bad id %q", id)
 	}
-	s := newStream(conn, bus.StreamSubject(conn.User, peer, id, "in"), defaultTiming())
-	if err := s.open(bus.StreamSubject(conn.User, peer, id, "out")); err != nil {
+	s := newStream(conn, bus.StreamSubject(conn.User, peer, id, "out"), bus.StreamSubject(conn.User, peer, id, "in"), defaultTiming())
+	if err := s.open(s.in); err != nil {
 		return nil, fmt.Errorf("take stream: %w", err)
 	}
 	s.beat(false) // the offering side waits for it
@@ -88,10 +89,10 @@ func (s *Stream) abandon() {
 	s.failLocked(errors.New("stream: not opened"))
 }
 
-// setOut names the peer. Until then this end publishes nothing.
-func (s *Stream) setOut(subject string) {
+// setPeer names the peer's subjects. Until then this end publishes nothing.
+func (s *Stream) setPeer(in, out string) {
 	s.wire.Lock()
-	s.out = subject
+	s.in, s.out = in, out
 	s.wire.Unlock()
 	s.mu.Lock()
 	ended := s.end != nil

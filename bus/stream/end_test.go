@@ -75,6 +75,22 @@ func TestPeerLost(t *testing.T) {
 	_ = s.Close()
 }
 
+// TestPeerAbsent: a closed connection shows before silence does.
+func TestPeerAbsent(t *testing.T) {
+	ctx := testContext(t)
+	patient := timing{beat: 50 * time.Millisecond, lost: testTimeout, ack: time.Second}
+	p := servePair(t, 1, patient, echo)
+	s, err := dial(ctx, p.user, subject, nil, patient)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	p.node.NC.Close()
+	if _, err := s.Recv(ctx); !errors.Is(err, ErrPeerLost) {
+		t.Fatalf("got %v", err)
+	}
+}
+
 // TestIdleStays: silence of the user of a stream is not the peer's.
 func TestIdleStays(t *testing.T) {
 	ctx := testContext(t)
@@ -147,7 +163,7 @@ func TestGaps(t *testing.T) {
 
 // TestOverrun: a peer that ignores the window does not grow this side's memory.
 func TestOverrun(t *testing.T) {
-	s := newStream(nil, "", defaultTiming())
+	s := newStream(nil, "", "", defaultTiming())
 	for seq := uint64(1); s.failed == nil; seq++ {
 		if seq > window/frameCost {
 			t.Fatal("no limit")
@@ -177,15 +193,12 @@ func TestReconnect(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	for i := 0; ; i++ {
+	for i := range 50_000 { // it may well survive, when nothing was on its way
 		f, err := s.Recv(ctx)
 		if errors.Is(err, ErrGap) || errors.Is(err, ErrPeerLost) || errors.Is(err, io.ErrUnexpectedEOF) || apierrors.IsInternalError(err) {
 			return
 		}
 		if err != nil {
-			s.mu.Lock()
-			buf := make([]byte, 1<<20)
-			t.Logf("i=%d received=%d consumed=%d announced=%d failed=%v end=%v queue=%d heard=%v ago\n%s", i, s.received, s.consumed, s.announced, s.failed, s.end, len(s.queue), time.Since(s.heard), buf[:runtime.Stack(buf, true)])
 			t.Fatalf("ended with %v", err)
 		}
 		if f.Data[0] != byte(i) {

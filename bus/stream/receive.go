@@ -14,6 +14,9 @@ import (
 
 var errOverrun = errors.New("stream: the other side sent more than it was allowed")
 
+// noResponders is the status of the server's own reply to a beat that nobody got.
+const noResponders = "503"
+
 // Recv returns the next frame, io.EOF after the other side's CloseSend(nil), the
 // other side's error after CloseSend(err), io.ErrUnexpectedEOF if it closed without
 // either, ErrPeerLost or ErrGap; io.ErrClosedPipe after Close. The frame's data is
@@ -62,6 +65,10 @@ func (s *Stream) take() (f Frame, ok, credit bool, err error) {
 
 // receive is called by the subscription, for one message after another.
 func (s *Stream) receive(m *nats.Msg) {
+	if len(m.Data) == 0 && m.Header.Get("Status") == noResponders {
+		s.nobody()
+		return
+	}
 	p, err := parsePacket(m.Data)
 	if err != nil {
 		s.fail(err)
@@ -70,7 +77,7 @@ func (s *Stream) receive(m *nats.Msg) {
 	var ack, answer, farewell bool
 	s.mu.Lock()
 	if s.failed == nil {
-		s.heard = time.Now()
+		s.heard, s.absent = time.Now(), time.Time{}
 		ack, answer = s.apply(p)
 		farewell = s.failed != nil && !s.bye
 	}

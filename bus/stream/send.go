@@ -132,11 +132,18 @@ func (s *Stream) publish(p packet) {
 	s.publishLocked(p)
 }
 
-// publishLocked needs s.wire.
+// publishLocked needs s.wire. With beats the server is asked to tell whether
+// anybody is subscribed at the other end.
 func (s *Stream) publishLocked(p packet) {
-	if s.out != "" {
-		_ = s.conn.NC.Publish(s.out, appendPacket(make([]byte, 0, maxHeader), p))
+	if s.out == "" {
+		return
 	}
+	b := appendPacket(make([]byte, 0, maxHeader), p)
+	if p.kind == kindBeat {
+		_ = s.conn.NC.PublishRequest(s.out, s.in, b)
+		return
+	}
+	_ = s.conn.NC.Publish(s.out, b)
 }
 
 // beat tells the peer what was sent and read so far.

@@ -6,8 +6,8 @@
 //
 // What always holds: frames arrive in order, once, or the stream ends with an
 // error; a slow reader stops the writer (credits in bytes), so neither side's
-// memory grows; a peer that vanishes ends the stream within 15 seconds; a stream
-// that failed or was closed keeps no subscription, timer or goroutine.
+// memory grows; a peer that vanishes ends the stream within 15 seconds, and within
+// some 8 if its connection is closed; a stream that failed or was closed keeps no subscription, timer or goroutine.
 package stream
 
 import (
@@ -76,12 +76,14 @@ type Stream struct {
 	// wire orders what is published: sequence numbers and beats that name them.
 	wire sync.Mutex
 	out  string // the subject of this end's frames; "" before the peer is known
+	in   string // the subject of the peer's
 	sent uint64 // frames published
 
 	mu     sync.Mutex
 	failed error // why the stream is over; io.ErrClosedPipe after Close
 	heard  time.Time
-	bye    bool // the peer closed
+	absent time.Time // since when nobody is subscribed at the other end
+	bye    bool      // the peer closed
 
 	spent  uint64 // bytes sent
 	read   uint64 // bytes that the peer has read of them
@@ -97,9 +99,9 @@ type Stream struct {
 	end       error  // what Recv returns after the queue; nil before the peer's end
 }
 
-func newStream(conn *bus.Conn, out string, t timing) *Stream {
+func newStream(conn *bus.Conn, in, out string, t timing) *Stream {
 	return &Stream{
-		conn: conn, out: out, timing: t, heard: time.Now(),
+		conn: conn, in: in, out: out, timing: t, heard: time.Now(),
 		sending: make(chan struct{}, 1),
 		canSend: make(chan struct{}, 1),
 		canRecv: make(chan struct{}, 1),
@@ -146,6 +148,23 @@ func (s *Stream) tick() {
 	defer s.mu.Unlock()
 	if s.failed == nil {
 		s.timer.Reset(s.timing.beat)
+	}
+}
+
+// nobody notes that no one is subscribed at the other end. That can be a
+// reconnect, so it is asked again soon before the peer counts as lost.
+func (s *Stream) nobody() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.failed != nil:
+	case s.absent.IsZero():
+		s.absent = time.Now()
+		s.timer.Reset(s.timing.beat / 5)
+	case time.Since(s.absent) >= s.timing.beat/2:
+		s.failLocked(ErrPeerLost)
+	default:
+		s.timer.Reset(s.timing.beat / 5)
 	}
 }
 

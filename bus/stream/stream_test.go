@@ -15,7 +15,7 @@ import (
 	"github.com/skerry/skerry/bus/bustest"
 )
 
-const testTimeout = 4 * time.Second
+const testTimeout = 20 * time.Second
 
 func testContext(t testing.TB) context.Context {
 	t.Helper()

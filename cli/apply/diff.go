@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/pmezard/go-difflib/difflib"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -112,7 +113,7 @@ func (a *applier) dry(ctx context.Context, d manifest.Document) (target.Found, e
 // unified renders the difference as `diff -u -N` would, "" if there is none. The note of the last
 // applied manifest would repeat every line, so it is left out.
 func unified(d manifest.Document, live, next map[string]any) (string, error) {
-	name := fmt.Sprintf("%s.%s.%s.%s", d.Kind.GroupVersion().Identifier(), d.Kind.Kind, d.Object.GetNamespace(), d.Object.GetName())
+	name := fmt.Sprintf("%s.%s.%s.%s", strings.ReplaceAll(d.Kind.GroupVersion().String(), "/", "."), d.Kind.Kind, d.Object.GetNamespace(), d.Object.GetName())
 	from, err := render(live)
 	if err != nil {
 		return "", err

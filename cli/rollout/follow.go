@@ -99,7 +99,7 @@ func (f *follower) report(p *picture, obj schemas.Object, st progress) {
 		return
 	}
 	p.setObject(obj, st)
-	f.screen.Set(p.label, p.lines(f.s.Now()))
+	f.screen.Set(p.label, p.lines())
 }
 
 // watchPods keeps the picture's pods up to date, to name what hinders them. It is
@@ -128,7 +128,7 @@ func (f *follower) watchPods(ctx context.Context, p *picture, obj schemas.Object
 	o.ResourceVersion = rv
 	_ = f.client.Watch(ctx, schemas.Pods, ns, o, func(event string, pod schemas.Object) error {
 		p.setPod(event, pod)
-		f.screen.Set(p.label, p.lines(f.s.Now()))
+		f.screen.Set(p.label, p.lines())
 		return nil
 	})
 }

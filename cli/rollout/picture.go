@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -55,7 +54,7 @@ func (p *picture) setPod(event string, obj schemas.Object) {
 }
 
 // lines renders the picture.
-func (p *picture) lines(_ time.Time) []string {
+func (p *picture) lines() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.object == nil {

@@ -232,7 +232,7 @@ func Within(ctx context.Context, d time.Duration, f func(context.Context) error)
 	switch {
 	case err == nil || inner.Err() == nil || ctx.Err() != nil:
 		return err
-	case err == context.DeadlineExceeded || errors.Is(err, failure.ErrTimeout):
+	case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, failure.ErrTimeout):
 		return failure.ErrTimeout
 	}
 	return fmt.Errorf("%w: %w", failure.ErrTimeout, err)

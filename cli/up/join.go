@@ -172,5 +172,5 @@ func (r *remote) connect(ctx context.Context, svc service) (*bus.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return bus.Connect(ctx, bus.Options{URL: r.url, User: svc.user, Creds: r.creds, TLS: tls, Name: svc.name, Log: r.log.With("service", svc.name)})
+	return bus.ConnectRetry(ctx, bus.Options{URL: r.url, User: svc.user, Creds: r.creds, TLS: tls, Name: svc.name, Log: r.log.With("service", svc.name)})
 }

@@ -60,7 +60,7 @@ func awaitObject(ctx context.Context, client *api.Client, ref schemas.Ref, right
 		case errors.Is(err, errReady):
 			return nil
 		case ctx.Err() != nil:
-			return errors.Join(ctx.Err(), lastWord(err))
+			return lastWord(err)
 		}
 		select {
 		case <-time.After(retryAfter):

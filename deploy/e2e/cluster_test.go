@@ -23,7 +23,7 @@ import (
 )
 
 // patience is how long anything may take before a test calls it stuck.
-const patience = 90 * time.Second
+const patience = 40 * time.Second
 
 var (
 	hosts  *lab.Lab

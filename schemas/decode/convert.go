@@ -3,6 +3,7 @@ package decode
 import (
 	"encoding/base64"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -93,24 +94,30 @@ func (c *converter) mapping(n ast.Node, values []*ast.MappingValueNode) (*node, 
 	} else if len(values) > 0 {
 		out.pos = c.pos(values[0].Key.GetToken())
 	}
-	var merges []pair
+	at := make(map[string]int, len(values)) // keys' places in out.pairs
 	for _, v := range values {
 		value, err := c.convert(v.Value)
 		if err != nil {
 			return nil, err
 		}
-		at := c.pos(v.Key.GetToken())
+		p := pair{pos: c.pos(v.Key.GetToken()), value: value}
 		if v.Key.IsMergeKey() {
-			merges = append(merges, pair{pos: at, value: value})
+			if err := c.merge(out, at, p); err != nil {
+				return nil, err
+			}
 			continue
 		}
-		key, err := c.key(v.Key, at)
-		if err != nil {
+		if p.key, err = c.key(v.Key, p.pos); err != nil {
 			return nil, err
 		}
-		out.pairs = append(out.pairs, pair{key: key, pos: at, value: value})
+		if i, ok := at[p.key]; ok && out.pairs[i].merged {
+			out.pairs[i] = p
+			continue
+		}
+		at[p.key] = len(out.pairs)
+		out.pairs = append(out.pairs, p)
 	}
-	return out, c.merge(out, merges)
+	return out, nil
 }
 
 func (c *converter) key(n ast.Node, at pos) (string, *problem) {
@@ -128,34 +135,29 @@ func (c *converter) key(n ast.Node, at pos) (string, *problem) {
 	return key, nil
 }
 
-// merge adds to out what the maps under its merge keys have and it does not.
-func (c *converter) merge(out *node, merges []pair) *problem {
-	if len(merges) == 0 {
-		return nil
+// merge adds to out what the maps under the merge key m have. As in kubectl's reader,
+// and other than in YAML 1.1, it overrides the keys that stand before it.
+func (c *converter) merge(out *node, at map[string]int, m pair) *problem {
+	sources := []*node{m.value}
+	if m.value.kind == listNode {
+		sources = slices.Clone(m.value.items)
+		slices.Reverse(sources) // the first map has the last word
 	}
-	have := make(map[string]bool, len(out.pairs))
-	for _, p := range out.pairs {
-		have[p.key] = true
-	}
-	for _, m := range merges {
-		sources := []*node{m.value}
-		if m.value.kind == listNode {
-			sources = m.value.items
+	for _, source := range sources {
+		if source.kind != mapNode {
+			return problemf(m.pos, "<< takes a map or a list of maps, not %s", source.describe())
 		}
-		for _, source := range sources {
-			if source.kind != mapNode {
-				return problemf(m.pos, "<< takes a map or a list of maps, not %s", source.describe())
+		for _, p := range source.pairs {
+			if c.merged++; c.merged > maxExpansion {
+				return problemf(m.pos, "the merge keys of this document add more than %d entries", maxExpansion)
 			}
-			for _, p := range source.pairs {
-				if c.merged++; c.merged > maxExpansion {
-					return problemf(m.pos, "the merge keys of this document add more than %d entries", maxExpansion)
-				}
-				if !have[p.key] {
-					have[p.key] = true
-					p.merged = true
-					out.pairs = append(out.pairs, p)
-				}
+			p.merged = true
+			if i, ok := at[p.key]; ok {
+				out.pairs[i] = p
+				continue
 			}
+			at[p.key] = len(out.pairs)
+			out.pairs = append(out.pairs, p)
 		}
 	}
 	return nil
@@ -189,7 +191,7 @@ func (c *converter) tagged(n *ast.TagNode) (*node, *problem) {
 	}
 	at := c.pos(n.Start)
 	if value.plain || value.kind == stringNode {
-		return retype(value, tag, at)
+		return retype(value, n.Start.Value, at)
 	}
 	if tag == "map" && value.kind == mapNode || tag == "seq" && value.kind == listNode {
 		return value, nil
@@ -197,7 +199,8 @@ func (c *converter) tagged(n *ast.TagNode) (*node, *problem) {
 	return nil, problemf(at, "tag %s does not fit the %s that follows", n.Start.Value, value.describe())
 }
 
-func retype(n *node, tag string, at pos) (*node, *problem) {
+func retype(n *node, name string, at pos) (*node, *problem) {
+	tag := strings.TrimPrefix(name, "!!")
 	out := *n
 	out.plain = false
 	switch tag {
@@ -218,10 +221,10 @@ func retype(n *node, tag string, at pos) (*node, *problem) {
 		out.kind, out.value = floatNode, float64(i)
 	}
 	if !known {
-		return nil, problemf(at, "tag !!%s is not known", tag)
+		return nil, problemf(at, "tag %s is not known", name)
 	}
 	if out.kind != want {
-		return nil, problemf(at, "tag !!%s does not fit %s", tag, n.describe())
+		return nil, problemf(at, "tag %s does not fit %s", name, n.describe())
 	}
 	return &out, nil
 }

@@ -43,8 +43,10 @@ const (
 	contHead = podHead + "  containers:\n  - name: a\n"
 )
 
-func TestErrorMessages(t *testing.T) {
-	tests := []struct{ name, src, want string }{
+type messageTest struct{ name, src, want string }
+
+func TestFieldErrors(t *testing.T) {
+	checkMessages(t, []messageTest{
 		{"misspelt", contHead + "    imagee: x\n", `7:5: spec.containers[0].imagee: unknown field, did you mean "image"?`},
 		{"case", depHead + "  Replicas: 1\n", `5:3: spec.Replicas: unknown field, did you mean "replicas"?`},
 		{"misplaced up", depHead + "  containers: []\n", `5:3: spec.containers: unknown field, it belongs under spec.template.spec`},
@@ -68,6 +70,11 @@ func TestErrorMessages(t *testing.T) {
 		{"time", "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  creationTimestamp: yesterday\n", `5:22: metadata.creationTimestamp: expected a time such as 2006-01-02T15:04:05Z, got string "yesterday"`},
 		{"base64", "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata:\n  p: pass word\n", `5:6: data[p]: not base64 (illegal base64 data at input byte 4): plain text goes under stringData`},
 		{"duplicate", depHead + "  replicas: 1\n  replicas: 2\n", `6:3: spec.replicas: duplicate key, already set in line 5`},
+	})
+}
+
+func TestDocumentErrors(t *testing.T) {
+	checkMessages(t, []messageTest{
 		{"no kind", "apiVersion: v1\nmetadata: {}\n", `1:1: kind: missing: every object starts with apiVersion and kind`},
 		{"no version", "kind: Deployment\nmetadata: {}\n", `1:1: apiVersion: missing: a Deployment has apiVersion apps/v1`},
 		{"misspelt version", "apiversion: v1\nkind: Pod\n", `1:1: apiversion: unknown field, did you mean "apiVersion"?`},
@@ -78,13 +85,21 @@ func TestErrorMessages(t *testing.T) {
 		{"syntax", "apiVersion: v1\nkind: [Pod\n", `web.yaml:2:`},
 		{"tab", "apiVersion: v1\nkind: Pod\nmetadata:\n\tname: a\n", `web.yaml:4:`},
 		{"alias", "apiVersion: v1\nkind: *k\n", `2:7: alias *k: no anchor &k stands before it`},
+		{"tag", "apiVersion: v1\nkind: !vault Pod\n", `2:7: tag !vault is not known`},
+		{"lost text", "apiVersion: v1\nkind: Pod\nmetadata:\n  <<\n  name: a\n", `not valid YAML`},
+		{"bad escape", "apiVersion: v1\nkind: Pod\nmetadata: {name: \"\\x4 \"}\n", `not valid YAML`},
+		{"read differently", "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n    - \t\nspec: {}\n", `4:9: metadata.name: ambiguous YAML`},
 		{"not a list", "apiVersion: v1\nkind: List\nitems: {}\n", `3:1: items: expected list, got object`},
 		{"nan", depHead + "  replicas: .nan\n", `5:13: .nan is not a number that JSON has`},
 		{"utf-8", "apiVersion: v1\nkind: \xff\xfe\n", `2:7: byte 0xff is not UTF-8`},
 		{"nul", "apiVersion: v1\nkind: P\x00d\n", `2:8: control character 0x00 is not allowed`},
 		{"json", "{\"apiVersion\": \"v1\",\n \"kind\": \"Pod\",\n \"spec\": {\"hostname\": 1}}", `3:23: spec.hostname: expected string, got integer 1: write "1"`},
 		{"json cut", "{\"apiVersion\": \"v1\",\n \"kind\":", `2:9: not valid JSON: it ends too early`},
-	}
+	})
+}
+
+func checkMessages(t *testing.T, tests []messageTest) {
+	t.Helper()
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := manifests(tt.src)

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"sigs.k8s.io/yaml"
 
@@ -127,14 +128,54 @@ func TestScalarsAgreeWithKubernetesYAML(t *testing.T) {
 		`"yes"`, `'1'`, `"\u00e9\n\t"`, `'it''s'`, "é", "a#b", "a: b", "http://x:80/y", "<<x", "=", "-a", "--a", "?a", ":a", "@", "%a", "12345678901234567890123",
 	}
 	for _, s := range scalars {
-		src := "apiVersion: v1\nkind: Lease\nspec: " + s + "\n"
-		want, wantErr := yaml.YAMLToJSON([]byte(src))
-		got, gotErr := decode.TreeJSON(src)
-		switch {
-		case (wantErr == nil) != (gotErr == nil):
-			t.Errorf("%s: got error %v, want %v", s, gotErr, wantErr)
-		case wantErr == nil && !sameJSON(t, want, got):
-			t.Errorf("%s: got %s, want %s", s, got, want)
+		compareWithKubernetes(t, "apiVersion: v1\nkind: Lease\nspec: "+s+"\n")
+	}
+}
+
+func TestMergesAgreeWithKubernetesYAML(t *testing.T) {
+	for _, s := range []string{
+		"x: &x {a: 1}\nz: {a: 2, <<: *x}\n", "x: &x {a: 1}\nz: {<<: *x, a: 2}\n",
+		"x: &x {a: 1}\nz: &z {a: 3, b: 4}\nw: {<<: [*x, *z]}\n", "z: {<<: {a: 1}, <<: {a: 2}}\n",
+		"x: &x {a: 1}\nz: &z {<<: *x, b: 2}\nw:\n  <<: *z\n  c: [*x, *z]\n", "a: &a 1\nb: *a\n*a : c\n",
+	} {
+		compareWithKubernetes(t, s)
+	}
+}
+
+func compareWithKubernetes(t *testing.T, src string) {
+	t.Helper()
+	want, wantErr := yaml.YAMLToJSON([]byte(src))
+	got, gotErr := decode.TreeJSON(src)
+	switch {
+	case (wantErr == nil) != (gotErr == nil):
+		t.Errorf("%s: got error %v, want %v", src, gotErr, wantErr)
+	case wantErr == nil && string(want) != string(got):
+		t.Errorf("%s: got %s, want %s", src, got, want)
+	}
+}
+
+// The same manifest in other encodings, line ends and document markers.
+func TestEncodings(t *testing.T) {
+	const src = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: é\n"
+	utf16le := []byte{0xFF, 0xFE}
+	for _, unit := range utf16.Encode([]rune(src)) {
+		utf16le = append(utf16le, byte(unit), byte(unit>>8))
+	}
+	for name, data := range map[string][]byte{
+		"utf-8": []byte(src), "byte order mark": []byte("\uFEFF" + src), "utf-16": utf16le,
+		"crlf": []byte(strings.ReplaceAll(src, "\n", "\r\n")), "cr": []byte(strings.ReplaceAll(src, "\n", "\r")),
+		"markers": []byte("%YAML 1.1\n--- # first\n" + src + "...\n# nothing\n---\n---\n\n"), "no newline": []byte(strings.TrimSpace(src)),
+		"json": []byte(`{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "\u00e9"}}`),
+		"flow": []byte("{apiVersion: v1, kind: ConfigMap, metadata: {name: é}} # flow"), "after marker": []byte("--- {apiVersion: v1, kind: ConfigMap, metadata: {name: é}}\n"),
+	} {
+		docs, err := decode.Manifests(kinds.Table(), name, data)
+		if err != nil || len(docs) != 1 || docs[0].Object.GetName() != "é" {
+			t.Errorf("%s: got %v, %v", name, docs, err)
+		}
+	}
+	for name, data := range map[string]string{"empty": "", "comment": "# nothing\n", "markers": "---\n---\n...\n", "null": "~\n", "spaces": " \n\t\n"} {
+		if docs, err := decode.Manifests(kinds.Table(), name, []byte(data)); err != nil || len(docs) != 0 {
+			t.Errorf("%s: got %v, %v", name, docs, err)
 		}
 	}
 }

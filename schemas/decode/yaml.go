@@ -41,10 +41,15 @@ func readYAML(c chunk) (root *node, err *problem) {
 			return nil, err
 		}
 	}
-	if root != nil && conv.firstAlias != (pos{}) {
-		err = checkExpansion(root, conv.firstAlias)
+	if root == nil {
+		return nil, nil
 	}
-	return root, err
+	if conv.firstAlias != (pos{}) {
+		if err := checkExpansion(root, conv.firstAlias); err != nil {
+			return nil, err
+		}
+	}
+	return root, agree(c, root)
 }
 
 func syntaxProblem(err error, line int) *problem {

@@ -9,6 +9,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/schemas/kinds"
@@ -162,5 +163,19 @@ func TestWarnings(t *testing.T) {
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %s\nwant %s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestWarningsOfUnstructuredObjects(t *testing.T) {
+	u := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{
+		"dnsPolicy": "None", "restartPolicy": "Always",
+		"containers": []any{map[string]any{"name": "a"}, map[string]any{"stdinOnce": true}},
+	}}}
+	var got []string
+	for _, w := range schemas.Warnings(kinds.Table().ByResource(schemas.Pods), u) {
+		got = append(got, w.Path)
+	}
+	if want := []string{"spec.dnsPolicy", "spec.containers[1].stdinOnce"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }

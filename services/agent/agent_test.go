@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -296,7 +297,7 @@ func TestCutOff(t *testing.T) {
 	}
 }
 
-func TestHungPodman(t *testing.T) {
+func TestPodmanHangsAndDies(t *testing.T) {
 	c := start(t)
 	var n v1.Node
 	ready := func(want v1.ConditionStatus) func(bool) bool {
@@ -305,6 +306,14 @@ func TestHungPodman(t *testing.T) {
 		}
 	}
 	c.observe(bus.ObservedNodeKey(node), "ready", &n, ready(v1.ConditionTrue))
+	if err := c.host.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	c.observe(bus.ObservedNodeKey(node), "not ready while it hangs", &n, ready(v1.ConditionFalse))
+	if err := c.host.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	c.observe(bus.ObservedNodeKey(node), "ready when it goes on", &n, ready(v1.ConditionTrue))
 	if err := c.host.Kill(); err != nil {
 		t.Fatal(err)
 	}

@@ -63,6 +63,7 @@ func Run(ctx context.Context, conn *bus.Conn, c Config) error {
 	g.Go(func() error { return s.view.Run(ctx) })
 	g.Go(func() error { return s.events.Run(ctx) })
 	g.Go(func() error { return s.audit.Run(ctx) })
+	g.Go(func() error { return reprovision(ctx, conn, c.Log) })
 	g.Go(func() error { return s.serve(ctx, g) })
 	return ended(ctx, g.Wait())
 }
@@ -88,6 +89,28 @@ func provision(ctx context.Context, conn *bus.Conn, log *slog.Logger) error {
 		case <-ctx.Done():
 			t.Stop()
 			return ctx.Err()
+		}
+	}
+}
+
+// reprovision makes the streams again when the bus comes back: a server that
+// restarted has forgotten those that it kept in memory.
+func reprovision(ctx context.Context, conn *bus.Conn, log *slog.Logger) error {
+	back := make(chan struct{}, 1)
+	defer conn.OnReconnect(func() {
+		select {
+		case back <- struct{}{}:
+		default:
+		}
+	})()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-back:
+			if err := provision(ctx, conn, log); err != nil {
+				return err
+			}
 		}
 	}
 }
@@ -163,8 +186,25 @@ func (s *server) serve(ctx context.Context, g *errgroup.Group) error {
 		return err
 	}
 	g.Go(func() error { return s.serveJoin(ctx) })
+	g.Go(func() error { return s.warm(ctx) })
 	s.Log.Info("serving", "revision", s.view.Revision())
 	return api.Serve(ctx, s.conn, "apiserver", version(), concurrency, s)
+}
+
+// warmAfter leaves the processors to what else starts with this service.
+const warmAfter = 2 * time.Second
+
+// warm prepares what the first write by a user needs.
+func (s *server) warm(ctx context.Context) error {
+	t := time.NewTimer(warmAfter)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		s.registry.Fields.Warm()
+		return nil
+	case <-ctx.Done():
+		return nil
+	}
 }
 
 // version is that of the binary.

@@ -12,7 +12,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/skerry/skerry/bus"
-	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/bus/identity"
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/services/apiserver"
@@ -20,7 +19,7 @@ import (
 
 func event(reason, message string) *v1.Event {
 	return &v1.Event{
-		TypeMeta: metav1.TypeMeta{Kind: "Event", APIVersion: "v1"}, ObjectMeta: metav1.ObjectMeta{GenerateName: "p.", Namespace: "default"},
+		TypeMeta: metav1.TypeMeta{Kind: "Event", APIVersion: "v1"}, ObjectMeta: metav1.ObjectMeta{GenerateName: "p-", Namespace: "default"},
 		InvolvedObject: v1.ObjectReference{Kind: "Pod", Name: "p", Namespace: "default", APIVersion: "v1"},
 		Type:           "Normal", Reason: reason, Message: message, Source: v1.EventSource{Component: "agent", Host: "n1"},
 	}
@@ -116,7 +115,9 @@ func TestJoin(t *testing.T) {
 	conn := cl.bus.Conn(t, "system:apiserver")
 	runCtx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- apiserver.Run(runCtx, conn, apiserver.Config{ID: "a", Table: cl.table, NodeSigner: signer}) }()
+	go func() {
+		done <- apiserver.Run(runCtx, conn, apiserver.Config{ID: "a", Table: cl.table, NodeSigner: signer})
+	}()
 	defer func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -180,7 +181,7 @@ func TestWritesAreAudited(t *testing.T) {
 		select {
 		case data := <-records:
 			var r struct{ User, Verb, Object string }
-			if err := json.Unmarshal(data, &r); err != nil || r.User != "admin" || r.Object != "configmaps default/" {
+			if err := json.Unmarshal(data, &r); err != nil || r.User != "admin" || r.Object != "configmaps default/a" {
 				t.Errorf("record %s, %v", data, err)
 			}
 			return nil
@@ -188,5 +189,4 @@ func TestWritesAreAudited(t *testing.T) {
 			return context.DeadlineExceeded
 		}
 	})
-	_ = api.VerbCreate
 }

@@ -1,6 +1,6 @@
 // Command lab starts and removes a lab of three Podman hosts on this machine.
 //
-//	go run ./deploy/lab/cmd up|down|status
+//	go run ./deploy/lab/cmd up|down|status [DIR]
 package main
 
 import (
@@ -14,8 +14,8 @@ import (
 	"github.com/skerry/skerry/deploy/lab"
 )
 
-// dir is short because the path of a Unix socket may have 107 bytes only.
-const dir = "/var/tmp/skerry-lab"
+// standard is short because the path of a Unix socket may have 107 bytes only.
+const standard = "/var/tmp/skerry-lab"
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
@@ -25,17 +25,22 @@ func main() {
 }
 
 func run(args []string) error {
-	if len(args) != 1 {
-		return errors.New("usage: lab up|down|status")
+	dir := standard
+	switch len(args) {
+	case 1:
+	case 2:
+		dir = args[1]
+	default:
+		return errors.New("usage: lab up|down|status [DIR]")
 	}
 	if os.Geteuid() != 0 {
 		return errors.New("network namespaces need root: run it with sudo")
 	}
 	switch args[0] {
 	case "up":
-		return up()
+		return up(dir)
 	case "down":
-		return down()
+		return down(dir)
 	case "status":
 		l, err := lab.Open(dir)
 		if err != nil {
@@ -49,7 +54,7 @@ func run(args []string) error {
 	return fmt.Errorf("unknown command %q: up, down or status", args[0])
 }
 
-func up() error {
+func up(dir string) error {
 	if _, err := lab.Open(dir); err == nil {
 		fmt.Println("The lab is there already; `go tool task lab:down` removes it.")
 		return nil
@@ -78,7 +83,7 @@ Remove it all: go tool task lab:down
 	return nil
 }
 
-func down() error {
+func down(dir string) error {
 	l, err := lab.Open(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		fmt.Println("There is no lab.")

@@ -7,6 +7,8 @@
 package keep
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -133,14 +135,26 @@ const (
 	temporary = ".new-"
 )
 
-// File names are escaped as keys of the bus are, so that no name leads out of the directory.
-func orderFile(k sandbox.Key) string {
-	return bus.Escape(string(k.Namespace), false) + "." + bus.Escape(string(k.Name), false) + suffix
-}
+func orderFile(k sandbox.Key) string { return file(string(k.Namespace), string(k.Name)) }
 
 func objectFile(r schemas.Ref) string {
-	return bus.Escape(r.Resource.Plural, false) + "." + bus.Escape(string(r.Namespace), false) + "." +
-		bus.Escape(string(r.Name), false) + suffix
+	return file(r.Resource.Plural, string(r.Namespace), string(r.Name))
+}
+
+// longest leaves room in a file name, which may be 255 bytes, for what put adds.
+const longest = 200
+
+// file names a file after parts, escaped so that no name leads out of the directory.
+func file(parts ...string) string {
+	for i, p := range parts {
+		parts[i] = strings.ReplaceAll(bus.Escape(p, false), "/", "=2F")
+	}
+	name := strings.Join(parts, ".")
+	if len(name) > longest {
+		sum := sha256.Sum256([]byte(name))
+		name = name[:longest-32] + hex.EncodeToString(sum[:16])
+	}
+	return name + suffix
 }
 
 func read(path string, into any) (bool, error) {

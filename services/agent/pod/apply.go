@@ -41,6 +41,9 @@ func (r *Reconciler) apply(ctx context.Context, k sandbox.Key, e *entry, in Inpu
 			if s.Verb == RemoveSandbox {
 				r.report(e, in, plan) // how the containers ended is lost with them
 			}
+			if s.Verb == RemoveContainer {
+				r.unclear(e) // what has ended is not looked at again
+			}
 			if err := r.remove(ctx, in, s); err != nil {
 				return false, err
 			}
@@ -48,7 +51,7 @@ func (r *Reconciler) apply(ctx context.Context, k sandbox.Key, e *entry, in Inpu
 		}
 	}
 	if len(start) > 0 {
-		r.touched(e)
+		r.unclear(e)
 		return true, r.launch(ctx, e, in, start)
 	}
 	return acted, nil

@@ -62,7 +62,7 @@ func (r *Reconciler) launch(ctx context.Context, e *entry, in Input, steps []Ste
 			l.add(s)
 		}
 	}
-	if err := l.prepare(ctx, up, mine); err != nil {
+	if ready, err := l.prepare(ctx, up, mine); !ready {
 		return err
 	}
 	for _, c := range l.containers {
@@ -70,7 +70,31 @@ func (r *Reconciler) launch(ctx context.Context, e *entry, in Input, steps []Ste
 			return err
 		}
 	}
+	if len(in.Observed) == 0 || len(in.Observed) == 1 && mine != nil {
+		r.saw(e, []sandbox.Pod{l.made(mine)})
+	}
 	return nil
+}
+
+// made is what the runtime has of the pod now, as far as looking at it needs to know.
+func (l *launching) made(mine *sandbox.Pod) sandbox.Pod {
+	p := sandbox.Pod{
+		ID: l.id, Key: l.spec.Key, UID: l.spec.UID, Grace: l.spec.Grace, HostNetwork: l.spec.HostNetwork,
+		Infra: sandbox.Container{ID: l.spec.InfraName()},
+	}
+	if mine != nil {
+		p = *mine
+		p.Containers = slices.Clone(mine.Containers)
+	}
+	for _, c := range l.containers {
+		known := slices.ContainsFunc(p.Containers, func(o sandbox.Container) bool { return o.ID == c.id })
+		if c.id != "" && !known {
+			p.Containers = append(p.Containers, sandbox.Container{
+				ID: c.id, Name: c.spec.Name, Attempt: c.attempt, Hash: Hash(c.spec), State: sandbox.Created,
+			})
+		}
+	}
+	return p
 }
 
 func (l *launching) add(s Step) {
@@ -82,8 +106,9 @@ func (l *launching) add(s Step) {
 	l.containers = append(l.containers, c)
 }
 
-// prepare starts the sandbox and makes the containers, at once.
-func (l *launching) prepare(ctx context.Context, up bool, mine *sandbox.Pod) error {
+// prepare starts the sandbox and makes the containers, at once. It tells whether
+// the sandbox is up.
+func (l *launching) prepare(ctx context.Context, up bool, mine *sandbox.Pod) (bool, error) {
 	var sandboxErr error
 	started := make(chan struct{})
 	var g errgroup.Group
@@ -112,10 +137,10 @@ func (l *launching) prepare(ctx context.Context, up bool, mine *sandbox.Pod) err
 	}
 	_ = g.Wait()
 	if sandboxErr != nil {
-		return l.sandboxFailed(ctx, sandboxErr)
+		return false, l.sandboxFailed(ctx, sandboxErr)
 	}
 	l.e.mem.Sandbox = Failure{}
-	return nil
+	return true, nil
 }
 
 func (l *launching) podIPs(ctx context.Context, mine *sandbox.Pod) ([]string, error) {

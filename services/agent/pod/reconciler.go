@@ -57,8 +57,8 @@ type Reconciler struct {
 	looked bool // at everything, once
 }
 
-// entry is what is remembered of one pod. Its worker owns it, but for stopping
-// and look, which r.mu guards.
+// entry is what is remembered of one pod. Its worker owns it, but for stopping and
+// what was seen, which r.mu guards.
 type entry struct {
 	uid  types.UID
 	mem  Memory
@@ -66,13 +66,10 @@ type entry struct {
 	// reported is false until the status is known to have been posted by this agent or the one before.
 	reported bool
 	stopping *stop
-	look     look
-}
-
-// look is what was last seen of a pod in the runtime.
-type look struct {
-	done  bool
-	print string
+	// seen are the pod's sandboxes as last seen. listed is false for a pod that is new
+	// since everything was looked at; fresh is true while seen is known to be complete.
+	seen          []sandbox.Pod
+	listed, fresh bool
 }
 
 // maxRounds bounds how often one turn plans again after acting: removing, making,
@@ -120,7 +117,7 @@ func (r *Reconciler) entry(k sandbox.Key, uid types.UID) *entry {
 	}
 	if uid != "" && e.uid != uid {
 		r.puller.Forget(e.uid)
-		e = &entry{uid: uid, stopping: e.stopping, look: e.look}
+		e = &entry{uid: uid, stopping: e.stopping, seen: e.seen, listed: e.listed, fresh: e.fresh}
 		r.pods[k] = e
 	}
 	return e
@@ -163,16 +160,12 @@ func (r *Reconciler) load(ctx context.Context, k sandbox.Key) (Input, *entry, er
 	}
 	e := r.entry(k, uid)
 	in := Input{Order: order, Synced: synced, Now: r.Now()}
-	if r.mayExist(e) {
-		observed, err := r.Runtime.Pod(ctx, k)
-		if err != nil {
-			return in, e, fmt.Errorf("look at pod %s: %w", k, err)
-		}
-		in.Observed = observed
-		r.saw(e, observed)
-		prune(e.mem.Unstarted, observed)
-	} else {
-		in.Blind = true
+	var err error
+	if in.Observed, in.Blind, err = r.look(ctx, k, e); err != nil {
+		return in, e, fmt.Errorf("look at pod %s: %w", k, err)
+	}
+	if !in.Blind {
+		prune(e.mem.Unstarted, in.Observed)
 	}
 	in.Memory = e.mem
 	_, in.Network = r.Network()

@@ -2,6 +2,7 @@ package pod
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -56,33 +57,57 @@ func (r *Reconciler) changed(seen map[sandbox.Key][]sandbox.Pod) []sandbox.Key {
 			e = &entry{}
 			r.pods[k] = e
 		}
-		if now := fingerprint(ps); !e.look.done || e.look.print != now {
-			e.look = look{done: true, print: now}
+		if fingerprint(e.seen) != fingerprint(ps) || !e.listed {
+			// Its worker may be changing it just now: it lists for itself.
+			e.listed, e.fresh = true, false
 			keys = append(keys, k)
 		}
 	}
 	return keys
 }
 
-// mayExist is false for a pod that is new since everything was looked at: that it
-// has no sandbox is known, and looking would cost its start a round trip.
-func (r *Reconciler) mayExist(e *entry) bool {
+// look finds the sandboxes of k. A pod that is new since everything was looked at
+// has none, and asking would cost its start a round trip; those that are
+// known are inspected; what is unclear is listed.
+func (r *Reconciler) look(ctx context.Context, k sandbox.Key, e *entry) (seen []sandbox.Pod, blind bool, err error) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	return e.look.done || !r.looked
+	known, fresh, isNew := e.seen, e.fresh, r.looked && !e.listed
+	r.mu.Unlock()
+	switch {
+	case isNew:
+		return nil, true, nil
+	case fresh:
+		for _, p := range known {
+			p, err := r.Runtime.Look(ctx, p)
+			if errors.Is(err, sandbox.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return nil, false, err
+			}
+			seen = append(seen, p)
+		}
+	default:
+		if seen, err = r.Runtime.Pod(ctx, k); err != nil {
+			return nil, false, err
+		}
+	}
+	r.saw(e, seen)
+	return seen, false, nil
 }
 
+// saw notes all that there is of a pod: until something is unclear, there is no more.
 func (r *Reconciler) saw(e *entry, ps []sandbox.Pod) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	e.look = look{done: true, print: fingerprint(ps)}
+	e.seen, e.listed, e.fresh = ps, true, true
 }
 
-// touched makes the next turn look.
-func (r *Reconciler) touched(e *entry) {
+// unclear has the next turn list.
+func (r *Reconciler) unclear(e *entry) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	e.look.done = true
+	e.listed, e.fresh = true, false
 }
 
 func fingerprint(ps []sandbox.Pod) string {

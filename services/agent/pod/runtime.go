@@ -24,6 +24,9 @@ type Observer interface {
 	Pods(ctx context.Context) ([]sandbox.Pod, error)
 	// Pod lists those of one pod's name: usually none or one.
 	Pod(ctx context.Context, k sandbox.Key) ([]sandbox.Pod, error)
+	// Look looks again at a sandbox and its containers that are known, cheaper than a
+	// list; sandbox.ErrNotFound once nothing is left.
+	Look(ctx context.Context, known sandbox.Pod) (sandbox.Pod, error)
 }
 
 // Sandboxes makes and ends sandboxes.

@@ -109,10 +109,16 @@ func TestLifeOfASandbox(t *testing.T) {
 	if c := ps[0].Newest("c"); c.State != sandbox.Exited || c.ExitCode != 7 || c.FinishedAt.IsZero() {
 		t.Errorf("stopped container = %+v", c)
 	}
+	if seen, err := d.Look(ctx, p); err != nil || seen.Newest("c").ExitCode != 7 || seen.IP != p.IP || seen.Newest("c").FinishedAt.IsZero() {
+		t.Errorf("Look = %+v, %v", seen, err)
+	}
 	for range 2 { // stopping and removing what is gone is no error
 		if err := errors.Join(d.StopContainer(ctx, id, 0), d.RemoveContainer(ctx, id), d.RemoveSandbox(ctx, p.ID)); err != nil {
 			t.Error(err)
 		}
+	}
+	if _, err := d.Look(ctx, p); !errors.Is(err, sandbox.ErrNotFound) {
+		t.Errorf("Look after removal: %v", err)
 	}
 	if ps, err := d.Pods(ctx); err != nil || len(ps) != 0 {
 		t.Errorf("after removal: %v, %v", ps, err)

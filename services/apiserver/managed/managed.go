@@ -93,8 +93,16 @@ func (f *Fields) decode(config []byte) (*unstructured.Unstructured, error) {
 	return u, nil
 }
 
-// manager returns the field manager of k, made at first use: the schemas take some
-// tens of milliseconds to parse, which start-up need not pay.
+// Warm makes the schemas ready, which takes some 200 ms of one core: a start need not
+// wait for it, nor the first user who writes.
+func (f *Fields) Warm() {
+	for _, k := range f.conv.table.All() {
+		// An error comes again, and to somebody, when the kind is written.
+		_, _ = f.manager(k, "")
+	}
+}
+
+// manager returns the field manager of k, made at first use.
 func (f *Fields) manager(k *schemas.Kind, subresource string) (*managedfields.FieldManager, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

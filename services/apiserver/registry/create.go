@@ -155,16 +155,17 @@ func (g *Registry) put(ctx context.Context, r *api.Request, k *schemas.Kind, obj
 	return nil, storeError(r, err)
 }
 
-// track records in obj's managedFields what r set. Objects that controllers make are
-// not tracked before somebody applies to them: nobody looks at who owns the fields
-// of a ReplicaSet's pods, and it would be most of their bytes.
+// track records in obj's managedFields what r set. Objects that controllers or the
+// apiserver itself make are not tracked before somebody applies to them: nobody looks
+// at who owns the fields of a ReplicaSet's pods, and it would be most of their bytes.
 func (g *Registry) track(r *api.Request, k *schemas.Kind, live, obj schemas.Object) schemas.Object {
 	if k.Store == schemas.StoreEvents || k.Resource == schemas.Leases {
 		return obj
 	}
 	if live == nil {
-		if metav1.GetControllerOfNoCopy(obj) != nil || r.PatchType == types.ApplyPatchType {
-			return obj // an apply has worked it out already
+		applied := r.PatchType == types.ApplyPatchType // worked out already
+		if applied || metav1.GetControllerOfNoCopy(obj) != nil || r.User == "system:apiserver" {
+			return obj
 		}
 		live = k.New()
 	} else if len(live.GetManagedFields()) == 0 {

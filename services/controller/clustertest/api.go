@@ -167,23 +167,23 @@ func (w *World) DeleteAll(ctx context.Context, r schemas.Resource, ns schemas.Na
 
 // Conclude implements cluster.Concluder.
 func (w *World) Conclude(_ context.Context, ref schemas.Ref, uid types.UID, f func(schemas.Object) schemas.Object) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	p := w.objects[ref]
-	if p == nil {
+	old := w.Current(ref)
+	if _, there := w.Get(ref); !there {
 		return nil // an orphaned conclusion: nothing shows it
 	}
 	var was schemas.Object
-	if p.current != nil && p.current.GetUID() == uid {
-		was = p.current.DeepCopyObject().(schemas.Object)
+	if old != nil && old.GetUID() == uid {
+		was = old.DeepCopyObject().(schemas.Object)
 	}
 	next := f(was)
 	if next != nil {
 		next = join.StatusOnly(w.Table.ByResource(ref.Resource), next)
 	}
-	if sameConclusion(p.current, next) {
+	if sameConclusion(old, next) {
 		return nil
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.commit(ref, func(p *parts) { p.current = next })
 	return nil
 }

@@ -64,6 +64,14 @@ func sizes(sets []*appsv1.ReplicaSet) (n int32) {
 	return n
 }
 
+// occupied sums what the sets are to have, or have still, whichever is more.
+func occupied(sets []*appsv1.ReplicaSet) (n int32) {
+	for _, rs := range sets {
+		n += max(size(rs), rs.Status.Replicas)
+	}
+	return n
+}
+
 // available sums the pods that are available and will stay: a set that was just
 // made smaller may still report the pods that it is about to delete.
 func available(sets []*appsv1.ReplicaSet) (n int32) {

@@ -21,14 +21,22 @@ func (r *rollout) roll() {
 	}
 }
 
-// room is how many replicas the current set, with n of them now, may have.
+// room is how many replicas the current set, with n of them now, may have. A set
+// that was just made smaller takes room until its pods are really on their way out,
+// and while a set has not reported on its newest size, nobody knows: Kubernetes
+// counts only what sets are to have, and overshoots for that moment.
 func (r *rollout) room(n int32) int32 {
 	want := replicas(r.d)
 	if !rolling(r.d) {
 		return want
 	}
+	for _, rs := range r.all() {
+		if rs.Generation > rs.Status.ObservedGeneration {
+			return n
+		}
+	}
 	surge, _ := fences(r.d)
-	free := want + surge - sizes(r.all())
+	free := want + surge - occupied(r.all())
 	if free <= 0 {
 		return n
 	}

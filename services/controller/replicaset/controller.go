@@ -109,12 +109,13 @@ func (k *Controller) Reconcile(ctx context.Context, key schemas.Ref) (time.Durat
 	if err != nil || selector.Empty() {
 		return 0, nil // refused by validation; nothing can be claimed by it
 	}
-	mine, err := k.claim(ctx, rs, selector)
+	there := k.c.View.List(schemas.Pods, schemas.Namespace(rs.Namespace))
+	mine, err := k.claim(ctx, rs, selector, there)
 	if err != nil {
 		return 0, err
 	}
 	// Plan.
-	p := plan(rs, mine, k.related(rs, mine), k.taken(rs), k.next(key, rs, mine), k.c.Now())
+	p := plan(rs, mine, k.related(rs, mine), taken(there), k.next(key, rs, mine), k.c.Now())
 	// Apply.
 	reason, applyErr := k.apply(ctx, rs, &p)
 	if applyErr == nil {
@@ -124,7 +125,10 @@ func (k *Controller) Reconcile(ctx context.Context, key schemas.Ref) (time.Durat
 	if errors.Is(applyErr, errTaken) {
 		return 0, applyErr
 	}
-	// Report.
+	// Report the pods as they are after that: a deployment builds on the count.
+	if len(p.Create)+len(p.Delete) > 0 {
+		p.count(rs, k.owned(rs), k.c.Now())
+	}
 	err = k.c.Status.Conclude(ctx, key, rs.UID, func(schemas.Object) schemas.Object {
 		next := rs.DeepCopy()
 		next.Status = withFailure(p.Status, reason, applyErr, k.c.Now())
@@ -137,9 +141,9 @@ func (k *Controller) Reconcile(ctx context.Context, key schemas.Ref) (time.Durat
 }
 
 // claim adopts and releases, and returns the pods that are rs's own.
-func (k *Controller) claim(ctx context.Context, rs *appsv1.ReplicaSet, selector labels.Selector) ([]*corev1.Pod, error) {
+func (k *Controller) claim(ctx context.Context, rs *appsv1.ReplicaSet, selector labels.Selector, there []schemas.Object) ([]*corev1.Pod, error) {
 	var candidates []*corev1.Pod
-	for _, o := range k.c.View.List(schemas.Pods, schemas.Namespace(rs.Namespace)) {
+	for _, o := range there {
 		if p, ok := o.(*corev1.Pod); ok {
 			candidates = append(candidates, p)
 		}
@@ -168,6 +172,18 @@ func (k *Controller) claim(ctx context.Context, rs *appsv1.ReplicaSet, selector 
 	return claim.Mine, nil
 }
 
+// owned returns the pods that rs controls.
+func (k *Controller) owned(rs *appsv1.ReplicaSet) (out []*corev1.Pod) {
+	for _, ref := range k.c.View.OwnedBy(string(rs.UID)) {
+		if o, ok := k.c.View.Get(ref); ok {
+			if p, ok := o.(*corev1.Pod); ok && metav1.IsControlledBy(p, rs) {
+				out = append(out, p)
+			}
+		}
+	}
+	return out
+}
+
 // related returns the pods of all sets that have rs's controller.
 func (k *Controller) related(rs *appsv1.ReplicaSet, mine []*corev1.Pod) []*corev1.Pod {
 	top := metav1.GetControllerOfNoCopy(rs)
@@ -191,10 +207,18 @@ func (k *Controller) related(rs *appsv1.ReplicaSet, mine []*corev1.Pod) []*corev
 	return out
 }
 
-func (k *Controller) taken(rs *appsv1.ReplicaSet) func(string) bool {
+// taken tells which names are in use. It goes by the list that the pods were counted
+// in: a pod that came since then must be met again by its name, not evaded.
+func taken(there []schemas.Object) func(string) bool {
+	var names map[string]bool
 	return func(name string) bool {
-		_, ok := k.c.View.Get(schemas.Ref{Resource: schemas.Pods, Namespace: schemas.Namespace(rs.Namespace), Name: schemas.Name(name)})
-		return ok
+		if names == nil {
+			names = make(map[string]bool, len(there))
+			for _, o := range there {
+				names[o.GetName()] = true
+			}
+		}
+		return names[name]
 	}
 }
 

@@ -1,8 +1,8 @@
 package replicaset
 
 import (
+	"crypto/sha256"
 	"fmt"
-	"hash/fnv"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -25,14 +25,12 @@ func prefix(rs *appsv1.ReplicaSet) string {
 // podName is the name of a ReplicaSet's n-th pod. It looks like Kubernetes' random
 // ones, but whoever repeats a creation repeats the name, and makes one pod.
 func podName(prefix string, uid types.UID, n int) string {
-	h := fnv.New64a()
-	_, _ = fmt.Fprintf(h, "%s/%d", uid, n)
-	sum := h.Sum64()
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%d", uid, n))
 	var suffix [suffixLength]byte
 	// Seven bits of the hash for each character: SafeEncodeString folds them into the
 	// alphabet, and reads runes, so a byte beyond ASCII would swallow its neighbours.
 	for i := range suffix {
-		suffix[i] = byte(sum>>(8*i)) & 0x7f
+		suffix[i] = sum[i] & 0x7f
 	}
 	return prefix + rand.SafeEncodeString(string(suffix[:]))
 }
@@ -53,8 +51,9 @@ func names(rs *appsv1.ReplicaSet, taken func(string) bool, from, n int) ([]strin
 	return out, from
 }
 
-// nextOrdinal finds the ordinal after the highest of the pods that there are, so
-// that a new leader goes on counting where the former stopped.
+// nextOrdinal finds where a new leader goes on counting: as many names before the
+// highest that is in use as the former leader can have been making at once. Of those
+// some may still be on their way to the apiserver; whoever picks the same makes none twice.
 func nextOrdinal(rs *appsv1.ReplicaSet, pods []*corev1.Pod) int {
 	wanted := map[string]bool{}
 	for _, p := range pods {
@@ -70,5 +69,5 @@ func nextOrdinal(rs *appsv1.ReplicaSet, pods []*corev1.Pod) int {
 			next = n + 1
 		}
 	}
-	return next
+	return max(0, next-min(want(rs), burst))
 }

@@ -35,13 +35,8 @@ type Plan struct {
 // in use, and from is the ordinal that names are counted from. Nothing passed in is changed.
 func plan(rs *appsv1.ReplicaSet, mine, related []*corev1.Pod, taken func(string) bool, from int, now time.Time) Plan {
 	p := Plan{Next: from}
-	var live []*corev1.Pod
-	for _, o := range mine {
-		if pod.Active(o) {
-			live = append(live, o)
-		}
-	}
-	p.count(rs, mine, live, now)
+	live := active(mine)
+	p.count(rs, mine, now)
 	if rs.DeletionTimestamp != nil {
 		return p
 	}
@@ -66,7 +61,19 @@ func want(rs *appsv1.ReplicaSet) int {
 	return int(*rs.Spec.Replicas)
 }
 
-func (p *Plan) count(rs *appsv1.ReplicaSet, mine, live []*corev1.Pod, now time.Time) {
+func active(pods []*corev1.Pod) (out []*corev1.Pod) {
+	for _, o := range pods {
+		if pod.Active(o) {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// count sets the plan's status to what there is of rs.
+func (p *Plan) count(rs *appsv1.ReplicaSet, mine []*corev1.Pod, now time.Time) {
+	live := active(mine)
+	p.After = 0
 	s := appsv1.ReplicaSetStatus{
 		Replicas:           int32(len(live)),
 		ObservedGeneration: rs.Generation,

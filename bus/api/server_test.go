@@ -1,0 +1,173 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/micro"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/bustest"
+	"github.com/skerry/skerry/schemas"
+)
+
+// TestConcurrency: no more run at once than was said; beyond the queue they are
+// refused, and no request is lost for it.
+func TestConcurrency(t *testing.T) {
+	ctx := testContext(t)
+	var running, most, done atomic.Int32
+	c := served(t, 2, fake{do: func(_ context.Context, r *Request) (*Reply, error) {
+		n := running.Add(1)
+		defer running.Add(-1)
+		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+		}
+		runtime.Gosched()
+		done.Add(1)
+		return &Reply{}, nil
+	}})
+	c.RetryFor = testTimeout
+	var wg sync.WaitGroup
+	for range 200 {
+		wg.Go(func() {
+			if _, err := c.Do(ctx, about(VerbUpdate, refTo("x"))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if most.Load() > 2 || done.Load() != 200 {
+		t.Errorf("%d at once, %d done", most.Load(), done.Load())
+	}
+}
+
+func TestTooManyRequests(t *testing.T) {
+	ctx := testContext(t)
+	began, finish := make(chan struct{}, 1000), make(chan struct{})
+	b := bustest.Start(t)
+	stop := serve(t, b, 1, fake{do: func(ctx context.Context, _ *Request) (*Reply, error) {
+		began <- struct{}{}
+		<-finish
+		return &Reply{}, nil
+	}})
+	c := client(t, b)
+	c.RetryFor = 0
+	var wg sync.WaitGroup
+	var refused atomic.Int32
+	room := 1 + waitingPerSlot
+	for range room + 5 {
+		wg.Go(func() {
+			_, err := c.Do(ctx, about(VerbUpdate, refTo("x")))
+			if apierrors.IsTooManyRequests(err) {
+				refused.Add(1)
+			} else if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	<-began
+	eventually(t, "refusals", func() bool { return refused.Load() == 5 })
+	close(finish)
+	wg.Wait()
+	stop()
+}
+
+// TestStopAnswersWhatRuns: a request that began is answered, later ones go elsewhere.
+func TestStopAnswersWhatRuns(t *testing.T) {
+	ctx := testContext(t)
+	b := bustest.Start(t)
+	began, finish := make(chan struct{}), make(chan struct{})
+	stop := serve(t, b, 1, fake{do: func(context.Context, *Request) (*Reply, error) {
+		close(began)
+		<-finish
+		return &Reply{Body: []byte(`{"metadata":{"name":"old"}}`)}, nil
+	}})
+	c := client(t, b)
+	c.RetryFor = testTimeout
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if obj, err := c.Create(ctx, schemas.ConfigMaps, configMap("a")); err != nil || obj.GetName() != "old" {
+			t.Errorf("%+v, %v", obj, err)
+		}
+	})
+	<-began
+	wg.Go(stop)
+	serve(t, b, 1, fake{do: func(context.Context, *Request) (*Reply, error) {
+		return &Reply{Body: []byte(`{"metadata":{"name":"new"}}`)}, nil
+	}})
+	eventually(t, "the old server to leave", func() bool {
+		short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+		defer cancel()
+		obj, err := c.Get(short, refTo("a"))
+		return err == nil && obj.GetName() == "new"
+	})
+	close(finish)
+	wg.Wait()
+}
+
+func TestServiceFramework(t *testing.T) {
+	ctx := testContext(t)
+	c := served(t, 3, fake{do: func(_ context.Context, r *Request) (*Reply, error) {
+		return nil, apierrors.NewNotFound(groupResource, "a")
+	}})
+	_, _ = c.Get(ctx, refTo("a"))
+	m, err := c.conn.NC.RequestWithContext(ctx, "$SRV.STATS.apiserver", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var st micro.Stats
+	if err := json.Unmarshal(m.Data, &st); err != nil {
+		t.Fatal(err)
+	}
+	if st.Version != "1.2.3" || len(st.Endpoints) != len(Verbs()) {
+		t.Errorf("got %+v", st)
+	}
+	for _, e := range st.Endpoints {
+		if e.Subject != bus.APIEndpoint(e.Name) {
+			t.Errorf("%s is on %s", e.Name, e.Subject)
+		}
+		if e.Name == "get" {
+			var v verbStats
+			if err := json.Unmarshal(e.Data, &v); err != nil || v.Requests != 1 || v.Errors != 1 {
+				t.Errorf("%s, %v", e.Data, err)
+			}
+		}
+	}
+	for in, want := range map[string]string{"v1.2.3": "1.2.3", "1.0.0-rc.1+x": "1.0.0-rc.1+x", "devel": "0.0.0", "": "0.0.0"} {
+		if got := semver(in); got != want {
+			t.Errorf("semver(%q) = %q", in, got)
+		}
+	}
+}
+
+// TestVanishedClient: what a client left behind is freed.
+func TestVanishedClient(t *testing.T) {
+	ctx := testContext(t)
+	b := bustest.Start(t)
+	began, finish := make(chan struct{}), make(chan struct{})
+	stop := serve(t, b, 1, fake{do: func(context.Context, *Request) (*Reply, error) {
+		close(began)
+		<-finish
+		return &Reply{Body: make([]byte, 4<<20)}, nil
+	}})
+	c := client(t, b)
+	short, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+	defer cancel()
+	failed := make(chan error, 1)
+	go func() {
+		_, err := c.Create(short, schemas.ConfigMaps, configMap("a"))
+		failed <- err
+	}()
+	<-began
+	c.conn.NC.Close()
+	if err := <-failed; err == nil {
+		t.Error("no error")
+	}
+	close(finish)
+	stop() // waits for everything that the server started
+}

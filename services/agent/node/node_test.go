@@ -1,0 +1,59 @@
+package node
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+func TestConditions(t *testing.T) {
+	t0 := time.Unix(1e9, 0)
+	for _, tc := range []struct {
+		name    string
+		err     error
+		network bool
+		full    bool
+		want    string
+	}{
+		{"good", nil, true, false, "FalseFalseFalseTrue"},
+		{"runtime down", errors.New("connection refused"), true, false, "FalseFalseFalseFalse"},
+		{"no network", nil, false, false, "FalseFalseFalseFalse"},
+		{"disk full", nil, true, true, "FalseTrueFalseTrue"},
+	} {
+		got, before := "", conditions(nil, nil, true, false, t0)
+		now := conditions(before, tc.err, tc.network, tc.full, t0.Add(time.Minute))
+		for i, c := range now {
+			got += string(c.Status)
+			same := c.Status == before[i].Status
+			if same != c.LastTransitionTime.Time.Equal(t0) || c.Reason == "" || c.Message == "" {
+				t.Errorf("%s: %+v", tc.name, c)
+			}
+		}
+		if got != tc.want {
+			t.Errorf("%s: %s, want %s", tc.name, got, tc.want)
+		}
+	}
+}
+
+func TestAllocatable(t *testing.T) {
+	q := resource.MustParse
+	got := allocatable(
+		v1.ResourceList{v1.ResourceCPU: q("4"), v1.ResourceMemory: q("1Gi"), v1.ResourcePods: q("110")},
+		v1.ResourceList{v1.ResourceCPU: q("500m"), v1.ResourceMemory: q("2Gi"), "other": q("1")},
+	)
+	if got.Cpu().String() != "3500m" || !got.Memory().IsZero() || got.Pods().Value() != 110 || len(got) != 3 {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestAddresses(t *testing.T) {
+	if got := addresses("192.0.2.9"); len(got) != 1 || got[0] != "192.0.2.9" {
+		t.Errorf("configured: %v", got)
+	}
+	if got := addresses(""); len(got) == 0 {
+		t.Error("no address at all")
+	}
+}

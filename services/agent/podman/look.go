@@ -1,0 +1,101 @@
+package podman
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/containers/podman/v4/libpod/define"
+	"github.com/containers/podman/v4/pkg/bindings/containers"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/skerry/skerry/services/agent/sandbox"
+)
+
+// looksAtOnce bounds the inspections of one sandbox's containers.
+const looksAtOnce = 4
+
+// Look looks again at a sandbox that is known, and at those of its containers that
+// had not ended: its cost does not grow with the number of pods on the host, as a
+// list's does. Containers that it is not told of it does not see. It returns
+// sandbox.ErrNotFound once nothing is left.
+func (d *Driver) Look(ctx context.Context, known sandbox.Pod) (sandbox.Pod, error) {
+	ctx, cancel, err := d.call(ctx, quick)
+	if err != nil {
+		return known, err
+	}
+	defer cancel()
+	p := known
+	p.Containers = slices.Clone(known.Containers)
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(looksAtOnce)
+	if p.Infra.ID != "" {
+		g.Go(func() error { return d.lookInfra(gctx, &p) })
+	}
+	for i := range p.Containers {
+		if c := &p.Containers[i]; c.State != sandbox.Exited {
+			g.Go(func() error { return d.lookContainer(gctx, c) })
+		}
+	}
+	if err := g.Wait(); err != nil {
+		return known, err
+	}
+	p.Containers = slices.DeleteFunc(p.Containers, func(c sandbox.Container) bool { return c.ID == "" })
+	if p.Infra.ID == "" && !slices.ContainsFunc(p.Containers, func(c sandbox.Container) bool { return c.State != sandbox.Exited }) {
+		return p, sandbox.ErrNotFound
+	}
+	return p, nil
+}
+
+func (d *Driver) lookInfra(ctx context.Context, p *sandbox.Pod) error {
+	i, err := d.inspect(ctx, p.Infra.ID)
+	if err != nil || i == nil {
+		p.Infra, p.IP = sandbox.Container{}, ""
+		return err
+	}
+	fill(&p.Infra, i)
+	p.IP = ""
+	if !p.HostNetwork && p.Infra.State == sandbox.Running && i.NetworkSettings != nil {
+		for _, n := range i.NetworkSettings.Networks {
+			if n.IPAddress != "" {
+				p.IP = n.IPAddress
+			}
+		}
+	}
+	return nil
+}
+
+func (d *Driver) lookContainer(ctx context.Context, c *sandbox.Container) error {
+	i, err := d.inspect(ctx, c.ID)
+	if err != nil || i == nil {
+		c.ID = ""
+		return err
+	}
+	fill(c, i)
+	return nil
+}
+
+// inspect returns nil for a container that is not there.
+func (d *Driver) inspect(ctx context.Context, id string) (*define.InspectContainerData, error) {
+	i, err := containers.Inspect(ctx, id, nil)
+	if err == nil {
+		return i, nil
+	}
+	if err = d.fail("inspect container "+id, err); errors.Is(err, sandbox.ErrNotFound) {
+		return nil, nil
+	}
+	return nil, err
+}
+
+func fill(c *sandbox.Container, i *define.InspectContainerData) {
+	c.ID, c.Image, c.ImageID = i.ID, i.ImageName, "sha256:"+i.Image
+	if i.State == nil {
+		c.State = sandbox.Unknown
+		return
+	}
+	c.State, c.ExitCode, c.OOMKilled = state(i.State.Status), int(i.State.ExitCode), i.State.OOMKilled
+	c.StartedAt = i.State.StartedAt
+	if c.State == sandbox.Exited {
+		c.FinishedAt = i.State.FinishedAt
+	}
+}

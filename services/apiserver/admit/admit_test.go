@@ -1,0 +1,100 @@
+package admit
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	schedulingv1 "k8s.io/api/scheduling/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/schemas/kinds"
+)
+
+type classes []*schedulingv1.PriorityClass
+
+func (c classes) Get(ref schemas.Ref) (schemas.Object, bool) {
+	for _, one := range c {
+		if schemas.Name(one.Name) == ref.Name {
+			return one, true
+		}
+	}
+	return nil, false
+}
+
+func (c classes) List(schemas.Resource, schemas.Namespace) (out []schemas.Object) {
+	for _, one := range c {
+		out = append(out, one)
+	}
+	return out
+}
+
+func TestPriority(t *testing.T) {
+	never := v1.PreemptNever
+	class := func(name string, value int32, global bool) *schedulingv1.PriorityClass {
+		return &schedulingv1.PriorityClass{ObjectMeta: metav1.ObjectMeta{Name: name}, Value: value, GlobalDefault: global, PreemptionPolicy: &never}
+	}
+	all := classes{class("high", 10, false), class("low", 1, true), class("lower", -1, true)}
+	five := int32(5)
+	for name, c := range map[string]struct {
+		state classes
+		spec  v1.PodSpec
+		want  int32
+		class string
+		bad   bool
+	}{
+		"none":         {nil, v1.PodSpec{}, 0, "", false},
+		"default":      {all, v1.PodSpec{}, -1, "lower", false},
+		"named":        {all, v1.PodSpec{PriorityClassName: "high"}, 10, "high", false},
+		"unknown":      {all, v1.PodSpec{PriorityClassName: "odd"}, 0, "", true},
+		"other number": {all, v1.PodSpec{PriorityClassName: "high", Priority: &five}, 0, "", true},
+	} {
+		p := &v1.Pod{Spec: c.spec}
+		err := priority(c.state, p)
+		if c.bad {
+			if !apierrors.IsForbidden(err) {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
+		if err != nil || *p.Spec.Priority != c.want || p.Spec.PriorityClassName != c.class || p.Spec.PreemptionPolicy == nil {
+			t.Errorf("%s: %v %+v", name, err, p.Spec)
+		}
+	}
+}
+
+func TestGenerateName(t *testing.T) {
+	name := GenerateName(strings.Repeat("x", 80))
+	if len(name) != maxGenerated || GenerateName("a-") == GenerateName("a-") {
+		t.Errorf("generated %q", name)
+	}
+}
+
+func TestServersOwnFields(t *testing.T) {
+	k := kinds.Table().ByResource(schemas.ConfigMaps)
+	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	at := metav1.NewTime(now.Add(-time.Hour))
+	obj := &v1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "a", Namespace: "default", UID: "mine", Generation: 7, CreationTimestamp: at, DeletionTimestamp: &at}}
+	made, err := Create(k, obj, now)
+	if err != nil || made.GetUID() == "mine" || made.GetGeneration() != 1 || !made.GetCreationTimestamp().Time.Equal(now) || made.GetDeletionTimestamp() != nil {
+		t.Fatalf("created %+v, %v", made, err)
+	}
+	made.SetResourceVersion("5")
+	next := &v1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "a", Generation: 9, DeletionTimestamp: &at}, Data: map[string]string{"k": "v"}}
+	if err := Update(k, next, made); err != nil {
+		t.Fatal(err)
+	}
+	if err := Changed(k, next, made); err != nil {
+		t.Fatal(err)
+	}
+	if next.UID != made.GetUID() || next.Generation != 2 || next.DeletionTimestamp != nil || next.ResourceVersion != "5" {
+		t.Errorf("updated %+v", next.ObjectMeta)
+	}
+	next.ResourceVersion = "4"
+	if err := Update(k, next, made); !apierrors.IsConflict(err) {
+		t.Errorf("old resourceVersion: %v", err)
+	}
+}
