@@ -63,14 +63,14 @@ func rolls(obj schemas.Object) bool {
 }
 
 func (f *follower) one(ctx context.Context, o target.Found) error {
-	if !rolls(o.Object) {
+	if _, pod := o.Object.(*corev1.Pod); !pod && !rolls(o.Object) {
 		return nil
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	p := &picture{ref: o.Ref(), label: o.Label(), pods: map[string]*corev1.Pod{}}
 	var wg sync.WaitGroup
-	if f.s.Terminal != nil {
+	if f.s.Terminal != nil && rolls(o.Object) {
 		wg.Go(func() { f.watchPods(ctx, p, o.Object) })
 	}
 	err := watchObject(ctx, f.client, o.Ref(), func(obj schemas.Object) (bool, error) {
@@ -99,6 +99,7 @@ func (f *follower) report(p *picture, obj schemas.Object, st progress) {
 		return
 	}
 	p.setObject(obj, st)
+	p.setPod("MODIFIED", obj)
 	f.screen.Set(p.label, p.lines())
 }
 

@@ -22,6 +22,8 @@ func statusOf(obj schemas.Object) (progress, error) {
 		return deploymentStatus(o)
 	case *appsv1.ReplicaSet:
 		return replicaSetStatus(o), nil
+	case *corev1.Pod:
+		return podStatus(o)
 	}
 	return progress{Done: true}, nil
 }
@@ -63,6 +65,22 @@ func replicaSetStatus(rs *appsv1.ReplicaSet) progress {
 		return progress{Message: fmt.Sprintf("Waiting for replica set %q to finish: %d of %d replicas are available...", rs.Name, st.AvailableReplicas, want)}
 	}
 	return progress{Message: fmt.Sprintf("replica set %q has %d available replicas", rs.Name, want), Done: true}
+}
+
+// podStatus is about a pod on its own, which `apply --wait` waits for too.
+func podStatus(p *corev1.Pod) (progress, error) {
+	switch p.Status.Phase {
+	case corev1.PodFailed:
+		return progress{}, fmt.Errorf("pod %q failed: %s", p.Name, hindrance(p))
+	case corev1.PodSucceeded:
+		return progress{Message: fmt.Sprintf("pod %q succeeded", p.Name), Done: true}, nil
+	}
+	for _, c := range p.Status.Conditions {
+		if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
+			return progress{Message: fmt.Sprintf("pod %q is ready", p.Name), Done: true}, nil
+		}
+	}
+	return progress{Message: fmt.Sprintf("Waiting for pod %q to be ready...", p.Name)}, nil
 }
 
 // hindrance says what keeps a pod from being ready, "" if nothing does or it is

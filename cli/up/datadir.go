@@ -40,6 +40,12 @@ func (d dataDir) agent() string     { return d.path("agent") }
 func (d dataDir) log() string       { return d.path("skerry.log") }
 func (d dataDir) nodeCreds() string { return d.path("node.creds") }
 
+// hasAuthority tells whether a cluster's keys are here: it was started from here.
+func (d dataDir) hasAuthority() bool {
+	_, err := os.Stat(filepath.Join(d.authority(), "authority.json"))
+	return err == nil
+}
+
 // errRunning says that a process owns the data directory.
 type errRunning struct {
 	dir dataDir

@@ -81,10 +81,15 @@ func (c *Down) purge(ctx context.Context, s *session.Session, dir dataDir) error
 			return err
 		}
 	}
+	// A node's folder has no keys of a cluster; the context is another cluster's then.
+	ours := dir.hasAuthority()
 	if err := os.RemoveAll(string(dir)); err != nil {
 		return fmt.Errorf("remove data: %w", err)
 	}
 	s.Printf("Removed %s.\n", dir)
+	if !ours {
+		return nil
+	}
 	return forget(s)
 }
 

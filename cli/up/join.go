@@ -73,9 +73,14 @@ func (c *Join) serve(ctx context.Context, s *session.Session, dir dataDir, waiti
 	}
 	defer p.stop()
 	a := &remote{url: c.URL, creds: creds, ca: ca, log: log}
-	failed := make(chan error, 1)
+	failed := make(chan error, 1) // one agent ends at most once
 	m, err := start(ctx, c.agentService(node, p.socket, s.Version, dir, log), a.connect, log, func(err error) { failed <- err })
 	if err != nil {
+		return err
+	}
+	if err := c.awaitReady(ctx, a, node, failed); err != nil {
+		m.stop()
+		<-m.done
 		return err
 	}
 	text := fmt.Sprintf("Node %s has joined %s, Podman at %s.\n", node, c.URL, p.socket)
@@ -88,6 +93,29 @@ func (c *Join) serve(ctx context.Context, s *session.Session, dir dataDir, waiti
 	m.stop()
 	<-m.done
 	return err
+}
+
+// awaitReady returns when the cluster calls the node ready, or the agent has ended.
+func (c *Join) awaitReady(ctx context.Context, a *remote, node schemas.NodeName, failed <-chan error) error {
+	conn, err := a.connect(ctx, service{name: "skerry-join", user: bus.NodeUser(node)})
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return session.Within(ctx, c.Wait, func(ctx context.Context) error {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		ready := make(chan error, 1)
+		go func() { ready <- awaitNode(ctx, conn, node) }()
+		select {
+		case err := <-ready:
+			return err
+		case err := <-failed:
+			cancel()
+			<-ready
+			return err
+		}
+	})
 }
 
 // membership returns the node's credentials: those it has, or new ones for the token.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"strings"
 	"time"
@@ -123,7 +122,7 @@ func (c *Up) announce(s *session.Session, cl *cluster, begun time.Time, waiting 
 	if loopback(cl.url) {
 		fmt.Fprintf(&b, "To let other hosts join, start it with --listen ADDRESS:4222.\n")
 	} else {
-		fmt.Fprintf(&b, "On another host: skerry join %s --token %s\n", cl.url, token)
+		fmt.Fprintf(&b, "On another host: skerry join %s --token %s\n", reachable(cl.url, routedAddress()), token)
 	}
 	s.Printf("%s", b.String())
 	waiting.ready(b.String())
@@ -147,7 +146,7 @@ func writeContext(s *session.Session, cl *cluster) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	c := config.Context{Name: contextName, Server: cl.url, User: string(adminService.user), CredentialsData: string(creds)}
+	c := config.Context{Name: contextName, Server: reachable(cl.url, "127.0.0.1"), User: string(adminService.user), CredentialsData: string(creds)}
 	if c.CAData, err = readOptional(cl.up.TLSCert); err != nil {
 		return "", err
 	}
@@ -165,16 +164,6 @@ func readOptional(path string) (string, error) {
 		return "", fmt.Errorf("read certificate: %w", err)
 	}
 	return string(b), nil
-}
-
-func loopback(url string) bool {
-	_, hostport, _ := strings.Cut(url, "://")
-	host, _, err := net.SplitHostPort(hostport)
-	if err != nil {
-		return false
-	}
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // nodeName is the flag's, or the host's name as a Kubernetes name.

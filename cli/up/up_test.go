@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -154,17 +155,33 @@ func TestJoin(t *testing.T) {
 }
 
 func TestDecodeToken(t *testing.T) {
-	good, err := encodeToken(token{Creds: "secret", CA: "pem"})
+	want := token{Creds: fmt.Sprintf(credsText, "a.b.c", strings.Repeat("S", seedLength)), CA: "pem\n"}
+	good, err := encodeToken(want)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, bad := range []string{"", "x", good[:len(good)/2], "e30"} {
+	for _, bad := range []string{"", "x", "a.b.c", good[:50], good + "!", good + ".x"} {
 		if _, err := decodeToken(bad); err == nil {
 			t.Errorf("%q is taken for a token", bad)
 		}
 	}
-	if got, err := decodeToken(good); err != nil || got.Creds != "secret" || got.CA != "pem" {
+	if got, err := decodeToken(good); err != nil || got != want {
 		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func TestReachable(t *testing.T) {
+	for _, tt := range []struct{ url, host, want string }{
+		{"nats://0.0.0.0:4222", "192.0.2.7", "nats://192.0.2.7:4222"},
+		{"nats://[::]:4222", "192.0.2.7", "nats://192.0.2.7:4222"},
+		{"nats://10.0.0.1:4222", "192.0.2.7", "nats://10.0.0.1:4222"},
+		{"tls://0.0.0.0:4222", "127.0.0.1", "tls://127.0.0.1:4222"},
+		{"nats://0.0.0.0:4222", "", "nats://0.0.0.0:4222"},
+		{"nats://a:4222,nats://b:4222", "192.0.2.7", "nats://a:4222,nats://b:4222"},
+	} {
+		if got := reachable(tt.url, tt.host); got != tt.want {
+			t.Errorf("reachable(%s, %s) = %s, want %s", tt.url, tt.host, got, tt.want)
+		}
 	}
 }
 

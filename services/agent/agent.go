@@ -141,7 +141,7 @@ func assemble(conn *bus.Conn, c Config) (*agent, error) {
 		Log: c.Log, Now: time.Now,
 	})
 	a.pods = pod.New(pod.Config{
-		Runtime: a.driver, Orders: a.orders, Reporter: &reporter{c.Node, a.poster, a.client}, Keeper: kept,
+		Runtime: a.driver, Orders: a.orders, Reporter: newReporter(conn, c, a.poster), Keeper: kept,
 		Recorder: a.recorder, Images: a.driver, Source: newSource(conn, c.Table, kept),
 		Node: c.Node, HostIPs: a.node.HostIPs, Allocatable: a.node.Allocatable, Network: a.network.Ready,
 		Workers: c.StartsAtOnce, Now: time.Now, Log: c.Log,
@@ -149,14 +149,20 @@ func assemble(conn *bus.Conn, c Config) (*agent, error) {
 	return a, nil
 }
 
+// addAll has every pod looked at.
+func (a *agent) addAll() {
+	a.pods.AddAll()
+	for _, k := range a.orders.keys() {
+		a.pods.Add(k)
+	}
+}
+
 // learnCIDR makes the pods' network over cidr and starts those that waited for it.
 func (a *agent) learnCIDR(ctx context.Context, cidr string) error {
 	_, before := a.network.Ready()
 	err := a.network.Ensure(ctx, cidr)
 	if _, now := a.network.Ready(); now && !before {
-		for _, k := range a.orders.keys() {
-			a.pods.Add(k)
-		}
+		a.addAll()
 	}
 	return err
 }

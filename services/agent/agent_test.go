@@ -184,6 +184,20 @@ func TestLifeOfAWorkOrder(t *testing.T) {
 }
 
 func (c *cluster) logs(t *testing.T) {
+	follow, err := stream.Dial(t.Context(), c.admin, bus.NodeSubject(node, "admin", "logs"), []byte(`{"namespace":"default","name":"web","follow":true}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seen := ""; !strings.HasSuffix(seen, "two\n"); {
+		f, err := follow.Recv(t.Context())
+		if err != nil {
+			t.Fatalf("%q, %v", seen, err)
+		}
+		seen += string(f.Data)
+	}
+	if err := follow.Close(); err != nil {
+		t.Error(err)
+	}
 	for _, tc := range []struct{ options, want, refused string }{
 		{`{"namespace":"default","name":"web"}`, "moin one\ntwo\n", ""},
 		{`{"namespace":"default","name":"web","tailLines":1}`, "two\n", ""},

@@ -129,10 +129,7 @@ func (a *agent) take(e store.Entry) error {
 // synced looks at everything again now that the lack of an order means something:
 // orders that were only kept, sandboxes, and statuses that this node once reported.
 func (a *agent) synced(ctx context.Context) {
-	a.pods.AddAll()
-	for _, k := range a.orders.keys() {
-		a.pods.Add(k)
-	}
+	a.addAll()
 	entries, err := a.poster.Sync(ctx)
 	if err != nil {
 		a.Log.Warn("list own statuses", "error", err)

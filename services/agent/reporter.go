@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"time"
 
 	v1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -19,7 +20,14 @@ import (
 type reporter struct {
 	node   schemas.NodeName
 	poster *status.Poster
-	client *api.Client
+	client *api.Client // that does not wait for an apiserver: pods' workers do not
+}
+
+// newReporter returns a reporter over conn.
+func newReporter(conn *bus.Conn, c Config, poster *status.Poster) *reporter {
+	client := api.NewClient(conn, c.Table)
+	client.RetryFor = 0
+	return &reporter{node: c.Node, poster: poster, client: client}
 }
 
 func (r *reporter) key(k sandbox.Key) bus.Key { return bus.ObservedPodKey(r.node, k.Namespace, k.Name) }
@@ -32,6 +40,8 @@ func (r *reporter) Drop(k sandbox.Key) { r.poster.Delete(r.key(k)) }
 
 // Remove ends a graceful deletion. A pod of another uid is another pod: this one is gone.
 func (r *reporter) Remove(ctx context.Context, p *v1.Pod) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
 	now := int64(0)
 	o := metav1.DeleteOptions{GracePeriodSeconds: &now, Preconditions: &metav1.Preconditions{UID: &p.UID}}
 	err := r.client.Delete(ctx, pod.KeyOf(p).Ref(), o)

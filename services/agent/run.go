@@ -103,6 +103,7 @@ func (a *agent) watchRuntime(ctx context.Context) error {
 			if err := a.pods.Resync(ctx, a.orders.keys()); err != nil {
 				a.Log.Warn("look at all pods", "error", err)
 			}
+			a.addAll() // and what failed while it was away
 		}, func(c sandbox.Change) { a.pods.Add(c.Key) })
 		if ctx.Err() != nil {
 			return ctx.Err()

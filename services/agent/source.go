@@ -52,7 +52,9 @@ func read[T interface {
 	var err error
 	if s.conn.Connected() {
 		var obj schemas.Object
-		obj, err = s.client.Get(ctx, ref)
+		getCtx, cancel := context.WithTimeout(ctx, 4*patience)
+		obj, err = s.client.Get(getCtx, ref)
+		cancel()
 		switch {
 		case err == nil:
 			typed, ok := obj.(T)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,7 +36,6 @@ type registry struct {
 
 	mu   sync.Mutex
 	uids int
-	made map[schemas.Ref]int // how often each object was created
 }
 
 func (g *registry) Watch(context.Context, *api.Request, func(api.WatchEvent) error) error {
@@ -70,7 +70,7 @@ func (g *registry) Do(ctx context.Context, r *api.Request) (*api.Reply, error) {
 		}
 		return &api.Reply{Body: old.Value}, nil
 	case r.Verb == api.VerbCreate:
-		g.complete(kind, ref, obj)
+		g.complete(kind, obj)
 	default:
 		obj.SetGeneration(obj.GetGeneration() + 1)
 	}
@@ -91,11 +91,10 @@ func (g *registry) Do(ctx context.Context, r *api.Request) (*api.Reply, error) {
 	return &api.Reply{Body: value}, err
 }
 
-func (g *registry) complete(kind *schemas.Kind, ref schemas.Ref, obj schemas.Object) {
+func (g *registry) complete(kind *schemas.Kind, obj schemas.Object) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.uids++
-	g.made[ref]++
 	if kind.Default != nil {
 		kind.Default(obj)
 	}
@@ -124,50 +123,72 @@ func eventually(t *testing.T, v *view.View, what string, ok func() bool) {
 	}
 }
 
+// onBus is a real server with the registry on it, and a client's view.
+type onBus struct {
+	*bustest.Bus
+	t        *testing.T
+	ctx      context.Context
+	registry *registry
+	client   *api.Client
+	view     *view.View
+	services sync.WaitGroup
+}
+
+func newOnBus(t *testing.T) *onBus {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	o := &onBus{Bus: bustest.Start(t).Provisioned(t), t: t, ctx: ctx}
+	t.Cleanup(o.services.Wait)
+	t.Cleanup(cancel)
+	table, server, admin := kinds.Table(), o.Conn(t, "system:apiserver"), o.Conn(t, "admin")
+	o.registry = &registry{state: store.New(server, bus.BucketState), table: table}
+	o.services.Go(func() { _ = api.Serve(ctx, server, "apiserver", "0.0.1", 8, o.registry) })
+	o.client, o.view = api.NewClient(admin, table), view.New(admin, table)
+	o.services.Go(func() { _ = o.view.Run(ctx) })
+	if err := o.view.WaitSynced(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// replica runs a controller until ctx ends.
+func (o *onBus) replica(ctx context.Context, id string) <-chan error {
+	conn, done := o.Conn(o.t, "system:controller"), make(chan error, 1)
+	o.services.Go(func() { done <- controller.Run(ctx, conn, controller.Config{ID: id, Table: o.registry.table}) })
+	return done
+}
+
+func (o *onBus) create(r schemas.Resource, obj schemas.Object) {
+	o.t.Helper()
+	if _, err := o.client.Create(o.ctx, r, obj); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+func (o *onBus) pods() int { return len(o.view.List(schemas.Pods, "default")) }
+
 // TestOverTheBus runs two replicas on a real server, loses the leading one in the
 // middle of the work, and the connection too.
 func TestOverTheBus(t *testing.T) {
-	b := bustest.Start(t).Provisioned(t)
-	table := kinds.Table()
-	ctx, cancel := context.WithCancel(t.Context())
-	var services sync.WaitGroup
-	defer services.Wait()
-	defer cancel()
-	server := b.Conn(t, "system:apiserver")
-	g := &registry{state: store.New(server, bus.BucketState), table: table, made: map[schemas.Ref]int{}}
-	services.Go(func() { _ = api.Serve(ctx, server, "apiserver", "0.0.1", 8, g) })
-	admin := b.Conn(t, "admin")
-	v := view.New(admin, table)
-	services.Go(func() { _ = v.Run(ctx) })
-	if err := v.WaitSynced(ctx); err != nil {
-		t.Fatal(err)
-	}
-	// The first replica leads before the second stands for election.
-	first, stopFirst := context.WithCancel(ctx)
-	replica := func(ctx context.Context, id string) <-chan error {
-		conn, done := b.Conn(t, "system:controller"), make(chan error, 1)
-		services.Go(func() { done <- controller.Run(ctx, conn, controller.Config{ID: id, Table: table}) })
-		return done
-	}
-	firstDone := replica(first, "one")
-	client := api.NewClient(admin, table)
-	create := func(r schemas.Resource, o schemas.Object) {
-		t.Helper()
-		if _, err := client.Create(ctx, r, o); err != nil {
-			t.Fatal(err)
+	o := newOnBus(t)
+	v := o.view
+	var made atomic.Int32
+	defer v.Handle(func(ch view.Change) {
+		if ch.Type == view.Added && ch.Ref.Resource == schemas.Pods {
+			made.Add(1)
 		}
-	}
+	})()
+	// The first replica leads before the second stands for election.
+	first, stopFirst := context.WithCancel(o.ctx)
+	firstDone := o.replica(first, "one")
 	node := &corev1.Node{}
 	node.Name = "n1"
-	create(schemas.Nodes, node)
+	o.create(schemas.Nodes, node)
 	eventually(t, v, "n1 has a pod CIDR", func() bool {
-		o, ok := v.Get(schemas.RefOf(schemas.Nodes, node))
-		return ok && o.(*corev1.Node).Spec.PodCIDR == "10.244.0.0/24"
+		n, ok := v.Get(schemas.RefOf(schemas.Nodes, node))
+		return ok && n.(*corev1.Node).Spec.PodCIDR == "10.244.0.0/24"
 	})
-	replica(ctx, "two")
-	services.Go(func() {
-		_ = lease.Heartbeat(ctx, b.Conn(t, bus.NodeUser("n1")), "n1", time.Second, 5*time.Second)
-	})
+	o.replica(o.ctx, "two")
 
 	d := &appsv1.Deployment{}
 	d.Name, d.Namespace = "web", "default"
@@ -176,41 +197,56 @@ func TestOverTheBus(t *testing.T) {
 	d.Spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
 	d.Spec.Template.Labels = map[string]string{"app": "web"}
 	d.Spec.Template.Spec.Containers = []corev1.Container{{Name: "c", Image: "v1"}}
-	create(schemas.Deployments, d)
-	pods := func() int { return len(v.List(schemas.Pods, "default")) }
-	eventually(t, v, "the first pods", func() bool { return pods() > 2 })
+	o.create(schemas.Deployments, d)
+	eventually(t, v, "the first pods", func() bool { return o.pods() > 2 })
 	stopFirst()
 	if err := <-firstDone; err != nil {
 		t.Errorf("Run = %v", err)
 	}
-	b.Kick(t)
-	status := func() appsv1.DeploymentStatus {
-		o, ok := v.Get(schemas.RefOf(schemas.Deployments, d))
-		if !ok {
-			return appsv1.DeploymentStatus{}
-		}
-		return o.(*appsv1.Deployment).Status
-	}
-	eventually(t, v, "20 pods, counted", func() bool { return pods() == 20 && status().Replicas == 20 })
-	if len(v.List(schemas.ReplicaSets, "default")) != 1 {
-		t.Errorf("replicasets: %v", v.List(schemas.ReplicaSets, "default"))
+	o.Kick(t)
+	eventually(t, v, "20 pods, counted", func() bool {
+		web, ok := v.Get(schemas.RefOf(schemas.Deployments, d))
+		return o.pods() == 20 && ok && web.(*appsv1.Deployment).Status.Replicas == 20
+	})
+	if sets := v.List(schemas.ReplicaSets, "default"); len(sets) != 1 {
+		t.Errorf("replicasets: %v", sets)
 	}
 
-	if err := client.Delete(ctx, schemas.RefOf(schemas.Deployments, d), metav1.DeleteOptions{}); err != nil {
+	if err := o.client.Delete(o.ctx, schemas.RefOf(schemas.Deployments, d), metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, v, "all is collected, conclusions too", func() bool {
-		return pods() == 0 && len(v.List(schemas.ReplicaSets, "default")) == 0 && len(v.Orphans()) == 0
+		return o.pods() == 0 && len(v.List(schemas.ReplicaSets, "default")) == 0 && len(v.Orphans()) == 0
 	})
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	made := 0
-	for ref, times := range g.made {
-		if ref.Resource == schemas.Pods {
-			made += times
-		}
+	if n := made.Load(); n != 20 {
+		t.Errorf("%d pods were made for 20", n)
 	}
-	if made != 20 {
-		t.Errorf("%d pods were made for 20", made)
+}
+
+// TestHeartbeatsOverTheBus lets a node's heartbeat stop, and come back.
+func TestHeartbeatsOverTheBus(t *testing.T) {
+	o := newOnBus(t)
+	conn := o.Conn(t, "system:controller")
+	o.services.Go(func() {
+		_ = controller.Run(o.ctx, conn, controller.Config{ID: "one", Table: o.registry.table, NodeMonitorGrace: 100 * time.Millisecond})
+	})
+	node := &corev1.Node{}
+	node.Name = "n1"
+	agent := o.Conn(t, bus.NodeUser("n1"))
+	beat := func(ctx context.Context) { _ = lease.Heartbeat(ctx, agent, "n1", 250*time.Millisecond, time.Second) }
+	alive, die := context.WithCancel(o.ctx)
+	o.services.Go(func() { beat(alive) })
+	o.create(schemas.Nodes, node)
+	tainted := func() bool {
+		n, ok := o.view.Get(schemas.RefOf(schemas.Nodes, node))
+		return ok && len(n.(*corev1.Node).Spec.Taints) > 0
 	}
+	eventually(t, o.view, "n1 has a pod CIDR and no taints", func() bool {
+		n, ok := o.view.Get(schemas.RefOf(schemas.Nodes, node))
+		return ok && n.(*corev1.Node).Spec.PodCIDR != "" && !tainted()
+	})
+	die()
+	eventually(t, o.view, "n1 is unreachable", tainted)
+	o.services.Go(func() { beat(o.ctx) })
+	eventually(t, o.view, "n1 is back", func() bool { return !tainted() })
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
@@ -38,7 +39,7 @@ func Excess(images []sandbox.Image, used map[string]bool, lastUsed map[string]ti
 	need := int64(goal - d.Free)
 	var unused []sandbox.Image
 	for _, i := range images {
-		if !inUse(i, used) && !i.ReadOnly && now.Sub(lastUsed[i.ID]) >= young {
+		if !inUse(i, used) && !i.ReadOnly && !local(i) && now.Sub(lastUsed[i.ID]) >= young {
 			unused = append(unused, i)
 		}
 	}
@@ -82,6 +83,11 @@ func Note(lastUsed map[string]time.Time, images []sandbox.Image, used map[string
 		}
 	}
 	maps.DeleteFunc(lastUsed, func(id string, _ time.Time) bool { return !here[id] })
+}
+
+// local images were built or loaded on the host: nobody could pull them again.
+func local(i sandbox.Image) bool {
+	return slices.ContainsFunc(i.Names, func(n string) bool { return strings.HasPrefix(n, "localhost/") })
 }
 
 func inUse(i sandbox.Image, used map[string]bool) bool {

@@ -85,7 +85,7 @@ func TestExcess(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	images := []sandbox.Image{
 		{ID: "new", Size: 30, Created: now}, {ID: "old", Size: 30}, {ID: "used", Size: 30}, {ID: "named", Names: []string{"n:1"}, Size: 30},
-		{ID: "shared", Size: 30, ReadOnly: true}, {ID: "young", Size: 30},
+		{ID: "shared", Size: 30, ReadOnly: true}, {ID: "young", Size: 30}, {ID: "built", Names: []string{"localhost/b:1"}, Size: 30},
 	}
 	last := map[string]time.Time{"young": now.Add(-time.Minute)}
 	for _, i := range images[:5] {

@@ -96,9 +96,12 @@ func (r *Reconciler) forget(k sandbox.Key, e *entry) error {
 func (r *Reconciler) finish(ctx context.Context, k sandbox.Key, e *entry, in Input, plan Plan) error {
 	r.report(e, in, plan)
 	if !r.Reporter.Posted(k) {
-		r.loop.AddAfter(k, 20*time.Millisecond)
+		// Soon, unless the bus is away.
+		e.unposted = min(e.unposted+1, 8)
+		r.loop.AddAfter(k, 10*time.Millisecond<<e.unposted)
 		return nil
 	}
+	e.unposted = 0
 	if err := r.Reporter.Remove(ctx, in.Order); err != nil {
 		return fmt.Errorf("remove finished pod %s: %w", k, err)
 	}

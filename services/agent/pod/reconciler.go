@@ -65,6 +65,7 @@ type entry struct {
 	kept *v1.Pod // the order as last kept on disk
 	// reported is false until the status is known to have been posted by this agent or the one before.
 	reported bool
+	unposted int // turns that have waited for the last status to be posted
 	stopping *stop
 	// seen are the pod's sandboxes as last seen. listed is false for a pod that is new
 	// since everything was looked at; fresh is true while seen is known to be complete.
