@@ -133,7 +133,7 @@ func (l *leader) renew(ctx context.Context, rev store.Revision, renewed time.Tim
 // lost cancels f and waits for it: two leaders' work must not overlap here.
 func (l *leader) lost(stop context.CancelFunc, done <-chan error) error {
 	stop()
-	<-done
+	_ = <-done
 	return nil
 }
 

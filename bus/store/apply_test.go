@@ -212,7 +212,7 @@ func TestReadingThroughALister(t *testing.T) {
 	k := bus.ObservedNodeKey("n1")
 	rev := must[store.Revision](t)(s.Create(ctx, k, []byte("one")))
 	rev = must[store.Revision](t)(s.Delete(ctx, k, rev))
-	rev = must[store.Revision](t)(s.Create(ctx, k, []byte("two")))
+	must[store.Revision](t)(s.Create(ctx, k, []byte("two")))
 	_, err := s.Create(ctx, k, []byte("two"))
 	wantErr(t, "create what is there", err, store.ErrConflict)
 

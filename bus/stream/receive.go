@@ -54,7 +54,7 @@ func (s *Stream) take() (f Frame, ok, credit bool, err error) {
 		s.consumed += uint64(len(f.Data) + frameCost)
 		return f, true, s.consumed-s.announced >= window/4 && s.end == nil, nil
 	}
-	if s.failed == io.ErrClosedPipe {
+	if errors.Is(s.failed, io.ErrClosedPipe) {
 		return f, false, false, s.failed
 	}
 	if s.end != nil {

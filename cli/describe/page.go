@@ -96,12 +96,6 @@ func stamp(t metav1.Time) string {
 	return t.Time.Format(time.RFC1123Z)
 }
 
-func orNone(s string) string {
-	if s == "" {
-		return none
-	}
-	return s
-}
 
 // meta writes what every object has.
 func (p *page) meta(o metav1.Object) {

@@ -67,7 +67,7 @@ func (s *Screen) draw() {
 			s.drawn++
 		}
 	}
-	io.WriteString(s.w, b.String())
+	_, _ = io.WriteString(s.w, b.String()) // progress: a terminal that is gone misses nothing
 }
 
 // cut shortens line to width, because a line that wraps would break the redraw.

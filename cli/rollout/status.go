@@ -80,7 +80,11 @@ func podStatus(p *corev1.Pod) (progress, error) {
 			return progress{Message: fmt.Sprintf("pod %q is ready", p.Name), Done: true}, nil
 		}
 	}
-	return progress{Message: fmt.Sprintf("Waiting for pod %q to be ready...", p.Name)}, nil
+	why := hindrance(p)
+	if why == "" {
+		return progress{Message: fmt.Sprintf("Waiting for pod %q to be ready...", p.Name)}, nil
+	}
+	return progress{Message: fmt.Sprintf("Waiting for pod %q to be ready: %s", p.Name, why)}, nil
 }
 
 // hindrance says what keeps a pod from being ready, "" if nothing does or it is

@@ -152,7 +152,7 @@ func (c *cluster) await(ctx context.Context, f func(context.Context, *bus.Conn) 
 		return err
 	case err := <-c.failed:
 		cancel()
-		<-ready
+		_ = <-ready
 		return err
 	}
 }

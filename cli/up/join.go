@@ -112,7 +112,7 @@ func (c *Join) awaitReady(ctx context.Context, a *remote, node schemas.NodeName,
 			return err
 		case err := <-failed:
 			cancel()
-			<-ready
+			_ = <-ready
 			return err
 		}
 	})

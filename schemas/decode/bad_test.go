@@ -175,10 +175,10 @@ func judge(src string) (decode.Errors, error) {
 	}
 	for _, e := range list {
 		if e.Line < 1 || e.Column < 1 || e.Source != "bad.yaml" || e.Message == "" {
-			return nil, fmt.Errorf("incomplete error %+v", e)
+			return nil, fmt.Errorf("incomplete error: %w", e)
 		}
 		if e.Text == "" && strings.TrimSpace(src) != "" && e.Line == 1 && e.Column > 1 {
-			return nil, fmt.Errorf("no source line in %+v", e)
+			return nil, fmt.Errorf("no source line in: %w", e)
 		}
 	}
 	return list, nil

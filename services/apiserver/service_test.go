@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nats-io/nkeys"
 	v1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -125,11 +124,7 @@ func TestJoin(t *testing.T) {
 		}
 	}()
 	cl.awaitNamespace(t, "default")
-	user, err := nkeys.CreateUser()
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := user.PublicKey()
+	key, _, err := identity.NewNodeKey()
 	if err != nil {
 		t.Fatal(err)
 	}

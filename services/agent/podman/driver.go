@@ -38,7 +38,8 @@ type Driver struct {
 	mu   sync.Mutex
 	conn context.Context // carries the bindings' connection; nil before the first use
 
-	ips ipCache
+	ips   ipCache
+	exits exits
 }
 
 // New returns a driver for the API at the unix socket. It does no I/O.

@@ -77,7 +77,12 @@ func TestLifeOfASandbox(t *testing.T) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = d.Changes(evCtx, func() { close(open) }, func(c sandbox.Change) { died <- c })
+		_ = d.Changes(evCtx, func() { close(open) }, func(c sandbox.Change) {
+			select {
+			case died <- c:
+			case <-evCtx.Done():
+			}
+		})
 	}()
 	<-open
 	id := launch(t, ctx, d, sandbox.ContainerSpec{Attempt: 3, Hash: "h"}, "trap 'exit 7' TERM; while :; do sleep 0.1; done")

@@ -9,14 +9,26 @@ import (
 
 	"github.com/containers/podman/v4/pkg/bindings"
 	"github.com/containers/podman/v4/pkg/domain/entities"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
 
 // Changes calls started once the stream is open, then emit for each container of
-// Skerry's that ended, vanished or was paused, until ctx ends or the stream breaks. Podman's stream can
-// drop events: the caller also looks for itself from time to time.
+// Skerry's that ended, vanished or was paused, until ctx ends or the stream breaks.
+// An end may be told more than once. Podman's stream can drop events: the caller
+// also looks for itself from time to time. One at a time.
 func (d *Driver) Changes(ctx context.Context, started func(), emit func(sandbox.Change)) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		return d.exits.follow(ctx, func(k sandbox.Key) { emit(sandbox.Change{Key: k, Died: true}) })
+	})
+	g.Go(func() error { return d.events(ctx, started, emit) })
+	return g.Wait()
+}
+
+// events follows Podman's own event stream.
+func (d *Driver) events(ctx context.Context, started func(), emit func(sandbox.Change)) error {
 	conn, err := d.connection(ctx)
 	if err != nil {
 		return err

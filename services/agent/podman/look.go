@@ -34,7 +34,7 @@ func (d *Driver) Look(ctx context.Context, known sandbox.Pod) (sandbox.Pod, erro
 	}
 	for i := range p.Containers {
 		if c := &p.Containers[i]; c.State != sandbox.Exited {
-			g.Go(func() error { return d.lookContainer(gctx, c) })
+			g.Go(func() error { return d.lookContainer(gctx, p.Key, c) })
 		}
 	}
 	if err := g.Wait(); err != nil {
@@ -55,6 +55,9 @@ func (d *Driver) lookInfra(ctx context.Context, p *sandbox.Pod) error {
 	}
 	fill(&p.Infra, i)
 	p.IP = ""
+	if p.Infra.State == sandbox.Running {
+		d.exits.watch(p.Key, p.Infra.ID, i.State.Pid)
+	}
 	if !p.HostNetwork && p.Infra.State == sandbox.Running && i.NetworkSettings != nil {
 		for _, n := range i.NetworkSettings.Networks {
 			if n.IPAddress != "" {
@@ -65,13 +68,16 @@ func (d *Driver) lookInfra(ctx context.Context, p *sandbox.Pod) error {
 	return nil
 }
 
-func (d *Driver) lookContainer(ctx context.Context, c *sandbox.Container) error {
+func (d *Driver) lookContainer(ctx context.Context, k sandbox.Key, c *sandbox.Container) error {
 	i, err := d.inspect(ctx, c.ID)
 	if err != nil || i == nil {
 		c.ID = ""
 		return err
 	}
 	fill(c, i)
+	if c.State == sandbox.Running {
+		d.exits.watch(k, c.ID, i.State.Pid)
+	}
 	return nil
 }
 

@@ -125,6 +125,9 @@ func (d *Driver) list(ctx context.Context, labels []string) ([]sandbox.Pod, erro
 	if err != nil {
 		return nil, d.fail("list containers", err)
 	}
+	for _, c := range cs {
+		d.exits.watch(sandbox.KeyOf(c.Labels), c.ID, c.Pid)
+	}
 	ps := group(cs)
 	for i := range ps {
 		if err := d.complete(ctx, &ps[i]); err != nil {

@@ -169,6 +169,9 @@ func Answers(socket string) bool {
 	return true
 }
 
+// Pid is the service's process.
+func (s *Service) Pid() int { return s.cmd.Process.Pid }
+
 // Stop ends the service and waits.
 func (s *Service) Stop() {
 	_ = s.cmd.Process.Signal(syscall.SIGTERM)
@@ -176,6 +179,6 @@ func (s *Service) Stop() {
 	case <-s.done:
 	case <-time.After(5 * time.Second):
 		_ = s.cmd.Process.Kill()
-		<-s.done
+		_ = <-s.done
 	}
 }

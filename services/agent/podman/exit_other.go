@@ -1,0 +1,19 @@
+//go:build !linux
+
+package podman
+
+import (
+	"context"
+
+	"github.com/skerry/skerry/services/agent/sandbox"
+)
+
+// exits does nothing: Podman's processes are on another machine, and its events tell.
+type exits struct{}
+
+func (x *exits) watch(sandbox.Key, string, int) {}
+
+func (x *exits) follow(ctx context.Context, _ func(sandbox.Key)) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
