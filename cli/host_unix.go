@@ -18,6 +18,7 @@ type hostCommands struct {
 // config is `skerry config`, with the commands that need a cluster's keys.
 type config struct {
 	configure.Command
-	Creds up.Creds `cmd:"" help:"Mint credentials for a service or a person."`
-	Token up.Token `cmd:"" help:"Mint a token with which hosts can join."`
+	Creds up.Creds        `cmd:"" help:"Mint credentials for a service or a person."`
+	Token up.Token        `cmd:"" help:"Mint a token with which hosts can join."`
+	Nats  up.ServerConfig `cmd:"" help:"Print what a NATS server of your own needs to be the bus."`
 }

@@ -96,7 +96,6 @@ func stamp(t metav1.Time) string {
 	return t.Time.Format(time.RFC1123Z)
 }
 
-
 // meta writes what every object has.
 func (p *page) meta(o metav1.Object) {
 	p.field(0, "Name", o.GetName())

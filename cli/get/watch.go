@@ -45,13 +45,14 @@ func (c *Command) watch(ctx context.Context, s *session.Session, client *api.Cli
 		return c.watchKind(ctx, s, client, want.Kinds[0], q, format)
 	case len(want.Items) == 1:
 		it := want.Items[0]
-		if q.Namespace == "" && it.Kind.Namespaced {
+		ref := it.Ref(q.Namespace)
+		if ref.Namespace == "" && it.Kind.Namespaced {
 			return errors.New("a resource cannot be retrieved by name across all namespaces")
 		}
-		if _, err := client.Get(ctx, target.Ref(it.Kind, q.Namespace, it.Name)); err != nil {
+		if _, err := client.Get(ctx, ref); err != nil {
 			return err
 		}
-		q.FieldSelector = "metadata.name=" + string(it.Name)
+		q.Namespace, q.FieldSelector = ref.Namespace, "metadata.name="+string(it.Name)
 		return c.watchKind(ctx, s, client, it.Kind, q, format)
 	}
 	return failure.Usage("watch is only supported on individual resources and resource collections - more than one resource was found")

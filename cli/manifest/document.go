@@ -161,7 +161,7 @@ func (d Document) WarnServer(s *session.Session, warnings []string) {
 
 // Item names the document's object.
 func (d Document) Item() target.Item {
-	return target.Item{Kind: d.Kind, Name: schemas.Name(d.Object.GetName())}
+	return target.Item{Kind: d.Kind, Name: schemas.Name(d.Object.GetName()), Namespace: schemas.Namespace(d.Object.GetNamespace())}
 }
 
 // Ref names the document's object with its namespace.

@@ -20,7 +20,6 @@ import (
 	"github.com/skerry/skerry/cli/manifest"
 	"github.com/skerry/skerry/cli/session"
 	"github.com/skerry/skerry/cli/target"
-	"github.com/skerry/skerry/schemas"
 )
 
 // Command is `skerry delete`.
@@ -60,7 +59,7 @@ func (c *Command) Run(ctx context.Context, s *session.Session) error {
 	if c.AllNamespaces {
 		q.Namespace = ""
 	}
-	found, err := c.fetch(ctx, client, want, q)
+	found, err := target.Fetch(ctx, client, want, q)
 	if err != nil && len(found) == 0 {
 		return err
 	}
@@ -75,32 +74,6 @@ func (c *Command) Run(ctx context.Context, s *session.Session) error {
 	}
 	waitErr := session.Within(ctx, c.Timeout, func(ctx context.Context) error { return waitGone(ctx, client, gone) })
 	return errors.Join(err, waitErr)
-}
-
-// fetch gets the objects; those named in files have their own namespaces.
-func (c *Command) fetch(ctx context.Context, client *api.Client, want []namespaced, q target.Query) ([]target.Found, error) {
-	var found []target.Found
-	var errs []error
-	for _, w := range want {
-		q := q
-		if w.namespace != "" {
-			q.Namespace = w.namespace
-		}
-		got, err := target.Fetch(ctx, client, w.Want, q)
-		found = append(found, got...)
-		if err != nil && !apierrors.IsNotFound(first(err)) {
-			return found, err
-		}
-		errs = append(errs, err)
-	}
-	return found, errors.Join(errs...)
-}
-
-func first(err error) error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok && len(joined.Unwrap()) > 0 {
-		return joined.Unwrap()[0]
-	}
-	return err
 }
 
 func (c *Command) ignoreNotFound() bool {
@@ -127,37 +100,27 @@ func (c *Command) normalise(s *session.Session) error {
 	return nil
 }
 
-// namespaced is a want that may carry the namespace of a manifest.
-type namespaced struct {
-	target.Want
-	namespace schemas.Namespace
-}
-
-func (c *Command) want(s *session.Session) ([]namespaced, error) {
+func (c *Command) want(s *session.Session) (target.Want, error) {
 	if len(c.Filename) > 0 {
 		if len(c.Args) > 0 {
-			return nil, failure.Usage("name objects by file or by argument, not both")
+			return target.Want{}, failure.Usage("name objects by file or by argument, not both")
 		}
 		docs, err := manifest.Read(s, c.Flags)
 		if err != nil {
-			return nil, err
+			return target.Want{}, err
 		}
-		var want []namespaced
-		for _, d := range docs {
-			want = append(want, namespaced{target.Want{Items: []target.Item{d.Item()}}, schemas.Namespace(d.Object.GetNamespace())})
-		}
-		return want, nil
+		return manifest.Want(docs), nil
 	}
 	w, err := target.Parse(s.Table, c.Args)
 	switch {
 	case err != nil:
-		return nil, err
+		return w, err
 	case len(w.Kinds) > 0 && !c.All && c.Selector == "" && c.FieldSelector == "":
-		return nil, failure.Usage("resource(s) were provided, but no name was specified; --all deletes all of them")
+		return w, failure.Usage("resource(s) were provided, but no name was specified; --all deletes all of them")
 	case len(w.Items) > 0 && (c.All || c.Selector != ""):
-		return nil, failure.Usage("names cannot be given together with --all or a selector")
+		return w, failure.Usage("names cannot be given together with --all or a selector")
 	}
-	return []namespaced{{Want: w}}, nil
+	return w, nil
 }
 
 // delete deletes one after another and returns what it deleted.

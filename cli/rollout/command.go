@@ -74,7 +74,7 @@ type Status struct {
 func (c *Status) Run(ctx context.Context, s *session.Session) error {
 	return session.Within(ctx, c.Timeout, func(ctx context.Context) error {
 		return each(ctx, s, c.Args, func(client *api.Client, it target.Item) error {
-			obj, err := client.Get(ctx, target.Ref(it.Kind, s.Namespace(), it.Name))
+			obj, err := client.Get(ctx, it.Ref(s.Namespace()))
 			if err != nil {
 				return err
 			}
@@ -134,7 +134,7 @@ func setPaused(ctx context.Context, s *session.Session, args []string, paused bo
 		verb, already = "paused", "is already paused"
 	}
 	return each(ctx, s, args, func(client *api.Client, it target.Item) error {
-		ref, label := target.Ref(it.Kind, s.Namespace(), it.Name), target.Label(it.Kind, string(it.Name))
+		ref, label := it.Ref(s.Namespace()), target.Label(it.Kind, string(it.Name))
 		obj, err := client.Get(ctx, ref)
 		if err != nil {
 			return err
@@ -163,7 +163,7 @@ type Restart struct {
 // Run implements the command.
 func (c *Restart) Run(ctx context.Context, s *session.Session) error {
 	return each(ctx, s, c.Args, func(client *api.Client, it target.Item) error {
-		ref, label := target.Ref(it.Kind, s.Namespace(), it.Name), target.Label(it.Kind, string(it.Name))
+		ref, label := it.Ref(s.Namespace()), target.Label(it.Kind, string(it.Name))
 		obj, err := client.Get(ctx, ref)
 		if err != nil {
 			return err

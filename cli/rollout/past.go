@@ -27,7 +27,7 @@ func (c *Past) Run(ctx context.Context, s *session.Session) error {
 		return err
 	}
 	return each(ctx, s, c.Args, func(client *api.Client, it target.Item) error {
-		entries, err := fetchHistory(ctx, client, it.Kind, target.Ref(it.Kind, s.Namespace(), it.Name))
+		entries, err := fetchHistory(ctx, client, it.Kind, it.Ref(s.Namespace()))
 		if err != nil {
 			return err
 		}

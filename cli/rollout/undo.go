@@ -32,7 +32,7 @@ func (c *Undo) Run(ctx context.Context, s *session.Session) error {
 }
 
 func (c *Undo) undo(ctx context.Context, s *session.Session, client *api.Client, it target.Item) error {
-	ref := target.Ref(it.Kind, s.Namespace(), it.Name)
+	ref := it.Ref(s.Namespace())
 	entries, err := fetchHistory(ctx, client, it.Kind, ref)
 	if err != nil {
 		return err

@@ -39,10 +39,11 @@ func Fetch(ctx context.Context, c *api.Client, w Want, q Query) ([]Found, error)
 	var found []Found
 	var errs []error
 	for _, it := range w.Items {
-		if it.Kind.Namespaced && q.Namespace == "" {
+		ref := it.Ref(q.Namespace)
+		if it.Kind.Namespaced && ref.Namespace == "" {
 			return nil, errors.New("a resource cannot be retrieved by name across all namespaces")
 		}
-		obj, err := c.Get(ctx, Ref(it.Kind, q.Namespace, it.Name))
+		obj, err := c.Get(ctx, ref)
 		switch {
 		case err == nil:
 			found = append(found, Found{it.Kind, obj})

@@ -18,6 +18,19 @@ import (
 type Item struct {
 	Kind *schemas.Kind
 	Name schemas.Name
+	// Namespace is what the object's manifest says; "" for the request's.
+	Namespace schemas.Namespace
+}
+
+// Ref names the object, in ns unless it says otherwise.
+func (it Item) Ref(ns schemas.Namespace) schemas.Ref {
+	if it.Namespace != "" {
+		ns = it.Namespace
+	}
+	if !it.Kind.Namespaced {
+		ns = ""
+	}
+	return schemas.Ref{Resource: it.Kind.Resource, Namespace: ns, Name: it.Name}
 }
 
 // Want is what the arguments ask for: either named items, or whole kinds.
@@ -49,7 +62,7 @@ func Parse(table *schemas.Table, args []string) (Want, error) {
 	}
 	w := Want{}
 	for _, n := range names {
-		w.Items = append(w.Items, Item{kinds[0], schemas.Name(n)})
+		w.Items = append(w.Items, Item{Kind: kinds[0], Name: schemas.Name(n)})
 	}
 	return w, nil
 }
@@ -69,7 +82,7 @@ func parseSlashes(table *schemas.Table, args []string) (Want, error) {
 			return Want{}, err
 		}
 		for _, k := range kinds {
-			w.Items = append(w.Items, Item{k, schemas.Name(name)})
+			w.Items = append(w.Items, Item{Kind: k, Name: schemas.Name(name)})
 			w.Multiple = w.Multiple || k != w.Items[0].Kind
 		}
 	}
@@ -118,12 +131,4 @@ func Label(k *schemas.Kind, name string) string {
 func Split(k *schemas.Kind, name string) string {
 	t, n, _ := strings.Cut(Label(k, name), "/")
 	return fmt.Sprintf("%s %q", t, n)
-}
-
-// Ref names the object of kind k, in ns if the kind has namespaces.
-func Ref(k *schemas.Kind, ns schemas.Namespace, name schemas.Name) schemas.Ref {
-	if !k.Namespaced {
-		ns = ""
-	}
-	return schemas.Ref{Resource: k.Resource, Namespace: ns, Name: name}
 }

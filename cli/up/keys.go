@@ -4,9 +4,12 @@ package up
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/identity"
+	"github.com/skerry/skerry/bus/server"
 	"github.com/skerry/skerry/cli/config"
 	"github.com/skerry/skerry/cli/session"
 	"github.com/skerry/skerry/schemas"
@@ -79,4 +82,25 @@ func readCA(s *session.Session) string {
 		return ""
 	}
 	return c.CAData
+}
+
+// ServerConfig is `skerry config nats`.
+type ServerConfig struct {
+	DataDir string `help:"Folder of the cluster, with its keys (default: as for up)." placeholder:"DIR"`
+}
+
+// Run implements the command.
+func (c *ServerConfig) Run(s *session.Session) error {
+	a, err := identity.Load(resolve(s, c.DataDir).authority())
+	if err != nil {
+		return err
+	}
+	conf := a.ServerConfig()
+	s.Printf("# What a NATS server needs to be the bus of this cluster, beside listen and store_dir.\n")
+	s.Printf("operator: %s\nsystem_account: %s\nresolver: MEMORY\nresolver_preload: {\n", conf.OperatorJWT, conf.SystemAccount)
+	for _, key := range slices.Sorted(maps.Keys(conf.Accounts)) {
+		s.Printf("  %s: %s\n", key, conf.Accounts[key])
+	}
+	s.Printf("}\nmax_payload: %d\njetstream: { sync_interval: always }\n", server.MaxPayload)
+	return nil
 }

@@ -113,7 +113,7 @@ func (w *waiter) all(ctx context.Context, q target.Query, want target.Want, limi
 		}
 	}
 	for _, it := range items {
-		if err := w.one(ctx, inner, it.Kind, target.Ref(it.Kind, q.Namespace, it.Name)); err != nil {
+		if err := w.one(ctx, inner, it.Kind, it.Ref(q.Namespace)); err != nil {
 			return err
 		}
 	}

@@ -30,7 +30,7 @@ func (b *bench) idling(ctx context.Context) ([]row, error) {
 			return nil, err
 		}
 		pids := []int{c.cmd.Process.Pid, b.podman.Pid()}
-		before, err := cpuTimes(pids)
+		before, err := cpuTimes(pids...)
 		if err != nil {
 			return nil, err
 		}
@@ -38,7 +38,7 @@ func (b *bench) idling(ctx context.Context) ([]row, error) {
 		if err := pause(ctx, b.idle); err != nil {
 			return nil, err
 		}
-		after, err := cpuTimes(pids)
+		after, err := cpuTimes(pids...)
 		if err != nil {
 			return nil, err
 		}
@@ -102,7 +102,7 @@ func pause(ctx context.Context, d time.Duration) error {
 const tick = time.Second / 100
 
 // cpuTimes is the user and system time of processes so far.
-func cpuTimes(pids []int) ([]time.Duration, error) {
+func cpuTimes(pids ...int) ([]time.Duration, error) {
 	var out []time.Duration
 	for _, pid := range pids {
 		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))

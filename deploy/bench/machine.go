@@ -28,8 +28,8 @@ type machine struct {
 }
 
 // prepare makes the machine; on failure everything is removed.
-func prepare(ctx context.Context) (m *machine, err error) {
-	built, err := filepath.Abs("bin/skerry")
+func prepare(ctx context.Context, binary string) (m *machine, err error) {
+	checkout, err := os.Getwd()
 	if err != nil {
 		return nil, err
 	}
@@ -44,11 +44,11 @@ func prepare(ctx context.Context) (m *machine, err error) {
 			err = errors.Join(err, m.remove())
 		}
 	}()
-	binary, err := os.ReadFile(built)
+	content, err := os.ReadFile(binary)
 	if err != nil {
 		return m, fmt.Errorf("build it with `go tool task build`: %w", err)
 	}
-	if err := os.WriteFile(m.binary, binary, 0o755); err != nil {
+	if err := os.WriteFile(m.binary, content, 0o755); err != nil {
 		return m, err
 	}
 	if m.log, err = os.OpenFile(m.path("log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644); err != nil {
@@ -60,7 +60,7 @@ func prepare(ctx context.Context) (m *machine, err error) {
 	if err := errors.Join(command("ip", "netns", "add", m.netns), command("ip", "-n", m.netns, "link", "set", "lo", "up"), m.wrap()); err != nil {
 		return m, err
 	}
-	images := &lab.Lab{Options: lab.Options{Dir: dir, Binary: built}}
+	images := &lab.Lab{Options: lab.Options{Dir: dir, Binary: filepath.Join(checkout, "bin", "skerry")}}
 	if err := images.BuildHello(); err != nil {
 		return m, err
 	}

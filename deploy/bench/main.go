@@ -48,6 +48,7 @@ func main() {
 }
 
 func run(ctx context.Context) error {
+	binary := flag.String("binary", "bin/skerry", "the binary to measure")
 	only := flag.String("only", "", "the parts to run, separated by commas: "+strings.Join(names(), ", "))
 	page := flag.String("write", "", "the page whose table is replaced; needs a whole run")
 	quick := flag.Bool("quick", false, "few and short rounds, to see that it works")
@@ -67,7 +68,7 @@ func run(ctx context.Context) error {
 	if *quick {
 		b.single, b.many, b.heals, b.colds, b.idle, b.writing = 2, 1, 3, 2, 20*time.Second, 2*time.Second
 	}
-	table, err := b.measure(ctx, chosen)
+	table, err := b.measure(ctx, *binary, chosen)
 	fmt.Print(table)
 	if err != nil || *page == "" {
 		return err
@@ -76,8 +77,8 @@ func run(ctx context.Context) error {
 }
 
 // measure runs the chosen parts and returns the table of those that succeeded.
-func (b *bench) measure(ctx context.Context, chosen []part) (table string, err error) {
-	if b.machine, err = prepare(ctx); err != nil {
+func (b *bench) measure(ctx context.Context, binary string, chosen []part) (table string, err error) {
+	if b.machine, err = prepare(ctx, binary); err != nil {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, b.remove()) }()

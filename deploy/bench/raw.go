@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -111,17 +110,6 @@ func (r *raw) startPod(ctx context.Context, name string) error {
 		return err
 	}
 	return r.startContainer(ctx, name+"-c")
-}
-
-// startPods starts n pods and returns how long that took; they are removed.
-func (r *raw) startPods(ctx context.Context, n int) (took time.Duration, err error) {
-	begun := time.Now()
-	err = each(ctx, n, func(ctx context.Context, name string) error { return r.startPod(ctx, name) })
-	took = time.Since(begun)
-	if err != nil {
-		return 0, err
-	}
-	return took, each(ctx, n, func(ctx context.Context, name string) error { return r.removePod(ctx, name) })
 }
 
 func (r *raw) removePod(ctx context.Context, name string) error {

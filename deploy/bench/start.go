@@ -81,6 +81,7 @@ func (b *bench) inCluster(ctx context.Context, f func(context.Context, *cluster,
 type starts struct {
 	raw, skerry             sample // until all run
 	applied, made, assigned sample // of skerry: until the command returned, pods were seen, all had a node
+	cost, rawCost, service  sample // CPU time: of skerry, of Podman's service both ways
 }
 
 // turns starts n pods both ways, rounds times, taking turns at being first.
@@ -88,7 +89,7 @@ func (b *bench) turns(ctx context.Context, c *cluster, client *api.Client, n, ro
 	var s starts
 	for round := range rounds {
 		ways := []func() error{
-			func() error { return s.straight(ctx, b.raw, n) },
+			func() error { return s.straight(ctx, b.machine, n) },
 			func() error { return s.applyOne(ctx, c, client, fmt.Sprintf("app%d-%d", n, round), n) },
 		}
 		if round%2 == 1 {
@@ -101,10 +102,22 @@ func (b *bench) turns(ctx context.Context, c *cluster, client *api.Client, n, ro
 	return s, nil
 }
 
-func (s *starts) straight(ctx context.Context, r *raw, n int) error {
-	took, err := r.startPods(ctx, n)
-	s.raw = append(s.raw, took)
-	return err
+func (s *starts) straight(ctx context.Context, m *machine, n int) error {
+	before, err := cpuTimes(m.podman.Pid())
+	if err != nil {
+		return err
+	}
+	begun := time.Now()
+	if err := each(ctx, n, m.raw.startPod); err != nil {
+		return err
+	}
+	s.raw = append(s.raw, time.Since(begun))
+	after, err := cpuTimes(m.podman.Pid())
+	if err != nil {
+		return err
+	}
+	s.rawCost = append(s.rawCost, after[0]-before[0])
+	return each(ctx, n, m.raw.removePod)
 }
 
 // applyOne applies a Deployment of n pods, waits for them, and deletes it.
@@ -115,6 +128,10 @@ func (s *starts) applyOne(ctx context.Context, c *cluster, client *api.Client, n
 	made := pods.expect("pods", count(n, func(*v1.Pod) bool { return true }))
 	assigned := pods.expect("assigned pods", count(n, func(p *v1.Pod) bool { return p.Spec.NodeName != "" }))
 	running := pods.expect("ready pods", count(n, isReady))
+	before, err := cpuTimes(c.cmd.Process.Pid, c.m.podman.Pid())
+	if err != nil {
+		return err
+	}
 	begun := time.Now()
 	if err := c.apply(ctx, deployment(name, n)); err != nil {
 		return err
@@ -130,6 +147,11 @@ func (s *starts) applyOne(ctx context.Context, c *cluster, client *api.Client, n
 		}
 		*stage.into = append(*stage.into, at.Sub(begun))
 	}
+	after, err := cpuTimes(c.cmd.Process.Pid, c.m.podman.Pid())
+	if err != nil {
+		return err
+	}
+	s.cost, s.service = append(s.cost, after[0]-before[0]), append(s.service, after[1]-before[1])
 	return remove(ctx, client, pods, name)
 }
 
@@ -170,5 +192,7 @@ func (s starts) rows(what string) []row {
 		reference("— until the `apply` command has ended", s.applied.String(), s.applied.spread()),
 		reference("— until a watcher saw the pods", s.made.String(), s.made.spread()),
 		reference("— until all of them had a node", s.assigned.String(), s.assigned.spread()),
+		reference("— CPU time of Skerry", s.cost.String(), s.cost.spread()),
+		reference("— CPU time of Podman's service", s.service.String()+", straight "+s.rawCost.String(), s.service.spread()+", straight "+s.rawCost.spread()),
 	}
 }

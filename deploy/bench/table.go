@@ -89,6 +89,7 @@ func replace(path, table string) error {
 	return nil
 }
 
+// splice returns the page with table between its markers.
 func splice(page, table string) (string, error) {
 	before, rest, ok := strings.Cut(page, begin)
 	_, after, closed := strings.Cut(rest, end)

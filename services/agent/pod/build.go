@@ -91,7 +91,7 @@ func Limits(r v1.ResourceRequirements) sandbox.Resources {
 	if _, ok := r.Requests[v1.ResourceCPU]; !ok {
 		request = limit
 	}
-	if request.MilliValue() > 0 { out.CPUShares = uint64(max(request.MilliValue()*sharesPerCore/1000, minShares)) }
+	out.CPUShares = uint64(max(request.MilliValue()*sharesPerCore/1000, minShares))
 	if m := limit.MilliValue(); m > 0 {
 		out.CPUQuota = max(m*cpuPeriod/1000, minQuota)
 		out.CPUPeriod = cpuPeriod

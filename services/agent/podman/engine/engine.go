@@ -176,7 +176,7 @@ func (s *Service) Pid() int { return s.cmd.Process.Pid }
 func (s *Service) Stop() {
 	_ = s.cmd.Process.Signal(syscall.SIGTERM)
 	select {
-	case <-s.done:
+	case <-s.done: // how it ended is of no interest: it was told to
 	case <-time.After(5 * time.Second):
 		_ = s.cmd.Process.Kill()
 		_ = <-s.done
