@@ -16,10 +16,15 @@ echo "up: building the example's image"
 mkdir -p .task/hello
 go build -trimpath -o .task/hello/hello ./deploy/examples/hello
 for version in v1 v2; do
+	# Importing again would make another image of the same content.
+	if $sudo podman image exists "localhost/skerry-hello:$version" && [ -z "$(find deploy/examples/hello -newer .task/hello/stamp 2>/dev/null || echo new)" ]; then
+		continue
+	fi
 	tar -C .task/hello -cf - hello |
 		$sudo podman import --quiet --change 'ENTRYPOINT ["/hello"]' --change "ENV VERSION=$version" \
 			- "localhost/skerry-hello:$version" >/dev/null
 done
+touch .task/hello/stamp
 
 echo "up: applying deploy/examples/hello"
 $sudo bin/skerry apply -f deploy/examples/hello --wait --timeout 2m

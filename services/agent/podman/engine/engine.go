@@ -136,7 +136,7 @@ func Start(ctx context.Context, o Options, log io.Writer) (*Service, error) {
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
+	cmd.SysProcAttr = childOf()
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start podman (is it installed?): %w", err)
 	}
