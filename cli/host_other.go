@@ -1,10 +1,10 @@
-//go:build !unix
+//go:build !linux
 
 package main
 
 import "github.com/skerry/skerry/cli/configure"
 
-// hostCommands run services, which needs a Unix host.
+// hostCommands run services, which needs a Linux host.
 type hostCommands struct{}
 
 // config is `skerry config`.

@@ -82,8 +82,8 @@ type watcher struct {
 }
 
 func (w *watcher) run(ctx context.Context, events <-chan store.Event, conn *bus.Conn) {
-	tick := time.NewTicker(250 * time.Millisecond)
-	defer tick.Stop()
+	check := time.NewTimer(time.Hour)
+	defer check.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -93,8 +93,11 @@ func (w *watcher) run(ctx context.Context, events <-chan store.Event, conn *bus.
 				return
 			}
 			w.event(ctx, e)
-		case now := <-tick.C:
+		case now := <-check.C:
 			w.confirm(ctx, now, conn.Connected())
+		}
+		if len(w.suspects) > 0 { // otherwise nothing wakes an idle cluster
+			check.Reset(250 * time.Millisecond)
 		}
 	}
 }

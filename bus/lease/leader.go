@@ -14,7 +14,7 @@ import (
 // A crashed leader is succeeded after at most ttl, one that ends cleanly at once.
 const (
 	ttl   = 5 * time.Second
-	renew = time.Second
+	renew = ttl / 3
 )
 
 // safety is how long before the server's expiry a holder gives up: room for a

@@ -17,6 +17,7 @@ import (
 	"github.com/skerry/skerry/cli/failure"
 	"github.com/skerry/skerry/cli/session"
 	"github.com/skerry/skerry/cli/target"
+	"github.com/skerry/skerry/schemas/decode"
 )
 
 // Flags are -f and -R.
@@ -25,9 +26,8 @@ type Flags struct {
 	Recursive bool     `short:"R" help:"Descend into folders of folders."`
 }
 
-// maxSize bounds how much of one file is read: just more than the decoder takes, so
-// that it is the decoder that refuses, with its words.
-const maxSize = 9 << 20
+// maxSize bounds what is read of one file: more than any object may have.
+const maxSize = 8 << 20
 
 var extensions = []string{".yaml", ".yml", ".json"}
 
@@ -140,9 +140,12 @@ func readFile(path, name string) ([]byte, error) {
 }
 
 func readLimited(r io.Reader, name string) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(r, maxSize))
+	b, err := io.ReadAll(io.LimitReader(r, maxSize+1))
 	if err != nil {
 		return nil, fmt.Errorf("read manifest %s: %w", name, err)
+	}
+	if len(b) > maxSize {
+		return nil, decode.Errors{{Source: name, Line: 1, Column: 1, Message: fmt.Sprintf("the file has more than the %d MiB that are read; split it into several files", maxSize>>20)}}
 	}
 	return b, nil
 }

@@ -1,4 +1,4 @@
-//go:build unix
+//go:build linux
 
 // Package up starts and stops clusters: `skerry up`, `down`, `serve` and `join`.
 //
