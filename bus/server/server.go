@@ -46,6 +46,9 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure bus server: %w", err)
 	}
+	if err := listenable(c.Listen); err != nil {
+		return nil, fmt.Errorf("start bus server: %w", err)
+	}
 	ns, err := server.NewServer(opts)
 	if err != nil {
 		return nil, fmt.Errorf("make bus server: %w", err)
@@ -64,6 +67,19 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 		return nil, fmt.Errorf("start bus server: not ready after %s; is %s in use?", wait.Round(time.Millisecond), c.Listen)
 	}
 	return &Server{ns: ns}, nil
+}
+
+// listenable asks the kernel first: the server itself would only log that it cannot
+// listen, and never become ready.
+func listenable(addr string) error {
+	if addr == "" {
+		return nil
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	return l.Close()
 }
 
 func options(c Config) (*server.Options, error) {

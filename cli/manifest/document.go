@@ -32,10 +32,7 @@ type Document struct {
 // Read reads and checks all documents of all files. Errors are those of every document
 // at once, with positions.
 func Read(s *session.Session, f Flags) ([]Document, error) {
-	inputs, err := f.read(s)
-	if err != nil {
-		return nil, err
-	}
+	inputs, unread := f.read(s)
 	var docs []Document
 	var bad decode.Errors
 	for _, in := range inputs {
@@ -49,7 +46,10 @@ func Read(s *session.Session, f Flags) ([]Document, error) {
 		docs = append(docs, got...)
 	}
 	if len(bad) > 0 {
-		return nil, bad
+		return nil, errors.Join(unread, bad)
+	}
+	if unread != nil {
+		return nil, unread
 	}
 	if len(docs) == 0 {
 		return nil, errors.New("no objects passed")
