@@ -211,8 +211,8 @@ func TestReadingThroughALister(t *testing.T) {
 	s := store.NewVia(p.Conn(t, bus.NodeUser("n1")), bus.BucketState, readerOnly{direct})
 	k := bus.ObservedNodeKey("n1")
 	rev := must[store.Revision](t)(s.Create(ctx, k, []byte("one")))
-	rev = must[store.Revision](t)(s.Delete(ctx, k, rev))
-	must[store.Revision](t)(s.Create(ctx, k, []byte("two")))
+	must[store.Revision](t)(s.Delete(ctx, k, rev))
+	rev = must[store.Revision](t)(s.Create(ctx, k, []byte("two")))
 	_, err := s.Create(ctx, k, []byte("two"))
 	wantErr(t, "create what is there", err, store.ErrConflict)
 

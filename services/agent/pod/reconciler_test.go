@@ -15,6 +15,7 @@ import (
 
 	"github.com/skerry/skerry/services/agent/pod"
 	"github.com/skerry/skerry/services/agent/podman"
+	"github.com/skerry/skerry/services/agent/podman/podmantest"
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
 
@@ -130,10 +131,11 @@ func TestAdoption(t *testing.T) {
 
 func TestDeletion(t *testing.T) {
 	g := newRig(t)
-	p := web("web", "trap 'echo bye; exit 3' TERM; while :; do sleep 0.1; done")
+	p := web("web", "trap 'echo bye; exit 3' TERM; echo armed; while :; do sleep 0.1; done")
 	k := pod.KeyOf(p)
 	g.order(p)
-	g.running(k, 0)
+	id := strings.TrimPrefix(g.running(k, 0).ContainerStatuses[0].ContainerID, "podman://")
+	podmantest.AwaitLog(t, g.driver, id, "armed")
 	d := p.DeepCopy()
 	grace := int64(20)
 	d.DeletionTimestamp, d.DeletionGracePeriodSeconds = &metav1.Time{Time: time.Now()}, &grace

@@ -85,7 +85,8 @@ func TestLifeOfASandbox(t *testing.T) {
 		})
 	}()
 	<-open
-	id := launch(t, ctx, d, sandbox.ContainerSpec{Attempt: 3, Hash: "h"}, "trap 'exit 7' TERM; while :; do sleep 0.1; done")
+	id := launch(t, ctx, d, sandbox.ContainerSpec{Attempt: 3, Hash: "h"}, "trap 'exit 7' TERM; echo armed; while :; do sleep 0.1; done")
+	podmantest.AwaitLog(t, d, id, "armed")
 
 	p := one(t, ctx, d)
 	if p.Key.String() != "default/p" || p.UID != "12345678-aaaa" || p.Grace != 2*time.Second || p.Infra.State != sandbox.Running {
