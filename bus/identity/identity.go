@@ -134,6 +134,23 @@ func sign(signer nkeys.KeyPair, account string, role Role, user bus.User, public
 	return token, nil
 }
 
+// UserOf reads from a credentials file whose it is. It verifies nothing: the server does.
+func UserOf(credentials []byte) (bus.User, error) {
+	token, err := jwt.ParseDecoratedJWT(credentials)
+	if err != nil {
+		return "", fmt.Errorf("read credentials: %w", err)
+	}
+	uc, err := jwt.DecodeUserClaims(token)
+	if err != nil {
+		return "", fmt.Errorf("read credentials: %w", err)
+	}
+	name, err := bus.Unescape(uc.Name)
+	if err != nil {
+		return "", fmt.Errorf("read credentials: %w", err)
+	}
+	return bus.User(name), nil
+}
+
 // NodeSigner is the part of the authority that can only mint node credentials: what
 // the apiserver holds to answer join requests.
 type NodeSigner struct {

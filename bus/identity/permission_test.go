@@ -186,7 +186,10 @@ func TestNodeSigner(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	user := bus.NodeUser("n7.example.com")
+	user, err := identity.UserOf(creds)
+	if err != nil || user != bus.NodeUser("n7.example.com") {
+		t.Fatalf("the credentials are for %q, %v", user, err)
+	}
 	conn, err := bus.Connect(context.Background(), bus.Options{User: user, Creds: creds, InProcess: c.server})
 	if err != nil {
 		t.Fatal(err)

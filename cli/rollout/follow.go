@@ -3,6 +3,7 @@ package rollout
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -70,7 +71,7 @@ func (f *follower) one(ctx context.Context, o target.Found) error {
 	defer cancel()
 	p := &picture{ref: o.Ref(), label: o.Label(), pods: map[string]*corev1.Pod{}}
 	var wg sync.WaitGroup
-	if f.s.Terminal != nil && rolls(o.Object) {
+	if rolls(o.Object) {
 		wg.Go(func() { f.watchPods(ctx, p, o.Object) })
 	}
 	err := watchObject(ctx, f.client, o.Ref(), func(obj schemas.Object) (bool, error) {
@@ -86,6 +87,11 @@ func (f *follower) one(ctx context.Context, o target.Found) error {
 	})
 	cancel()
 	wg.Wait()
+	if err != nil && f.s.Terminal == nil { // a terminal shows them all along
+		for _, why := range p.why() {
+			f.s.Warnf("%s", strings.TrimSpace(why))
+		}
+	}
 	return err
 }
 
@@ -129,7 +135,9 @@ func (f *follower) watchPods(ctx context.Context, p *picture, obj schemas.Object
 	o.ResourceVersion = rv
 	_ = f.client.Watch(ctx, schemas.Pods, ns, o, func(event string, pod schemas.Object) error {
 		p.setPod(event, pod)
-		f.screen.Set(p.label, p.lines())
+		if f.s.Terminal != nil {
+			f.screen.Set(p.label, p.lines())
+		}
 		return nil
 	})
 }

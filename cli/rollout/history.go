@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -156,7 +157,11 @@ func find(entries []Entry, number int64) (Entry, error) {
 			return e, nil
 		}
 	}
-	return Entry{}, fmt.Errorf("unable to find specified revision %d in history", number)
+	var there []string
+	for _, e := range entries {
+		there = append(there, strconv.FormatInt(e.Number, 10))
+	}
+	return Entry{}, fmt.Errorf("unable to find specified revision %d in history; there are %s", number, strings.Join(there, ", "))
 }
 
 // object makes the typed object that content describes.

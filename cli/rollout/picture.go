@@ -112,6 +112,13 @@ func bar(have, want int32) string {
 	return "[" + strings.Repeat("=", n) + strings.Repeat(" ", width-n) + "]"
 }
 
+// why lists what hinders the rollout as it is now.
+func (p *picture) why() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.hindrances()
+}
+
 // hindrances lists what keeps pods from being ready, by pod name.
 func (p *picture) hindrances() []string {
 	var lines []string

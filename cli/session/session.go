@@ -17,6 +17,7 @@ import (
 
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/api"
+	"github.com/skerry/skerry/bus/identity"
 	"github.com/skerry/skerry/cli/config"
 	"github.com/skerry/skerry/cli/failure"
 	"github.com/skerry/skerry/schemas"
@@ -143,16 +144,14 @@ func (s *Session) override(c *config.Context) {
 		c.Server = g.Server
 	}
 	if g.Creds != "" {
-		c.Credentials, c.CredentialsData = s.Path(g.Creds), ""
+		// Whose they are is in them, and not what the context says of others.
+		c.Credentials, c.CredentialsData, c.User = s.Path(g.Creds), "", ""
 	}
 	if g.User != "" {
 		c.User = g.User
 	}
 	if g.TLSCA != "" {
 		c.CA, c.CAData = s.Path(g.TLSCA), ""
-	}
-	if c.User == "" {
-		c.User = "admin"
 	}
 }
 
@@ -184,7 +183,16 @@ func (s *Session) Conn(ctx context.Context) (*bus.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn, err := bus.Connect(ctx, bus.Options{URL: c.Server, User: bus.User(c.User), Creds: creds, TLS: tls, Name: "skerry-cli"})
+	user := bus.User(c.User)
+	switch {
+	case user == "" && len(creds) == 0:
+		user = "admin" // a bus that asks for no credentials
+	case user == "":
+		if user, err = identity.UserOf(creds); err != nil {
+			return nil, err
+		}
+	}
+	conn, err := bus.Connect(ctx, bus.Options{URL: c.Server, User: user, Creds: creds, TLS: tls, Name: "skerry-cli"})
 	if err != nil {
 		return nil, err
 	}
