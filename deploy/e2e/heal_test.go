@@ -25,27 +25,29 @@ func TestServes(t *testing.T) {
 	}
 }
 
-// TestHeals breaks containers behind the agent's back.
+// TestHeals breaks containers behind the agent's back: each time another pod's, for
+// a container that keeps ending is restarted later and later.
 func TestHeals(t *testing.T) {
 	ns := namespace(t)
-	skerry(t, deployment("web", "v1", 1), "apply", "-n", ns, "-f", "-", "--wait")
-	breaks := map[string]func(id string) []string{
-		"podman kill":       func(id string) []string { return []string{"kill", id} },
-		"podman rm -f":      func(id string) []string { return []string{"rm", "-f", "-t", "0", id} },
-		"podman pod rm -f":  func(id string) []string { return []string{"pod", "rm", "-f", "-t", "0", podOf(t, ns, id)} },
-		"podman kill again": func(id string) []string { return []string{"kill", id} },
-	}
-	for what, args := range breaks {
-		before := waitReady(t, ns, "web", 1)[0]
+	for _, c := range []struct {
+		name, what string
+		args       func(id string) []string
+	}{
+		{"killed", "podman kill", func(id string) []string { return []string{"kill", id} }},
+		{"removed", "podman rm -f", func(id string) []string { return []string{"rm", "-f", "-t", "0", id} }},
+		{"podless", "podman pod rm -f", func(id string) []string { return []string{"pod", "rm", "-f", "-t", "0", podOf(t, ns, "podless", id)} }},
+	} {
+		skerry(t, deployment(c.name, "v1", 1), "apply", "-n", ns, "-f", "-", "--wait")
+		before := waitReady(t, ns, c.name, 1)[0]
 		id := containerID(before)
-		if out, err := hostOf(t, before).Podman(args(id)...); err != nil {
-			t.Fatalf("%s: %v\n%s", what, err, out)
+		if out, err := hostOf(t, before).Podman(c.args(id)...); err != nil {
+			t.Fatalf("%s: %v\n%s", c.what, err, out)
 		}
-		eventually(t, "healing after "+what, func() error {
-			for _, p := range pods(t, ns, "web") {
+		eventually(t, "healing after "+c.what, func() error {
+			for _, p := range pods(t, ns, c.name) {
 				if ready(p) && containerID(p) != id && containerID(p) != "" {
 					if p.UID != before.UID {
-						t.Errorf("after %s the pod was replaced, not healed", what)
+						t.Errorf("after %s the pod was replaced, not healed", c.what)
 					}
 					return nil
 				}
@@ -56,9 +58,9 @@ func TestHeals(t *testing.T) {
 }
 
 // podOf is the Podman pod that a container belongs to.
-func podOf(t *testing.T, ns, container string) string {
+func podOf(t *testing.T, ns, app, container string) string {
 	t.Helper()
-	for _, p := range pods(t, ns, "web") {
+	for _, p := range pods(t, ns, app) {
 		out, err := hostOf(t, p).Podman("inspect", "--format", "{{.Pod}}", container)
 		if err == nil {
 			return strings.TrimSpace(out)
