@@ -3,6 +3,7 @@ package schemas
 import (
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -44,6 +45,18 @@ func Warnings(kind *Kind, obj Object) []Warning {
 		m.match(root, strings.Split(path, "."), "")
 	}
 	return out
+}
+
+var condition = regexp.MustCompile(`!=.*$|\[\^[^\]]*\]`)
+
+// PlainPath is the path of a pattern of Kind.Unhonoured without its conditions.
+func PlainPath(pattern string) string {
+	return condition.ReplaceAllStringFunc(pattern, func(s string) string {
+		if strings.HasPrefix(s, "[") {
+			return "[]"
+		}
+		return ""
+	})
 }
 
 // matcher finds the set fields that one pattern stands for.

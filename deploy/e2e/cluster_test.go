@@ -1,159 +1,55 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/deploy/lab"
+	"github.com/skerry/skerry/deploy/lab/labtest"
 	"github.com/skerry/skerry/schemas"
-	"github.com/skerry/skerry/schemas/kinds"
 )
 
-// patience is how long anything may take before a test calls it stuck.
-const patience = 40 * time.Second
+const patience = labtest.Patience
 
 var (
+	rig    *labtest.Rig
 	hosts  *lab.Lab
-	binary string
 	client *api.Client
 )
 
 // TestMain makes one lab of three hosts for all tests.
 func TestMain(m *testing.M) {
-	code, err := inLab(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "e2e:", err)
-		os.Exit(1)
-	}
-	os.Exit(code)
+	os.Exit(labtest.Main(m, lab.Options{Name: "e2e", Subnet: 7, Hosts: 3}, func(r *labtest.Rig) error {
+		rig, hosts, client = r, r.Lab, r.Client
+		return r.BuildHello()
+	}))
 }
 
-func inLab(m *testing.M) (code int, err error) {
-	if os.Geteuid() != 0 {
-		return 0, errors.New("network namespaces and Podman hosts need root")
-	}
-	if binary, err = filepath.Abs("../../bin/skerry"); err != nil {
-		return 0, err
-	}
-	if _, err := os.Stat(binary); err != nil {
-		return 0, fmt.Errorf("build it with `go tool task build`: %w", err)
-	}
-	dir, err := os.MkdirTemp("/var/tmp", "sk")
-	if err != nil {
-		return 0, err
-	}
-	hosts, err = lab.Start(context.Background(), lab.Options{Name: "e2e", Subnet: 7, Dir: dir, Binary: binary, Hosts: 3})
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, hosts.Stop()) }()
-	if err := hosts.BuildHello(); err != nil {
-		return 0, err
-	}
-	creds, err := os.ReadFile(hosts.Creds("admin"))
-	if err != nil {
-		return 0, err
-	}
-	conn, err := bus.Connect(context.Background(), bus.Options{URL: hosts.URL(), User: "admin", Creds: creds})
-	if err != nil {
-		return 0, err
-	}
-	defer conn.Close()
-	client = api.NewClient(conn, kinds.Table())
-	client.RetryFor = 30 * time.Second
-	code = m.Run()
-	if code != 0 {
-		printLogs(dir)
-	}
-	return code, nil
-}
-
-// printLogs shows the end of every service's log, for a failure that cannot be repeated.
-func printLogs(dir string) {
-	logs, _ := filepath.Glob(filepath.Join(dir, "log", "*.log"))
-	for _, l := range logs {
-		b, _ := os.ReadFile(l)
-		fmt.Fprintf(os.Stderr, "--- %s\n%s\n", filepath.Base(l), b[max(0, len(b)-4000):])
-	}
-}
-
-// skerry runs the command line and returns what it printed; it must succeed.
 func skerry(t *testing.T, stdin string, args ...string) string {
 	t.Helper()
-	out, err := trySkerry(t, stdin, args...)
-	if err != nil {
-		t.Fatalf("skerry %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
-	return out
+	return rig.Skerry(t, stdin, args...)
 }
 
 func trySkerry(t *testing.T, stdin string, args ...string) (string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, args...)
-	cmd.Env = append(os.Environ(), "SKERRY_CONFIG="+hosts.Config())
-	cmd.Stdin = strings.NewReader(stdin)
-	out, err := cmd.CombinedOutput()
-	return string(out), err
+	return rig.TrySkerry(t, stdin, args...)
 }
 
-// eventually polls, since the lab's hosts give no notice of everything, until f
-// returns nil or patience ends.
 func eventually(t *testing.T, what string, f func() error) {
 	t.Helper()
-	deadline := time.After(patience)
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := f()
-		if err == nil {
-			return
-		}
-		select {
-		case <-deadline:
-			t.Fatalf("%s: still %v after %s\n%s", what, err, patience, snapshot(t))
-		case <-tick.C:
-		}
-	}
+	rig.Eventually(t, what, f)
 }
 
-// snapshot is what a person would look at first.
-func snapshot(t *testing.T) string {
-	t.Helper()
-	var b bytes.Buffer
-	for _, args := range [][]string{{"get", "nodes"}, {"get", "deploy,rs,pods", "-A", "-o", "wide"}, {"events", "-A"}} {
-		out, err := trySkerry(t, "", args...)
-		fmt.Fprintf(&b, "$ skerry %s\n%s", strings.Join(args, " "), out)
-		if err != nil {
-			fmt.Fprintln(&b, err)
-		}
-	}
-	return b.String()
-}
-
-// namespace makes one for the test and removes it afterwards.
 func namespace(t *testing.T) string {
 	t.Helper()
-	ns := strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-"))
-	skerry(t, "", "create", "namespace", ns)
-	t.Cleanup(func() {
-		skerry(t, "", "delete", "namespace", ns, "--timeout", patience.String())
-	})
-	return ns
+	return rig.Namespace(t)
 }
 
 // deployment renders a manifest: the hello image in a version, with edits to the

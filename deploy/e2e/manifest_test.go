@@ -40,7 +40,7 @@ func TestBadManifests(t *testing.T) {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-		cmd := exec.CommandContext(ctx, binary, "apply", "-f", file)
+		cmd := exec.CommandContext(ctx, hosts.Binary, "apply", "-f", file)
 		cmd.Env = append(os.Environ(), "SKERRY_CONFIG="+hosts.Config())
 		out, err := cmd.CombinedOutput()
 		cancel()

@@ -3,6 +3,7 @@ package lab
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,28 +13,42 @@ import (
 // ImportImage makes an image of one static binary, shared by all hosts:
 // localhost/<name>, with the binary as entry point and env as its environment.
 func (l *Lab) ImportImage(name, binary string, env ...string) error {
-	args := []string{"--root", l.imageRoot(), "--runroot", filepath.Join(l.Dir, "images-run"), "import",
-		"--change", fmt.Sprintf(`ENTRYPOINT [%q]`, "/"+filepath.Base(binary))}
+	changes := []string{fmt.Sprintf(`ENTRYPOINT [%q]`, "/"+filepath.Base(binary))}
 	for _, e := range env {
-		args = append(args, "--change", "ENV "+e)
+		changes = append(changes, "ENV "+e)
 	}
-	tar := exec.Command("tar", "-C", filepath.Dir(binary), "-cf", "-", filepath.Base(binary))
-	podman := exec.Command("podman", append(args, "-", "localhost/"+name)...)
-	podman.Env = append(os.Environ(), "CONTAINERS_CONF="+l.conf())
 	var said strings.Builder
-	podman.Stderr = &said
+	tar := exec.Command("tar", "-C", filepath.Dir(binary), "-cf", "-", filepath.Base(binary))
+	tar.Stderr = &said
 	pipe, err := tar.StdoutPipe()
 	if err != nil {
 		return err
 	}
-	podman.Stdin = pipe
 	if err := tar.Start(); err != nil {
-		return fmt.Errorf("import %s: %w", name, err)
+		return fmt.Errorf("pack %s: %w", name, err)
 	}
+	err = l.ImportTar(name, pipe, changes...)
+	if tarErr := tar.Wait(); err == nil && tarErr != nil {
+		err = fmt.Errorf("pack %s: %w: %s", name, tarErr, said.String())
+	}
+	return err
+}
+
+// ImportTar makes an image of a file system, shared by all hosts: localhost/<name>.
+// Changes are lines of a Containerfile.
+func (l *Lab) ImportTar(name string, tar io.Reader, changes ...string) error {
+	args := []string{"--root", l.imageRoot(), "--runroot", filepath.Join(l.Dir, "images-run"), "import"}
+	for _, c := range changes {
+		args = append(args, "--change", c)
+	}
+	podman := exec.Command("podman", append(args, "-", "localhost/"+name)...)
+	podman.Env = append(os.Environ(), "CONTAINERS_CONF="+l.conf())
+	var said strings.Builder
+	podman.Stdin, podman.Stderr = tar, &said
 	if err := podman.Run(); err != nil {
 		return fmt.Errorf("import %s: %w: %s", name, err, said.String())
 	}
-	return tar.Wait()
+	return nil
 }
 
 // BuildHello builds the example's image in the versions v1 and v2, and Fetch.

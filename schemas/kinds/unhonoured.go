@@ -1,8 +1,8 @@
 package kinds
 
 // The lists below say which fields are stored but not acted on yet, in the notation
-// of schemas.Kind.Unhonoured. A test walks the Go types and fails on a field that is
-// in neither these lists nor the test's list of honoured ones.
+// of schemas.Kind.Unhonoured. A test walks the Go types and fails on a field of a pod that
+// is neither here nor among the honoured ones of docs/pod-fields.txt.
 
 func podUnhonoured(spec string) []string {
 	paths := []string{

@@ -2,7 +2,6 @@ package kinds_test
 
 import (
 	"reflect"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -15,91 +14,6 @@ import (
 	"github.com/skerry/skerry/schemas/kinds"
 	"github.com/skerry/skerry/schemas/shape"
 )
-
-// honoured lists the fields of the pod spec that scheduler, admission and agent act
-// on, below "spec". A path stands for all that is below it.
-var honoured = strings.Fields(`
-	restartPolicy terminationGracePeriodSeconds hostname hostNetwork
-	nodeName nodeSelector
-	affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution
-	tolerations[].key tolerations[].value tolerations[].effect tolerations[].tolerationSeconds
-	containers[].name containers[].image containers[].imagePullPolicy
-	containers[].command containers[].args containers[].workingDir
-	containers[].ports containers[].envFrom
-	containers[].env[].name containers[].env[].value
-	containers[].env[].valueFrom.fieldRef containers[].env[].valueFrom.resourceFieldRef
-	containers[].env[].valueFrom.configMapKeyRef containers[].env[].valueFrom.secretKeyRef
-	containers[].resizePolicy[].resourceName
-	containers[].stdin containers[].tty
-`)
-
-// There are no Services whose addresses could be linked, and preemption policies mean
-// nothing without a priority, which is warned about: nothing is ignored there.
-var pointless = []string{"enableServiceLinks", "preemptionPolicy"}
-
-var condition = regexp.MustCompile(`!=.*$|\[\^[^\]]*\]`)
-
-// normal strips conditions off a path of Unhonoured.
-func normal(pattern string) string {
-	return condition.ReplaceAllStringFunc(pattern, func(s string) string {
-		if strings.HasPrefix(s, "[") {
-			return "[]"
-		}
-		return ""
-	})
-}
-
-// leaves calls f with every path of t that has nothing below it, without following
-// what covered says is dealt with.
-func leaves(t reflect.Type, path string, covered func(path string) bool, leaf func(path string)) {
-	if covered(path) {
-		return
-	}
-	t = shape.Deref(t)
-	switch {
-	case shape.Opaque(t) || shape.Bytes(t):
-		leaf(path)
-	case t.Kind() == reflect.Struct:
-		for _, f := range shape.Fields(t) {
-			leaves(f.Type, strings.TrimPrefix(path+"."+f.Name, "."), covered, leaf)
-		}
-	case t.Kind() == reflect.Slice || t.Kind() == reflect.Map:
-		leaves(t.Elem(), path+"[]", covered, leaf)
-	default:
-		leaf(path)
-	}
-}
-
-// Every field of the pod spec is either acted on or warned about: none is ignored in
-// silence, and no list names a field that does not exist.
-func TestNoPodFieldIsIgnoredInSilence(t *testing.T) {
-	used := map[string]bool{}
-	lists := map[string]string{}
-	add := func(list, path string) {
-		if other := lists[path]; other != "" {
-			t.Errorf("%s is in the lists %s and %s", path, other, list)
-		}
-		lists[path] = list
-	}
-	for _, p := range honoured {
-		add("honoured", p)
-	}
-	for _, p := range pointless {
-		add("pointless", p)
-	}
-	pods := kinds.Table().ByResource(schemas.Pods)
-	for _, p := range pods.Unhonoured {
-		add("unhonoured", strings.TrimPrefix(normal(p), "spec."))
-	}
-	leaves(reflect.TypeFor[corev1.PodSpec](), "",
-		func(path string) bool { used[path] = true; return lists[path] != "" },
-		func(path string) { t.Errorf("spec.%s is neither honoured nor warned about", path) })
-	for path, list := range lists {
-		if !used[path] {
-			t.Errorf("%s is in the list %s, but there is no such field, or a shorter path covers it", path, list)
-		}
-	}
-}
 
 func TestTemplatesWarnAsPodsDo(t *testing.T) {
 	pods := kinds.Table().ByResource(schemas.Pods).Unhonoured
@@ -119,9 +33,9 @@ func TestTemplatesWarnAsPodsDo(t *testing.T) {
 func TestUnhonouredPathsExist(t *testing.T) {
 	for _, k := range kinds.Table().All() {
 		used := map[string]bool{}
-		leaves(reflect.TypeOf(k.New()), "", func(path string) bool { used[path] = true; return false }, func(string) {})
+		shape.Leaves(reflect.TypeOf(k.New()), "", func(path string) bool { used[path] = true; return false }, func(string) {})
 		for _, p := range k.Unhonoured {
-			if !used[normal(p)] {
+			if !used[schemas.PlainPath(p)] {
 				t.Errorf("%s: %s does not exist", k.Resource, p)
 			}
 		}

@@ -63,3 +63,24 @@ func Opaque(t reflect.Type) bool { return reflect.PointerTo(t).Implements(unmars
 func Bytes(t reflect.Type) bool {
 	return t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8
 }
+
+// Leaves calls leaf with the path of every field of t that has nothing below it, such as
+// containers[].ports[].name, and does not go below a path that covered accepts.
+func Leaves(t reflect.Type, path string, covered func(path string) bool, leaf func(path string)) {
+	if covered(path) {
+		return
+	}
+	t = Deref(t)
+	switch {
+	case Opaque(t) || Bytes(t):
+		leaf(path)
+	case t.Kind() == reflect.Struct:
+		for _, f := range Fields(t) {
+			Leaves(f.Type, strings.TrimPrefix(path+"."+f.Name, "."), covered, leaf)
+		}
+	case t.Kind() == reflect.Slice || t.Kind() == reflect.Map:
+		Leaves(t.Elem(), path+"[]", covered, leaf)
+	default:
+		leaf(path)
+	}
+}

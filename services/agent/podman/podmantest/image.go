@@ -16,15 +16,15 @@ import (
 // applets are the commands that the test image has.
 var applets = []string{"sh", "sleep", "cat", "echo", "env", "hostname", "httpd", "id", "kill", "ls", "stty", "test", "true", "false", "wget", "yes", "head", "tail", "dd", "date", "stat"}
 
-// importImage makes Image of the host's static busybox.
-func (h *Host) importImage() error {
+// ImageTar is the file system of Image, made of the host's static busybox.
+func ImageTar() (*bytes.Buffer, error) {
 	path, err := exec.LookPath("busybox")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	binary, err := os.ReadFile(path)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)
@@ -39,10 +39,19 @@ func (h *Host) importImage() error {
 		err = errors.Join(err, w.WriteHeader(&tar.Header{Name: "bin/" + a, Typeflag: tar.TypeSymlink, Linkname: "busybox"}))
 	}
 	if err = errors.Join(err, w.Close()); err != nil {
-		return fmt.Errorf("pack test image: %w", err)
+		return nil, fmt.Errorf("pack test image: %w", err)
+	}
+	return &buf, nil
+}
+
+// importImage makes Image in the host's store.
+func (h *Host) importImage() error {
+	tar, err := ImageTar()
+	if err != nil {
+		return err
 	}
 	q := url.Values{"reference": {Image}, "changes": {"CMD [\"/bin/sh\",\"-c\",\"echo default command\"]", "ENV FROM_IMAGE=yes"}}
-	return h.call(http.MethodPost, "/images/import?"+q.Encode(), "application/x-tar", &buf, nil)
+	return h.call(http.MethodPost, "/images/import?"+q.Encode(), "application/x-tar", tar, nil)
 }
 
 // removeAll removes every pod and container.
