@@ -42,9 +42,12 @@ type Host struct {
 
 var serial atomic.Int64
 
-// Start starts a host, which ends with the test.
+// Start starts a host, which ends with the test. Short test runs go without.
 func Start(t testing.TB) *Host {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("no real Podman in a short run")
+	}
 	for _, tool := range []string{"podman", "conmon", "nsenter", "ip", "busybox"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Fatalf("this test needs %s on a Linux host: %s", tool, install)
