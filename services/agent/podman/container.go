@@ -1,6 +1,7 @@
 package podman
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -50,7 +51,21 @@ func containerSpec(c sandbox.ContainerSpec) *specgen.SpecGenerator {
 	// Kubernetes ignores an image's own health check.
 	g.HealthConfig = &manifest.Schema2HealthConfig{Test: []string{"NONE"}}
 	g.ResourceLimits = limits(c.Resources)
+	g.Mounts = mounts(c.Mounts)
 	return g
+}
+
+func mounts(ms []sandbox.Mount) []spec.Mount {
+	var out []spec.Mount
+	for _, m := range ms {
+		options := append([]string{"rbind"}, m.Options...)
+		if m.ReadOnly {
+			options = append(options, "ro")
+		}
+		options = append(options, cmp.Or(m.Propagation, "rprivate"))
+		out = append(out, spec.Mount{Type: "bind", Source: m.Source, Destination: m.Target, Options: options})
+	}
+	return out
 }
 
 func limits(r sandbox.Resources) *spec.LinuxResources {

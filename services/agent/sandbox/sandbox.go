@@ -125,6 +125,17 @@ type ContainerSpec struct {
 	WorkingDir string
 	Stdin, TTY bool
 	Resources  Resources
+	Mounts     []Mount
+}
+
+// Mount binds a file or directory of the host into a container.
+type Mount struct {
+	Source, Target string // absolute paths, on the host and in the container
+	ReadOnly       bool
+	// Propagation is "rprivate" (also for ""), "rslave" or "rshared".
+	Propagation string
+	// Options are further ones of the runtime's, such as "noexec".
+	Options []string
 }
 
 // Resources are cgroup limits; zero means none.
