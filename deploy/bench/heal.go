@@ -34,19 +34,20 @@ func (b *bench) heal(ctx context.Context) ([]row, error) {
 		for name := range pods.pods {
 			names = append(names, name)
 		}
-		s := heals{died: make(chan time.Time, 1)}
+		s := heals{died: make(chan death, 16)}
 		// Open all the time, as the agent's is: how soon Podman tells depends on its own rhythm.
 		wait, err := b.raw.deaths(ctx, func(name string) {
-			if name == rawHeal+"-c" {
-				s.died <- time.Now()
+			select {
+			case s.died <- death{name, time.Now()}:
+			default: // nobody listens between rounds; removed pods' containers die too
 			}
 		})
 		if err != nil {
 			return nil, err
 		}
 		defer func() { cancel(); wait() }()
-		for _, name := range names {
-			if err := errors.Join(s.straight(ctx, b.raw), s.kill(ctx, b.raw, pods, name)); err != nil {
+		for i, name := range names {
+			if err := errors.Join(s.straight(ctx, b.raw, fmt.Sprint("rawheal", i)), s.kill(ctx, b.raw, pods, name)); err != nil {
 				return nil, err
 			}
 		}
@@ -59,11 +60,14 @@ type heals struct {
 	raw    sample // create and start of a container in a pod
 	told   sample // from SIGKILL to Podman's event
 	skerry sample
-	died   chan time.Time // when Podman told of the end of the raw pod's container
+	died   chan death
 }
 
-// rawHeal is the raw pod's name.
-const rawHeal = "rawheal"
+// death is when Podman told of a container's end. It tells of some more than once.
+type death struct {
+	container string
+	at        time.Time
+}
 
 // kill kills the container of one of Skerry's pods.
 func (s *heals) kill(ctx context.Context, r *raw, pods *eye, name string) error {
@@ -90,14 +94,14 @@ func (s *heals) kill(ctx context.Context, r *raw, pods *eye, name string) error 
 	return err
 }
 
-// straight does the same by hand: kills a container, waits for Podman's event, and
-// makes and starts the next one.
-func (s *heals) straight(ctx context.Context, r *raw) (err error) {
-	if err := r.startPod(ctx, rawHeal); err != nil {
+// straight does the same by hand, in a pod of that name: kills a container, waits for
+// Podman's event, and makes and starts the next one.
+func (s *heals) straight(ctx context.Context, r *raw, pod string) (err error) {
+	if err := r.startPod(ctx, pod); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, r.removePod(ctx, rawHeal)) }()
-	pid, err := r.pid(ctx, rawHeal+"-c")
+	defer func() { err = errors.Join(err, r.removePod(ctx, pod)) }()
+	pid, err := r.pid(ctx, pod+"-c")
 	if err != nil {
 		return err
 	}
@@ -105,23 +109,36 @@ func (s *heals) straight(ctx context.Context, r *raw) (err error) {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		return fmt.Errorf("kill container: %w", err)
 	}
-	select {
-	case at := <-s.died:
-		s.told = append(s.told, at.Sub(killed))
-	case <-time.After(10 * time.Second):
-		return errors.New("podman did not tell that a container died")
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	begun := time.Now()
-	if err := r.createContainer(ctx, rawHeal, rawHeal+"-c2"); err != nil {
+	at, err := s.awaitDeath(ctx, pod+"-c")
+	if err != nil {
 		return err
 	}
-	if err := r.startContainer(ctx, rawHeal+"-c2"); err != nil {
+	s.told = append(s.told, at.Sub(killed))
+	begun := time.Now()
+	if err := r.createContainer(ctx, pod, pod+"-c2"); err != nil {
+		return err
+	}
+	if err := r.startContainer(ctx, pod+"-c2"); err != nil {
 		return err
 	}
 	s.raw = append(s.raw, time.Since(begun))
 	return nil
+}
+
+func (s *heals) awaitDeath(ctx context.Context, container string) (time.Time, error) {
+	timeout := time.After(10 * time.Second)
+	for {
+		select {
+		case d := <-s.died:
+			if d.container == container {
+				return d.at, nil
+			}
+		case <-timeout:
+			return time.Time{}, fmt.Errorf("podman did not tell that container %s died", container)
+		case <-ctx.Done():
+			return time.Time{}, ctx.Err()
+		}
+	}
 }
 
 func (s heals) rows() []row {
