@@ -6,28 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"sync"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
+	"github.com/skerry/skerry/bus/remote"
 	"github.com/skerry/skerry/bus/stream"
 	"github.com/skerry/skerry/cli/failure"
 	"github.com/skerry/skerry/cli/session"
 )
-
-// The channels of Kubernetes' remote command protocol.
-const (
-	channelStdin byte = iota
-	channelStdout
-	channelStderr
-	channelError
-	channelResize
-)
-
-// size is a terminal's size, as the resize channel has it.
-type size struct{ Width, Height uint16 }
 
 // exchange carries one command's streams.
 type exchange struct {
@@ -64,11 +49,11 @@ func (x *exchange) receive(ctx context.Context) error {
 			return err
 		}
 		switch f.Channel {
-		case channelStdout:
+		case remote.Stdout:
 			_, err = x.s.Stdout.Write(f.Data)
-		case channelStderr:
+		case remote.Stderr:
 			_, err = x.s.Stderr.Write(f.Data)
-		case channelError:
+		case remote.Error:
 			return outcome(f.Data)
 		}
 		if err != nil {
@@ -77,40 +62,25 @@ func (x *exchange) receive(ctx context.Context) error {
 	}
 }
 
-// outcome reads how the command ended: a Status whose cause ExitCode is the code.
+// outcome reads how the command ended.
 func outcome(data []byte) error {
-	var st metav1.Status
-	if err := json.Unmarshal(data, &st); err != nil {
-		return fmt.Errorf("read exit status: %w", err)
+	code, err := remote.ExitCode(data)
+	if err != nil || code == 0 {
+		return err
 	}
-	if st.Status == metav1.StatusSuccess {
-		return nil
-	}
-	if st.Details != nil {
-		for _, c := range st.Details.Causes {
-			if c.Type != "ExitCode" {
-				continue
-			}
-			code, err := strconv.Atoi(c.Message)
-			if err != nil {
-				return fmt.Errorf("read exit status: %w", err)
-			}
-			return failure.Remote(code)
-		}
-	}
-	return &apierrors.StatusError{ErrStatus: st}
+	return failure.Remote(code)
 }
 
 func (x *exchange) sendStdin(ctx context.Context) {
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := x.s.Stdin.Read(buf)
-		if n > 0 && x.st.Send(ctx, stream.Frame{Channel: channelStdin, Data: buf[:n]}) != nil {
+		if n > 0 && x.st.Send(ctx, stream.Frame{Channel: remote.Stdin, Data: buf[:n]}) != nil {
 			return
 		}
 		if err != nil {
 			// An empty frame of stdin is its end; the other direction goes on.
-			_ = x.st.Send(ctx, stream.Frame{Channel: channelStdin})
+			_ = x.st.Send(ctx, stream.Frame{Channel: remote.Stdin})
 			return
 		}
 	}
@@ -120,8 +90,8 @@ func (x *exchange) sendSizes(ctx context.Context) {
 	changed := x.terminal.Resized(ctx)
 	for {
 		w, h := x.terminal.Size()
-		b, err := json.Marshal(size{uint16(w), uint16(h)})
-		if err != nil || x.st.Send(ctx, stream.Frame{Channel: channelResize, Data: b}) != nil {
+		b, err := json.Marshal(remote.Size{Width: uint16(w), Height: uint16(h)})
+		if err != nil || x.st.Send(ctx, stream.Frame{Channel: remote.Resize, Data: b}) != nil {
 			return
 		}
 		if _, ok := <-changed; !ok {

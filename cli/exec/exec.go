@@ -7,13 +7,11 @@ package exec
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/skerry/skerry/bus"
-	"github.com/skerry/skerry/bus/stream"
+	"github.com/skerry/skerry/bus/remote"
 	"github.com/skerry/skerry/cli/failure"
 	"github.com/skerry/skerry/cli/session"
 	"github.com/skerry/skerry/cli/target"
@@ -28,13 +26,6 @@ type Command struct {
 	Stdin     bool     `short:"i" help:"Pass stdin on."`
 	TTY       bool     `short:"t" help:"Give the command a terminal."`
 	Quiet     bool     `short:"q" help:"Print only what the command prints."`
-}
-
-// hello asks an agent to run a command.
-type hello struct {
-	corev1.PodExecOptions
-	Namespace string `json:"namespace"`
-	Name      string `json:"name"`
 }
 
 // Run implements the command.
@@ -57,13 +48,9 @@ func (c *Command) Run(ctx context.Context, s *session.Session) error {
 	if err != nil {
 		return err
 	}
-	body, err := json.Marshal(hello{corev1.PodExecOptions{
+	st, err := remote.Dial(ctx, conn, schemas.NodeName(pod.Spec.NodeName), remote.Exec{Pod: remote.PodOf(pod), PodExecOptions: corev1.PodExecOptions{
 		Container: container, Command: c.Command, Stdin: c.Stdin, Stdout: true, Stderr: !tty, TTY: tty,
-	}, pod.Namespace, pod.Name})
-	if err != nil {
-		return fmt.Errorf("ask to run command: %w", err)
-	}
-	st, err := stream.Dial(ctx, conn, bus.NodeSubject(schemas.NodeName(pod.Spec.NodeName), conn.User, "exec"), body)
+	}})
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package logs
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,27 +11,16 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/skerry/skerry/bus"
-	"github.com/skerry/skerry/bus/stream"
+	"github.com/skerry/skerry/bus/remote"
 	"github.com/skerry/skerry/schemas"
 )
-
-// hello asks an agent for a container's log.
-type hello struct {
-	corev1.PodLogOptions
-	Namespace string `json:"namespace"`
-	Name      string `json:"name"`
-}
 
 // copyLog copies one container's log to w, until its end or, following, until ctx ends.
 func copyLog(ctx context.Context, conn *bus.Conn, src source, o *corev1.PodLogOptions, w *lineWriter) error {
 	if src.pod.Spec.NodeName == "" {
 		return fmt.Errorf("pod %s is not on a node yet, so its container %q has no log", src.pod.Name, src.container)
 	}
-	body, err := json.Marshal(hello{*o, src.pod.Namespace, src.pod.Name})
-	if err != nil {
-		return fmt.Errorf("ask for log: %w", err)
-	}
-	st, err := stream.Dial(ctx, conn, bus.NodeSubject(schemas.NodeName(src.pod.Spec.NodeName), conn.User, "logs"), body)
+	st, err := remote.Dial(ctx, conn, schemas.NodeName(src.pod.Spec.NodeName), remote.Logs{PodLogOptions: *o, Pod: remote.PodOf(src.pod)})
 	if err != nil {
 		return err
 	}

@@ -25,11 +25,8 @@ import (
 	"github.com/skerry/skerry/bus/lease"
 	"github.com/skerry/skerry/bus/record"
 	"github.com/skerry/skerry/bus/store"
-	"github.com/skerry/skerry/bus/stream"
 	"github.com/skerry/skerry/schemas"
-	"github.com/skerry/skerry/services/agent/exec"
 	"github.com/skerry/skerry/services/agent/keep"
-	"github.com/skerry/skerry/services/agent/logs"
 	"github.com/skerry/skerry/services/agent/network"
 	"github.com/skerry/skerry/services/agent/node"
 	"github.com/skerry/skerry/services/agent/pod"
@@ -56,9 +53,6 @@ type Config struct {
 	ResyncInterval    time.Duration // 30 s
 	StartsAtOnce      int           // 4
 }
-
-// maxStreams bounds how many logs, and how many commands, are served at once.
-const maxStreams = 64
 
 func (c *Config) defaults() {
 	if c.Log == nil {
@@ -94,14 +88,7 @@ func Run(ctx context.Context, conn *bus.Conn, c Config) error {
 		return lease.Heartbeat(ctx, conn, c.Node, c.HeartbeatInterval, c.HeartbeatTTL)
 	})
 	g.Go(func() error { return a.runPods(ctx) })
-	g.Go(func() error {
-		h := &logs.Handler{Pods: a, Runtime: a.driver}
-		return stream.ServeNode(ctx, conn, c.Node, "logs", maxStreams, h.Serve)
-	})
-	g.Go(func() error {
-		h := &exec.Handler{Pods: a, Runtime: a.driver}
-		return stream.ServeNode(ctx, conn, c.Node, "exec", maxStreams, h.Serve)
-	})
+	g.Go(func() error { return a.serveUsers(ctx, conn) })
 	return g.Wait()
 }
 

@@ -7,48 +7,28 @@ package logs
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
-	v1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/remote"
 	"github.com/skerry/skerry/bus/stream"
-	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/services/agent/lookup"
 	"github.com/skerry/skerry/services/agent/podman"
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
 
-// Pods are the node's work orders.
-type Pods interface {
-	// Pod returns nil if the pod is not ordered here.
-	Pod(k sandbox.Key) *v1.Pod
-}
-
 // Runtime reads logs.
 type Runtime interface {
-	Pod(ctx context.Context, k sandbox.Key) ([]sandbox.Pod, error)
 	Logs(ctx context.Context, id string, o podman.LogOptions, write func(p []byte) error) error
 }
 
-// Hello asks for a log.
-type Hello struct {
-	v1.PodLogOptions
-	Namespace schemas.Namespace `json:"namespace"`
-	Name      schemas.Name      `json:"name"`
-}
-
-// channel carries the log: both outputs, in order.
-const channel = 1
-
 // Handler serves logs.
 type Handler struct {
-	Pods    Pods
+	Find    lookup.Finder
 	Runtime Runtime
 }
 
@@ -57,9 +37,9 @@ var errEnough = errors.New("limit reached")
 
 // Serve implements stream.Handler.
 func (h *Handler) Serve(ctx context.Context, _ bus.User, hello []byte, accept func() (*stream.Stream, error)) error {
-	var ask Hello
-	if err := json.Unmarshal(hello, &ask); err != nil {
-		return apierrors.NewBadRequest("the request for logs cannot be read: " + err.Error())
+	ask, err := remote.Parse[remote.Logs](hello)
+	if err != nil {
+		return err
 	}
 	if err := check(&ask); err != nil {
 		return err
@@ -81,7 +61,7 @@ func (h *Handler) Serve(ctx context.Context, _ bus.User, hello []byte, accept fu
 			p = p[:min(int64(len(p)), left)]
 			left -= int64(len(p))
 		}
-		if err := s.Send(ctx, stream.Frame{Channel: channel, Data: p}); err != nil {
+		if err := s.Send(ctx, stream.Frame{Channel: remote.Stdout, Data: p}); err != nil {
 			return err
 		}
 		if left == 0 {
@@ -96,13 +76,11 @@ func (h *Handler) Serve(ctx context.Context, _ bus.User, hello []byte, accept fu
 }
 
 // check refuses what Kubernetes refuses.
-func check(ask *Hello) error {
+func check(ask *remote.Logs) error {
 	bad := func(field, why string) error {
 		return apierrors.NewBadRequest(fmt.Sprintf("%s: %s", field, why))
 	}
 	switch {
-	case ask.Name == "" || ask.Namespace == "":
-		return bad("name", "the pod's name and namespace are needed")
 	case ask.TailLines != nil && *ask.TailLines < 0:
 		return bad("tailLines", "must be greater than or equal to 0")
 	case ask.LimitBytes != nil && *ask.LimitBytes < 1:
@@ -116,33 +94,26 @@ func check(ask *Hello) error {
 }
 
 // find resolves which run of which container is asked for.
-func (h *Handler) find(ctx context.Context, ask *Hello) (*sandbox.Container, error) {
-	k := sandbox.Key{Namespace: ask.Namespace, Name: ask.Name}
-	p := h.Pods.Pod(k)
-	if p == nil {
-		return nil, apierrors.NewNotFound(schema.GroupResource{Resource: "pods"}, string(ask.Name))
-	}
-	name, err := Container(p, ask.Container)
+func (h *Handler) find(ctx context.Context, ask *remote.Logs) (*sandbox.Container, error) {
+	p, err := h.Find.Order(ask.Pod)
 	if err != nil {
 		return nil, err
 	}
-	seen, err := h.Runtime.Pod(ctx, k)
+	name, err := lookup.Name(p, ask.Container)
 	if err != nil {
-		return nil, apierrors.NewInternalError(err)
+		return nil, err
 	}
-	for i := range seen {
-		if seen[i].UID != p.UID {
-			continue
+	seen, err := h.Find.Sandbox(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	if seen != nil {
+		newest := seen.Newest(name)
+		if !ask.Previous && newest != nil && newest.State != sandbox.Created {
+			return newest, nil
 		}
-		newest := seen[i].Newest(name)
-		if !ask.Previous {
-			if newest != nil && newest.State != sandbox.Created {
-				return newest, nil
-			}
-			continue
-		}
-		for j := range seen[i].Containers {
-			if c := &seen[i].Containers[j]; newest != nil && c.Name == name && c.Attempt == newest.Attempt-1 {
+		for i := range seen.Containers {
+			if c := &seen.Containers[i]; ask.Previous && newest != nil && c.Name == name && c.Attempt == newest.Attempt-1 {
 				return c, nil
 			}
 		}
@@ -153,27 +124,7 @@ func (h *Handler) find(ctx context.Context, ask *Hello) (*sandbox.Container, err
 	return nil, apierrors.NewBadRequest(fmt.Sprintf("container %q in pod %q is waiting to start: ContainerCreating", name, ask.Name))
 }
 
-// Container resolves which container of p is meant by name: "" means the only one.
-func Container(p *v1.Pod, name string) (string, error) {
-	var names []string
-	for _, c := range p.Spec.Containers {
-		if c.Name == name {
-			return name, nil
-		}
-		names = append(names, c.Name)
-	}
-	switch {
-	case name != "":
-		return "", apierrors.NewBadRequest(fmt.Sprintf("container %s is not valid for pod %s; it has [%s]", name, p.Name, strings.Join(names, " ")))
-	case len(names) == 1:
-		return names[0], nil
-	case p.Annotations["kubectl.kubernetes.io/default-container"] != "":
-		return Container(p, p.Annotations["kubectl.kubernetes.io/default-container"])
-	}
-	return "", apierrors.NewBadRequest(fmt.Sprintf("a container name must be specified for pod %s, choose one of: [%s]", p.Name, strings.Join(names, " ")))
-}
-
-func options(ask *Hello, now time.Time) podman.LogOptions {
+func options(ask *remote.Logs, now time.Time) podman.LogOptions {
 	o := podman.LogOptions{Follow: ask.Follow, Timestamps: ask.Timestamps, Tail: -1}
 	if ask.TailLines != nil {
 		o.Tail = *ask.TailLines

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/skerry/skerry/bus/remote"
 	"github.com/skerry/skerry/services/agent/podman"
 	"github.com/skerry/skerry/services/agent/podman/podmantest"
 	"github.com/skerry/skerry/services/agent/sandbox"
@@ -218,8 +219,8 @@ func TestExec(t *testing.T) {
 	}
 	t.Run("resize", func(t *testing.T) {
 		in, feed := io.Pipe()
-		sizes := make(chan podman.Size, 1)
-		sizes <- podman.Size{Width: 101, Height: 33}
+		sizes := make(chan remote.Size, 1)
+		sizes <- remote.Size{Width: 101, Height: 33}
 		var out strings.Builder
 		_, err := d.Exec(ctx, id, podman.Exec{
 			Command: []string{"sh", "-c", "until stty size | head -n1 | cat; test \"$(stty size)\" = '33 101'; do :; done; echo resized"},

@@ -14,6 +14,8 @@ import (
 	"github.com/containers/podman/v4/pkg/bindings"
 	"github.com/containers/podman/v4/pkg/bindings/containers"
 	"github.com/docker/docker/api/types"
+
+	"github.com/skerry/skerry/bus/remote"
 )
 
 // Exec is a command to run in a container.
@@ -24,11 +26,8 @@ type Exec struct {
 	// Output gets channel 1 (stdout, or the terminal) or 2 (stderr).
 	Output func(channel byte, p []byte) error
 	// Resize is read while the command runs; nil: none.
-	Resize <-chan Size
+	Resize <-chan remote.Size
 }
-
-// Size is a terminal's, in characters.
-type Size struct{ Width, Height uint16 }
 
 // Exec runs a command in a running container and returns its exit code.
 func (d *Driver) Exec(ctx context.Context, id string, e Exec) (int, error) {
@@ -130,7 +129,7 @@ func (d *Driver) attach(ctx context.Context, session string, sock net.Conn, r *b
 	return err
 }
 
-func (d *Driver) resize(ctx context.Context, session string, sizes <-chan Size, done <-chan struct{}) {
+func (d *Driver) resize(ctx context.Context, session string, sizes <-chan remote.Size, done <-chan struct{}) {
 	for {
 		select {
 		case <-done:

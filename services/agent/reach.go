@@ -1,0 +1,29 @@
+package agent
+
+import (
+	"context"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/remote"
+	"github.com/skerry/skerry/bus/stream"
+	"github.com/skerry/skerry/services/agent/exec"
+	"github.com/skerry/skerry/services/agent/logs"
+	"github.com/skerry/skerry/services/agent/lookup"
+)
+
+// maxStreams bounds how many sessions of one sort are served at once.
+const maxStreams = 64
+
+// serveUsers serves what users ask of this node's pods until ctx ends.
+func (a *agent) serveUsers(ctx context.Context, conn *bus.Conn) error {
+	find := lookup.Finder{Pods: a, Runtime: a.driver}
+	g, ctx := errgroup.WithContext(ctx)
+	serve := func(v remote.Verb, h stream.Handler) {
+		g.Go(func() error { return remote.Serve(ctx, conn, a.Node, v, maxStreams, h) })
+	}
+	serve(remote.VerbLogs, (&logs.Handler{Find: find, Runtime: a.driver}).Serve)
+	serve(remote.VerbExec, (&exec.Handler{Find: find, Runtime: a.driver}).Serve)
+	return g.Wait()
+}
