@@ -38,6 +38,25 @@ func podFields(t *testing.T) []*podField {
 		}
 		out = append(out, &podField{path: p[0], state: p[1], test: p[2], reason: p[3]})
 	}
+	return append(out, ofOtherContainers(out)...)
+}
+
+// ofOtherContainers are the lines of init and ephemeral containers: those of containers,
+// whose code they share, but for the ones that they have themselves.
+func ofOtherContainers(fields []*podField) []*podField {
+	listed := map[string]bool{}
+	for _, f := range fields {
+		listed[f.path] = true
+	}
+	var out []*podField
+	for _, list := range []string{"initContainers", "ephemeralContainers"} {
+		for _, f := range fields {
+			below, ok := strings.CutPrefix(f.path, "containers[].")
+			if path := list + "[]." + below; ok && !listed[list] && !listed[path] {
+				out = append(out, &podField{path: path, state: f.state, test: f.test, reason: f.reason})
+			}
+		}
+	}
 	return out
 }
 

@@ -6,8 +6,7 @@ package kinds
 
 func podUnhonoured(spec string) []string {
 	paths := []string{
-		"volumes", "initContainers", "ephemeralContainers",
-		"activeDeadlineSeconds",
+		"volumes", "ephemeralContainers",
 		"dnsPolicy!=ClusterFirst,Default", "dnsConfig",
 		"serviceAccountName!=default", "serviceAccount!=default", "automountServiceAccountToken!=false",
 		"hostPID", "hostIPC", "shareProcessNamespace!=false", "hostUsers!=true",
@@ -21,8 +20,10 @@ func podUnhonoured(spec string) []string {
 		"readinessGates", "runtimeClassName", "overhead", "os.name!=linux",
 		"resourceClaims", "resources", "evictionResponders",
 	}
-	for _, field := range containerUnhonoured() {
-		paths = append(paths, "containers[]."+field)
+	for _, list := range []string{"containers[].", "initContainers[]."} {
+		for _, field := range containerUnhonoured() {
+			paths = append(paths, list+field)
+		}
 	}
 	for i, p := range paths {
 		paths[i] = spec + "." + p

@@ -12,6 +12,7 @@ import (
 	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/services/agent/keep"
+	"github.com/skerry/skerry/services/agent/member"
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
 
@@ -79,8 +80,7 @@ func read[T interface {
 func used(pods []*v1.Pod) map[schemas.Ref]bool {
 	out := map[schemas.Ref]bool{}
 	for _, p := range pods {
-		for i := range p.Spec.Containers {
-			c := &p.Spec.Containers[i]
+		for _, c := range member.All(p) {
 			add := func(r schemas.Resource, name string) {
 				out[schemas.Ref{Resource: r, Namespace: schemas.Namespace(p.Namespace), Name: schemas.Name(name)}] = true
 			}

@@ -10,6 +10,8 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/skerry/skerry/services/agent/member"
 )
 
 // field is the value of a fieldRef.
@@ -86,11 +88,11 @@ func pairs(m map[string]string) string {
 // limit in units of the divisor, rounded up. Without a limit it is what the node can give.
 func resourceField(p *v1.Pod, c *v1.Container, n Node, r *v1.ResourceFieldSelector) (string, error) {
 	if r.ContainerName != "" && r.ContainerName != c.Name {
-		i := slices.IndexFunc(p.Spec.Containers, func(o v1.Container) bool { return o.Name == r.ContainerName })
-		if i < 0 {
+		other, ok := member.Find(p, r.ContainerName)
+		if !ok {
 			return "", fmt.Errorf("container %s not found", r.ContainerName)
 		}
-		c = &p.Spec.Containers[i]
+		c = other.Container
 	}
 	side, name, _ := strings.Cut(r.Resource, ".")
 	var q resource.Quantity

@@ -9,6 +9,7 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 
+	"github.com/skerry/skerry/services/agent/member"
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
 
@@ -59,7 +60,7 @@ func Excess(images []sandbox.Image, used map[string]bool, lastUsed map[string]ti
 func Used(ordered []*v1.Pod, running []sandbox.Pod) map[string]bool {
 	used := map[string]bool{}
 	for _, p := range ordered {
-		for _, c := range p.Spec.Containers {
+		for _, c := range member.All(p) {
 			used[c.Image] = true
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 
 	"github.com/skerry/skerry/services/agent/image"
+	"github.com/skerry/skerry/services/agent/member"
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
 
@@ -112,8 +113,10 @@ func (r *Reconciler) finish(ctx context.Context, k sandbox.Key, e *entry, in Inp
 
 // pull has an image pulled in the background.
 func (r *Reconciler) pull(ctx context.Context, k sandbox.Key, order *v1.Pod, s Step) {
-	i := slices.IndexFunc(order.Spec.Containers, func(c v1.Container) bool { return c.Name == s.Container })
-	c := &order.Spec.Containers[i]
+	c, ok := member.Find(order, s.Container)
+	if !ok {
+		return // plans name containers of the order only
+	}
 	u := image.Use{Pod: order.UID, Container: c.Name, Attempt: s.Attempt}
 	r.Recorder.Event(order, v1.EventTypeNormal, "Pulling", fmt.Sprintf("Pulling image %q", c.Image))
 	r.puller.Pull(ctx, u, c.Image, image.Policy(c.Image, c.ImagePullPolicy), func(o image.Outcome) {

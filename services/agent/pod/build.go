@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/services/agent/member"
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
 
@@ -32,7 +33,7 @@ func SandboxSpec(p *v1.Pod, node schemas.NodeName, network string) sandbox.Spec 
 	if s.HostNetwork {
 		return s
 	}
-	for _, c := range p.Spec.Containers {
+	for _, c := range member.All(p) {
 		for _, port := range c.Ports {
 			if port.HostPort == 0 {
 				continue

@@ -7,6 +7,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 
 	"github.com/skerry/skerry/services/agent/image"
+	"github.com/skerry/skerry/services/agent/member"
 	"github.com/skerry/skerry/services/agent/sandbox"
 	"github.com/skerry/skerry/services/agent/status"
 )
@@ -19,9 +20,9 @@ type ending struct {
 
 // container plans one container. It returns a step, if one is due now, and
 // whether the container runs or is still to run.
-func (p *planner) container(c *v1.Container, s *sandbox.Pod, lost bool) (*Step, bool) {
+func (p *planner) container(c member.Container, s *sandbox.Pod, lost bool) (*Step, bool) {
 	newest := status.Newest(s, p.Memory.Last, c.Name)
-	changed := newest != nil && newest.Hash != Hash(c)
+	changed := newest != nil && newest.Hash != Hash(c.Container) && c.Sort != member.Ephemeral
 	end, attempt := p.past(c.Name, newest)
 	switch {
 	case newest != nil && end == nil && !lost:
@@ -29,10 +30,10 @@ func (p *planner) container(c *v1.Container, s *sandbox.Pod, lost bool) (*Step, 
 	case newest != nil && lost && end == nil:
 		// It cannot outlive its namespaces: it starts anew with the next sandbox.
 		return nil, true
-	case end != nil && !changed && !Restarts(p.Order.Spec.RestartPolicy, end.code):
+	case end != nil && !changed && !p.restarts(c, newest, end):
 		return nil, false
 	}
-	if end != nil && !changed {
+	if end != nil && !changed && !(c.Sort == member.Init && end.code == 0) {
 		until := p.Memory.Backoff[c.Name].Until(end.at)
 		if p.Now.Before(until) {
 			p.wake(until)
@@ -46,7 +47,19 @@ func (p *planner) container(c *v1.Container, s *sandbox.Pod, lost bool) (*Step, 
 		p.wait(c.Name, f.Reason, f.Message)
 		return nil, true
 	}
-	return p.start(c, attempt), true
+	return p.start(c.Container, attempt), true
+}
+
+// restarts tells whether a container that has ended is to start again. An init container
+// whose sandbox was made anew is, whatever came of it before, unless it failed for good.
+func (p *planner) restarts(c member.Container, newest *sandbox.Container, end *ending) bool {
+	if c.Sort == member.Init && end.code == 0 {
+		return true
+	}
+	if newest != nil && p.Memory.Killed[newest.ID] && c.Restarts(p.Order, status.Vanished) {
+		return true
+	}
+	return c.Restarts(p.Order, end.code)
 }
 
 // past tells how the container's last run ended, nil if it has not, and the
@@ -75,15 +88,29 @@ func (p *planner) past(name string, newest *sandbox.Container) (*ending, int) {
 }
 
 // present plans a container that is made and has not ended.
-func (p *planner) present(c *v1.Container, s *sandbox.Pod, newest *sandbox.Container, changed bool) *Step {
-	switch {
-	case newest.State == sandbox.Created:
+func (p *planner) present(c member.Container, s *sandbox.Pod, newest *sandbox.Container, changed bool) *Step {
+	stop := func(grace time.Duration, why string) *Step {
+		return &Step{Verb: StopContainers, Sandbox: s.ID, IDs: []string{newest.ID}, Container: c.Name, Grace: grace, Why: why}
+	}
+	switch newest.State {
+	case sandbox.Created:
 		return &Step{Verb: ResumeContainer, Sandbox: s.ID, IDs: []string{newest.ID}, Container: c.Name, Attempt: newest.Attempt}
-	case changed && newest.State == sandbox.Running:
-		return &Step{Verb: StopContainers, Sandbox: s.ID, IDs: []string{newest.ID}, Grace: GraceOf(p.Order),
-			Why: fmt.Sprintf("Container %s definition changed, will be restarted", c.Name)}
-	case newest.State == sandbox.Unknown:
+	case sandbox.Unknown:
 		p.wake(p.Now.Add(time.Second))
+		return nil
+	case sandbox.Paused:
+		return nil
+	}
+	h := p.health(c, newest)
+	switch {
+	case changed:
+		return stop(GraceOf(p.Order), fmt.Sprintf("Container %s definition changed, will be restarted", c.Name))
+	case h.Hook == HookFailed:
+		return stop(GraceOf(p.Order), "FailedPostStartHook")
+	case h.Hook == HookDue:
+		return &Step{Verb: RunHook, Sandbox: s.ID, IDs: []string{newest.ID}, Container: c.Name}
+	case h.Failed != "":
+		return stop(p.graceAfter(c, h.Failed), p.killMessage(c, h.Failed))
 	}
 	return nil
 }
@@ -130,15 +157,4 @@ func (p *planner) pullFailed(c *v1.Container, st image.State, pull *Step) *Step 
 	p.wake(st.Until)
 	p.wait(c.Name, "ImagePullBackOff", fmt.Sprintf("Back-off pulling image %q: ErrImagePull: %s", c.Image, st.Message))
 	return nil
-}
-
-// Restarts tells whether a container that ended with code starts again.
-func Restarts(policy v1.RestartPolicy, code int) bool {
-	switch policy {
-	case v1.RestartPolicyNever:
-		return false
-	case v1.RestartPolicyOnFailure:
-		return code != 0
-	}
-	return true
 }

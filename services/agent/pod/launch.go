@@ -11,6 +11,7 @@ import (
 
 	"github.com/skerry/skerry/services/agent/env"
 	"github.com/skerry/skerry/services/agent/image"
+	"github.com/skerry/skerry/services/agent/member"
 	"github.com/skerry/skerry/services/agent/sandbox"
 	"github.com/skerry/skerry/services/agent/status"
 )
@@ -31,6 +32,7 @@ type launching struct {
 // starting is one container to start.
 type starting struct {
 	spec    *v1.Container
+	member  member.Container
 	attempt int
 	id      string // once it is made
 	result  env.Result
@@ -98,8 +100,11 @@ func (l *launching) made(mine *sandbox.Pod) sandbox.Pod {
 }
 
 func (l *launching) add(s Step) {
-	i := slices.IndexFunc(l.pod.Spec.Containers, func(c v1.Container) bool { return c.Name == s.Container })
-	c := &starting{spec: &l.pod.Spec.Containers[i], attempt: s.Attempt}
+	m, ok := member.Find(l.pod, s.Container)
+	if !ok {
+		return // plans name containers of the order only
+	}
+	c := &starting{spec: m.Container, member: m, attempt: s.Attempt}
 	if s.Verb == ResumeContainer {
 		c.id = s.IDs[0]
 	}

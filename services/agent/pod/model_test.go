@@ -51,7 +51,7 @@ func (m *model) apply(p Plan) {
 	}
 	if m.in.Order != nil {
 		m.in.Memory.Last = status.Compute(status.Input{
-			Pod: m.in.Order, Sandbox: m.sandbox(), Last: m.in.Memory.Last, Waiting: p.Waiting, Now: m.in.Now,
+			Pod: m.in.Order, Sandbox: m.sandbox(), Last: m.in.Memory.Last, Waiting: p.Waiting, Health: m.in.healths(m.sandbox()), Now: m.in.Now,
 		})
 	}
 }

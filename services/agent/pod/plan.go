@@ -8,6 +8,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 
 	"github.com/skerry/skerry/services/agent/image"
+	"github.com/skerry/skerry/services/agent/member"
 	"github.com/skerry/skerry/services/agent/sandbox"
 	"github.com/skerry/skerry/services/agent/status"
 )
@@ -25,6 +26,8 @@ type Input struct {
 	Memory Memory
 	// Images tells how far the image of each container's next start is.
 	Images map[string]image.State
+	// Health is what hooks and probes say of the containers that run, by id.
+	Health map[string]Health
 	// Network is true once pods can be attached to it.
 	Network bool
 	Now     time.Time
@@ -42,6 +45,10 @@ type Memory struct {
 	Sandbox Failure
 	// Unstarted are containers, by id, that were made but could not be started.
 	Unstarted map[string]status.Unstarted
+	// Evicted is why the pod must fail, nil if it need not. That it must is also in Last.
+	Evicted *Eviction
+	// Killed are containers, by id, that were stopped for a reason that starts them again.
+	Killed map[string]bool
 }
 
 // Verb is what a step does.
@@ -56,6 +63,7 @@ const (
 	StartContainer  Verb = "start container"
 	ResumeContainer Verb = "resume container" // made, not started yet
 	RemoveContainer Verb = "remove container"
+	RunHook         Verb = "run postStart hook"
 	PullImage       Verb = "pull image"
 	// Finish reports the end and asks the apiserver to remove the pod.
 	Finish Verb = "finish"
@@ -74,11 +82,16 @@ type Step struct {
 	Why       string
 }
 
+// starts tells whether the step brings a container to life.
+func (s Step) starts() bool { return s.Verb == StartContainer || s.Verb == ResumeContainer }
+
 // Plan is what to do now, what hinders each container, and when to look again.
 type Plan struct {
 	Steps   []Step
 	Waiting map[string]v1.ContainerStateWaiting
 	Wake    time.Time // zero: when something changes
+	// Evict is why the pod must fail from now on, nil if nothing new.
+	Evict *Eviction
 }
 
 // Make plans the next steps for one pod. It is pure, and planning again after the
@@ -100,6 +113,8 @@ func Make(in Input) Plan {
 		p.delete(mine)
 	case terminal(in.Memory.Last.Phase):
 		p.settle(mine)
+	case p.doomed():
+		p.fail(mine)
 	default:
 		p.run(mine)
 	}
@@ -141,66 +156,54 @@ func (in Input) split() (mine *sandbox.Pod, others []*sandbox.Pod) {
 	return mine, others
 }
 
-// end stops a sandbox's containers, and removes it once none runs.
-func (p *planner) end(s *sandbox.Pod, grace time.Duration, why string) {
-	if ids := alive(s.Containers); len(ids) > 0 {
-		p.do(Step{Verb: StopContainers, Sandbox: s.ID, IDs: ids, Grace: grace, Why: why})
-		return
-	}
-	p.do(Step{Verb: RemoveSandbox, Sandbox: s.ID, Why: why})
-}
-
-func (p *planner) delete(s *sandbox.Pod) {
-	if s == nil {
-		p.do(Step{Verb: Finish})
-		return
-	}
-	grace := GraceOf(p.Order)
-	if d := p.Order.DeletionGracePeriodSeconds; d != nil {
-		grace = time.Duration(*d) * time.Second
-	}
-	p.end(s, grace, "")
-}
-
-// settle frees what a pod that has ended for good still holds. Its containers stay for their logs.
-func (p *planner) settle(s *sandbox.Pod) {
-	if s == nil {
-		return
-	}
-	if ids := alive(s.Containers); len(ids) > 0 || s.Infra.State == sandbox.Running {
-		p.do(Step{Verb: StopSandbox, Sandbox: s.ID, Why: "pod has ended"})
-	}
-	p.collect(s)
-}
-
 // run keeps the containers running that should be.
 func (p *planner) run(s *sandbox.Pod) {
 	lost := s != nil && (s.Infra.State == sandbox.Exited || s.Infra.ID == "")
-	var steps []Step
-	due := false // a container runs or is to run, now or later
-	for i := range p.Order.Spec.Containers {
-		c := &p.Order.Spec.Containers[i]
-		step, wanted := p.container(c, s, lost)
-		due = due || wanted
-		if step != nil {
-			steps = append(steps, *step)
+	steps, stage := p.initialize(s, lost)
+	due := stage == initializing // a container runs or is to run, now or later
+	if stage == initialized || s == nil || lost {
+		mains, wanted := p.mains(s, lost)
+		due = wanted && stage != initFailed
+		if stage == initialized {
+			steps = append(steps, mains...)
 		}
 	}
 	switch {
 	case lost && due:
 		p.do(Step{Verb: RemoveSandbox, Sandbox: s.ID, Why: "the pod's sandbox has ended"})
 		return
+	case !due:
+		p.ended(s)
+		return
 	case s == nil && !p.sandboxReady(steps):
 		steps = slices.DeleteFunc(steps, func(s Step) bool { return s.Verb != PullImage })
 	case s == nil:
 		p.do(Step{Verb: CreateSandbox})
-	case s.Infra.State == sandbox.Created && due:
+	case s.Infra.State == sandbox.Created:
 		p.do(Step{Verb: StartSandbox, Sandbox: s.ID})
 	}
 	p.plan.Steps = append(p.plan.Steps, steps...)
 	if s != nil {
+		p.ephemerals(s)
 		p.collect(s)
 	}
+}
+
+// mains plans the main containers. due tells whether one runs or is still to run.
+func (p *planner) mains(s *sandbox.Pod, lost bool) (steps []Step, due bool) {
+	held := false // by a postStart hook of one before it: the kubelet starts one after the other
+	for _, c := range member.All(p.Order) {
+		if c.Sort != member.Main {
+			continue
+		}
+		step, wanted := p.container(c, s, lost)
+		due = due || wanted
+		if step != nil && !(held && step.starts()) {
+			steps = append(steps, *step)
+		}
+		held = held || p.hooking(c, s, step)
+	}
+	return steps, due
 }
 
 // sandboxReady tells whether a sandbox can and should be made now for steps.
@@ -231,7 +234,7 @@ func (p *planner) collect(s *sandbox.Pod) {
 			dead[c.Name] = append(dead[c.Name], c)
 		}
 	}
-	for _, c := range p.Order.Spec.Containers {
+	for _, c := range member.All(p.Order) {
 		cs := dead[c.Name]
 		if len(cs) < 2 {
 			continue
@@ -241,24 +244,4 @@ func (p *planner) collect(s *sandbox.Pod) {
 			p.do(Step{Verb: RemoveContainer, IDs: []string{old.ID}, Container: c.Name})
 		}
 	}
-}
-
-func alive(cs []sandbox.Container) []string {
-	var ids []string
-	for _, c := range cs {
-		if c.State == sandbox.Running || c.State == sandbox.Paused || c.State == sandbox.Unknown {
-			ids = append(ids, c.ID)
-		}
-	}
-	return ids
-}
-
-func terminal(p v1.PodPhase) bool { return p == v1.PodSucceeded || p == v1.PodFailed }
-
-// GraceOf is how long a pod's containers have to end.
-func GraceOf(p *v1.Pod) time.Duration {
-	if g := p.Spec.TerminationGracePeriodSeconds; g != nil {
-		return time.Duration(*g) * time.Second
-	}
-	return 30 * time.Second
 }

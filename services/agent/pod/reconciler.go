@@ -17,6 +17,7 @@ import (
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/services/agent/env"
 	"github.com/skerry/skerry/services/agent/image"
+	"github.com/skerry/skerry/services/agent/member"
 	"github.com/skerry/skerry/services/agent/sandbox"
 	"github.com/skerry/skerry/services/agent/status"
 	"github.com/skerry/skerry/services/reconcile"
@@ -57,7 +58,7 @@ type Reconciler struct {
 	looked bool // at everything, once
 }
 
-// entry is what is remembered of one pod. Its worker owns it, but for stopping and
+// entry is what is remembered of one pod. Its worker owns it, but for stopping, evicted and
 // what was seen, which r.mu guards.
 type entry struct {
 	uid  types.UID
@@ -67,6 +68,7 @@ type entry struct {
 	reported bool
 	unposted int // turns that have waited for the last status to be posted
 	stopping *stop
+	evicted  *Eviction // as asked for, until its worker takes it in
 	// seen are the pod's sandboxes as last seen. listed is false for a pod that is new
 	// since everything was looked at; fresh is true while seen is known to be complete.
 	seen          []sandbox.Pod
@@ -118,7 +120,7 @@ func (r *Reconciler) entry(k sandbox.Key, uid types.UID) *entry {
 	}
 	if uid != "" && e.uid != uid {
 		r.puller.Forget(e.uid)
-		e = &entry{uid: uid, stopping: e.stopping, seen: e.seen, listed: e.listed, fresh: e.fresh}
+		e = &entry{uid: uid, stopping: e.stopping, seen: e.seen, listed: e.listed, fresh: e.fresh, evicted: e.evicted}
 		r.pods[k] = e
 	}
 	return e
@@ -132,6 +134,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, k sandbox.Key) (time.Duratio
 			return 0, err
 		}
 		plan := Make(in)
+		if plan.Evict != nil {
+			r.doom(e, in.Order, plan.Evict)
+			continue
+		}
 		acted, err := r.apply(ctx, k, e, in, plan)
 		if err != nil {
 			return 0, err
@@ -168,10 +174,25 @@ func (r *Reconciler) load(ctx context.Context, k sandbox.Key) (Input, *entry, er
 	if !in.Blind {
 		prune(e.mem.Unstarted, in.Observed)
 	}
+	r.takeEviction(e, order)
 	in.Memory = e.mem
+	in.Health = r.health(in)
 	_, in.Network = r.Network()
 	in.Images = r.images(order, in)
 	return in, e, nil
+}
+
+// health is what is known of the containers that run.
+func (r *Reconciler) health(in Input) map[string]Health {
+	out := map[string]Health{}
+	for _, p := range in.Observed {
+		for _, c := range p.Containers {
+			if c.State == sandbox.Running {
+				out[c.ID] = Health{Hook: HookDone, Started: true, Ready: true}
+			}
+		}
+	}
+	return out
 }
 
 // prune forgets containers that are gone.
@@ -189,8 +210,7 @@ func (r *Reconciler) images(order *v1.Pod, in Input) map[string]image.State {
 		return nil
 	}
 	out := map[string]image.State{}
-	for i := range order.Spec.Containers {
-		c := &order.Spec.Containers[i]
+	for _, c := range member.All(order) {
 		out[c.Name] = r.puller.State(image.Use{Pod: order.UID, Container: c.Name, Attempt: in.nextAttempt(c.Name)})
 	}
 	return out
@@ -215,7 +235,7 @@ func (r *Reconciler) report(e *entry, in Input, plan Plan) {
 	}
 	st := status.Compute(status.Input{
 		Pod: in.Order, Sandbox: mine, Last: e.mem.Last, Waiting: plan.Waiting,
-		Unstarted: e.mem.Unstarted, HostIPs: r.HostIPs(), Now: in.Now,
+		Unstarted: e.mem.Unstarted, Health: in.healths(mine), Doomed: doomed(e.mem.Evicted), HostIPs: r.HostIPs(), Now: in.Now,
 	})
 	changed := !equality.Semantic.DeepEqual(st, e.mem.Last)
 	if changed {

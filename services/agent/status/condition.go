@@ -1,12 +1,14 @@
 package status
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/skerry/skerry/services/agent/member"
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
 
@@ -16,14 +18,20 @@ func (in Input) conditions(st v1.PodStatus) []v1.PodCondition {
 	if s := in.Sandbox; s != nil && s.Infra.State == sandbox.Running && (s.HostNetwork || s.IP != "") {
 		sandboxUp = v1.ConditionTrue
 	}
-	ready := readiness(st)
+	ready := in.readiness(st)
 	podReady := ready
 	podReady.Type = v1.PodReady
+	if ready.Status == v1.ConditionTrue {
+		podReady = in.gated(podReady)
+	}
 	want := []v1.PodCondition{
 		{Type: v1.PodReadyToStartContainers, Status: sandboxUp},
-		{Type: v1.PodInitialized, Status: v1.ConditionTrue, Reason: completed(st.Phase)},
+		in.initialized(st),
 		podReady,
 		ready,
+	}
+	if d := in.disruption(); d != nil {
+		want = append(want, *d)
 	}
 	for i := range want {
 		c := &want[i]
@@ -38,15 +46,48 @@ func (in Input) conditions(st v1.PodStatus) []v1.PodCondition {
 	return want
 }
 
-func completed(p v1.PodPhase) string {
-	if p == v1.PodSucceeded {
-		return "PodCompleted"
+// disruption is the condition of a pod that was evicted here, and stays.
+func (in Input) disruption() *v1.PodCondition {
+	if in.Doomed != nil && in.Doomed.Condition != nil {
+		return in.Doomed.Condition.DeepCopy()
 	}
-	return ""
+	for i := range in.Last.Conditions {
+		if in.Last.Conditions[i].Type == v1.DisruptionTarget {
+			return in.Last.Conditions[i].DeepCopy()
+		}
+	}
+	return nil
+}
+
+// initialized tells whether the main containers may run, or have.
+func (in Input) initialized(st v1.PodStatus) v1.PodCondition {
+	c := v1.PodCondition{Type: v1.PodInitialized, Status: v1.ConditionTrue}
+	if st.Phase == v1.PodSucceeded {
+		c.Reason = "PodCompleted"
+		return c
+	}
+	for i := range st.ContainerStatuses {
+		if o := &st.ContainerStatuses[i]; o.State.Running != nil || Ended(o) != nil {
+			return c
+		}
+	}
+	var incomplete []string
+	for _, m := range member.All(in.Pod) {
+		cs := Of(st, m.Name)
+		switch {
+		case m.Sort == member.Init && !cs.Ready, m.Sort == member.Sidecar && !*cs.Started:
+			incomplete = append(incomplete, m.Name)
+		}
+	}
+	if len(incomplete) > 0 {
+		c.Status, c.Reason = v1.ConditionFalse, "ContainersNotInitialized"
+		c.Message = "containers with incomplete status: [" + strings.Join(incomplete, " ") + "]"
+	}
+	return c
 }
 
 // readiness is the condition ContainersReady.
-func readiness(st v1.PodStatus) v1.PodCondition {
+func (in Input) readiness(st v1.PodStatus) v1.PodCondition {
 	c := v1.PodCondition{Type: v1.ContainersReady, Status: v1.ConditionFalse}
 	switch st.Phase {
 	case v1.PodSucceeded:
@@ -57,9 +98,9 @@ func readiness(st v1.PodStatus) v1.PodCondition {
 		return c
 	}
 	var unready []string
-	for i := range st.ContainerStatuses {
-		if !st.ContainerStatuses[i].Ready {
-			unready = append(unready, st.ContainerStatuses[i].Name)
+	for _, m := range member.All(in.Pod) {
+		if (m.Sort == member.Main || m.Sort == member.Sidecar) && !Of(st, m.Name).Ready {
+			unready = append(unready, m.Name)
 		}
 	}
 	if len(unready) == 0 {
@@ -69,4 +110,28 @@ func readiness(st v1.PodStatus) v1.PodCondition {
 	c.Reason = "ContainersNotReady"
 	c.Message = "containers with unready status: [" + strings.Join(unready, " ") + "]"
 	return c
+}
+
+// gated holds Ready back while a readiness gate's condition, which others set, is not true.
+func (in Input) gated(ready v1.PodCondition) v1.PodCondition {
+	var why []string
+	for _, g := range in.Pod.Spec.ReadinessGates {
+		found := false
+		for _, c := range in.Pod.Status.Conditions {
+			if c.Type != g.ConditionType {
+				continue
+			}
+			found = true
+			if c.Status != v1.ConditionTrue {
+				why = append(why, fmt.Sprintf("the status of pod readiness gate %q is not \"True\", but %v", g.ConditionType, c.Status))
+			}
+		}
+		if !found {
+			why = append(why, fmt.Sprintf("corresponding condition of pod readiness gate %q does not exist.", g.ConditionType))
+		}
+	}
+	if len(why) > 0 {
+		ready.Status, ready.Reason, ready.Message = v1.ConditionFalse, "ReadinessGatesNotReady", strings.Join(why, ", ")
+	}
+	return ready
 }

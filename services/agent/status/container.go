@@ -6,13 +6,17 @@ import (
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/skerry/skerry/services/agent/member"
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
 
 const idPrefix = "podman://"
 
+// ID is a container's id as a status has it.
+func ID(id string) string { return idPrefix + id }
+
 // container is one container's status: of its newest run, with the one before it.
-func (in Input) container(c *v1.Container) v1.ContainerStatus {
+func (in Input) container(c member.Container) v1.ContainerStatus {
 	last := Of(in.Last, c.Name)
 	cs := v1.ContainerStatus{Name: c.Name, Image: c.Image, Started: new(bool)}
 	if last != nil {
@@ -29,12 +33,24 @@ func (in Input) container(c *v1.Container) v1.ContainerStatus {
 		cs.State.Waiting = in.hindrance(c.Name)
 	}
 	if cs.State.Running != nil {
-		*cs.Started = true
-		ready, probed := in.Ready[c.Name]
-		cs.Ready = ready || !probed
+		h, said := in.Health[newest.ID]
+		*cs.Started = h.Started || !said
+		cs.Ready = *cs.Started && (h.Ready || !said)
 	}
-	cs.Resources = c.Resources.DeepCopy()
-	cs.AllocatedResources = c.Resources.Requests.DeepCopy()
+	switch c.Sort {
+	case member.Init:
+		end := cs.State.Terminated
+		cs.Ready = end != nil && end.ExitCode == 0
+	case member.Ephemeral:
+		cs.Started, cs.Ready = nil, false
+	}
+	if c.Lifecycle != nil && c.Lifecycle.StopSignal != nil {
+		cs.StopSignal = new(*c.Lifecycle.StopSignal)
+	}
+	if c.Sort != member.Ephemeral {
+		cs.Resources = c.Resources.DeepCopy()
+		cs.AllocatedResources = c.Resources.Requests.DeepCopy()
+	}
 	return cs
 }
 
@@ -51,7 +67,7 @@ func (in Input) seen(cs *v1.ContainerStatus, n *sandbox.Container, last *v1.Cont
 	}
 	for i := range in.Sandbox.Containers {
 		if o := &in.Sandbox.Containers[i]; o.Name == n.Name && o.Attempt == n.Attempt-1 && o.State == sandbox.Exited {
-			cs.LastTerminationState = v1.ContainerState{Terminated: terminated(o)}
+			cs.LastTerminationState = v1.ContainerState{Terminated: in.terminated(o)}
 		}
 	}
 	cs.ContainerID, cs.RestartCount = id, int32(n.Attempt)
@@ -63,8 +79,8 @@ func (in Input) seen(cs *v1.ContainerStatus, n *sandbox.Container, last *v1.Cont
 			ExitCode: StartError, Reason: "StartError", Message: u.Message, ContainerID: id, FinishedAt: seconds(u.At),
 		})
 	case n.State == sandbox.Exited:
-		in.ended(cs, terminated(n))
-	case n.State == sandbox.Running, n.State == sandbox.Paused:
+		in.ended(cs, in.terminated(n))
+	case (n.State == sandbox.Running || n.State == sandbox.Paused) && !in.Health[n.ID].Starting:
 		cs.State.Running = &v1.ContainerStateRunning{StartedAt: seconds(n.StartedAt)}
 	case n.State == sandbox.Unknown && last != nil && last.ContainerID == id:
 		cs.State = *last.State.DeepCopy()
@@ -108,13 +124,17 @@ func (in Input) hindrance(name string) *v1.ContainerStateWaiting {
 	if w, ok := in.Waiting[name]; ok {
 		return &w
 	}
+	if len(in.Pod.Spec.InitContainers) > 0 {
+		return &v1.ContainerStateWaiting{Reason: "PodInitializing"}
+	}
 	return &v1.ContainerStateWaiting{Reason: "ContainerCreating"}
 }
 
-func terminated(c *sandbox.Container) *v1.ContainerStateTerminated {
+func (in Input) terminated(c *sandbox.Container) *v1.ContainerStateTerminated {
 	t := &v1.ContainerStateTerminated{
 		ExitCode: int32(c.ExitCode), Reason: "Error", ContainerID: idPrefix + c.ID,
 		StartedAt: seconds(c.StartedAt), FinishedAt: seconds(c.FinishedAt),
+		Message: in.Messages[c.ID],
 	}
 	switch {
 	case c.OOMKilled:

@@ -12,6 +12,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/skerry/skerry/services/agent/member"
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
 
@@ -27,6 +28,20 @@ type Unstarted struct {
 	At      time.Time
 }
 
+// Health is what hooks and probes say of one run of a container. A run of which nothing is
+// said is started and ready.
+type Health struct {
+	// Starting is true until its postStart hook has returned: it does not count as running yet.
+	Starting       bool
+	Started, Ready bool
+}
+
+// Doomed is why a pod must fail: it was evicted, or its deadline has passed.
+type Doomed struct {
+	Reason, Message string
+	Condition       *v1.PodCondition // nil: none
+}
+
 // Input is what a status follows from.
 type Input struct {
 	Pod *v1.Pod
@@ -36,8 +51,12 @@ type Input struct {
 	Last      v1.PodStatus
 	Waiting   map[string]v1.ContainerStateWaiting
 	Unstarted map[string]Unstarted
-	// Ready tells of each running container whether its probes pass; nil: running is ready.
-	Ready   map[string]bool
+	// Health is what hooks and probes say of running containers, by id.
+	Health map[string]Health
+	// Messages are the termination messages of containers that have ended, by id.
+	Messages map[string]string
+	// Doomed is why the pod must fail, nil if it need not.
+	Doomed  *Doomed
 	HostIPs []string
 	Now     time.Time
 }
@@ -65,10 +84,21 @@ func Compute(in Input) v1.PodStatus {
 		st.PodIPs = append(st.PodIPs, v1.PodIP{IP: ip})
 		st.PodIP = st.PodIPs[0].IP
 	}
-	for i := range in.Pod.Spec.Containers {
-		st.ContainerStatuses = append(st.ContainerStatuses, in.container(&in.Pod.Spec.Containers[i]))
+	if d := in.Doomed; d != nil && st.Reason == "" {
+		st.Reason, st.Message = d.Reason, d.Message
 	}
-	st.Phase = in.phase(st.ContainerStatuses)
+	for _, c := range member.All(in.Pod) {
+		cs := in.container(c)
+		switch c.Sort {
+		case member.Main:
+			st.ContainerStatuses = append(st.ContainerStatuses, cs)
+		case member.Ephemeral:
+			st.EphemeralContainerStatuses = append(st.EphemeralContainerStatuses, cs)
+		default:
+			st.InitContainerStatuses = append(st.InitContainerStatuses, cs)
+		}
+	}
+	st.Phase = in.phase(st)
 	st.Conditions = in.conditions(st)
 	return st
 }
@@ -90,51 +120,13 @@ func podIPs(in Input) []string {
 	return nil
 }
 
-// phase is as the kubelet's, from the states of all containers.
-func (in Input) phase(cs []v1.ContainerStatus) v1.PodPhase {
-	if p := in.Last.Phase; p == v1.PodSucceeded || p == v1.PodFailed {
-		return p
-	}
-	var running, waiting, stopped, succeeded int
-	for i := range cs {
-		c := &cs[i]
-		t := Ended(c)
-		switch {
-		case c.State.Running != nil:
-			running++
-		case t != nil:
-			stopped++
-			if t.ExitCode == 0 {
-				succeeded++
-			}
-		default:
-			waiting++
-		}
-	}
-	policy := in.Pod.Spec.RestartPolicy
-	deleted := in.Pod.DeletionTimestamp != nil && running == 0
-	switch {
-	case deleted && waiting == 0 && stopped == succeeded:
-		return v1.PodSucceeded
-	case deleted:
-		return v1.PodFailed
-	case waiting > 0:
-		return v1.PodPending
-	case running > 0:
-		return v1.PodRunning
-	case policy == v1.RestartPolicyNever && stopped > succeeded:
-		return v1.PodFailed
-	case policy != v1.RestartPolicyAlways && policy != "" && stopped == succeeded:
-		return v1.PodSucceeded
-	}
-	return v1.PodRunning
-}
-
 // Of finds a container's status by name, or nil.
 func Of(st v1.PodStatus, name string) *v1.ContainerStatus {
-	for i := range st.ContainerStatuses {
-		if st.ContainerStatuses[i].Name == name {
-			return &st.ContainerStatuses[i]
+	for _, list := range [][]v1.ContainerStatus{st.ContainerStatuses, st.InitContainerStatuses, st.EphemeralContainerStatuses} {
+		for i := range list {
+			if list[i].Name == name {
+				return &list[i]
+			}
 		}
 	}
 	return nil

@@ -81,7 +81,7 @@ func TestCompute(t *testing.T) {
 		{"nothing yet", always, "a", nil, Input{}, "Pending; a waiting ContainerCreating; Ready=False ContainersNotReady"},
 		{"running", always, "a", up(run("a", 0, sandbox.Running, 0)), Input{}, "Running; a running ready; Ready=True"},
 		{"one of two", always, "ab", up(run("a", 0, sandbox.Running, 0)), Input{}, "Pending; a running ready; b waiting ContainerCreating; Ready=False ContainersNotReady"},
-		{"probe fails", always, "a", up(run("a", 0, sandbox.Running, 0)), Input{Ready: map[string]bool{"a": false}}, "Running; a running; Ready=False ContainersNotReady"},
+		{"probe fails", always, "a", up(run("a", 0, sandbox.Running, 0)), Input{Health: map[string]Health{"a0": {Started: true}}}, "Running; a running; Ready=False ContainersNotReady"},
 		{"pull fails", always, "a", up(), Input{Waiting: map[string]v1.ContainerStateWaiting{"a": {Reason: "ErrImagePull"}}}, "Pending; a waiting ErrImagePull; Ready=False ContainersNotReady"},
 		{"crash loop", always, "a", up(run("a", 1, sandbox.Exited, 1)), Input{Waiting: crash}, "Running; a waiting CrashLoopBackOff x1 after Error; Ready=False ContainersNotReady"},
 		{"restarted", always, "a", up(run("a", 0, sandbox.Exited, 0), run("a", 1, sandbox.Running, 0)), Input{}, "Running; a running ready x1 after Completed; Ready=True"},

@@ -1,0 +1,121 @@
+package pod
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	v1 "k8s.io/api/core/v1"
+
+	"github.com/skerry/skerry/services/agent/podman/podmantest"
+)
+
+// container is one item of a list of containers; more is further lines of it.
+func container(name, sh, more string) string {
+	return fmt.Sprintf("  - {name: %s, image: %s, imagePullPolicy: Never, command: [/bin/sh, -c, %q]%s}\n", name, podmantest.Image, sh, more)
+}
+
+// inits is a spec's list of init containers.
+func inits(containers ...string) string { return "  initContainers:\n" + strings.Join(containers, "") }
+
+// column is the pod's STATUS as `get` prints it.
+func column(t *testing.T, ns, name string) string {
+	t.Helper()
+	return strings.Fields(rig.Skerry(t, "", "get", "pod", "-n", ns, name, "--no-headers"))[2]
+}
+
+// events waits until the events about a pod say what is wanted.
+func events(t *testing.T, ns, name string, want ...string) {
+	t.Helper()
+	rig.Eventually(t, "events of "+name, func() error {
+		out := rig.Skerry(t, "", "describe", "pod", "-n", ns, name)
+		for _, w := range want {
+			if !strings.Contains(strings.Join(strings.Fields(out), " "), w) {
+				return fmt.Errorf("no %q in\n%s", w, out)
+			}
+		}
+		return nil
+	})
+}
+
+const block = "until [ -e /go ]; do sleep 0.05; done"
+
+func TestInitContainersRunInOrder(t *testing.T) {
+	t.Parallel()
+	ns := rig.Namespace(t)
+	apply(t, ns, script("ordered", "echo main; sleep 1000", inits(container("one", "echo one; "+block, ""), container("two", "echo two", "")), ""))
+	p := await(t, ns, "ordered", "the first init container runs", func(p *v1.Pod) bool {
+		return len(p.Status.InitContainerStatuses) == 2 && p.Status.InitContainerStatuses[0].State.Running != nil
+	})
+	if w := p.Status.InitContainerStatuses[1].State.Waiting; w == nil || w.Reason != "PodInitializing" {
+		t.Errorf("the second: %+v", p.Status.InitContainerStatuses[1])
+	}
+	if w := p.Status.ContainerStatuses[0].State.Waiting; w == nil || w.Reason != "PodInitializing" {
+		t.Errorf("the main one: %+v", p.Status.ContainerStatuses[0])
+	}
+	conditions(t, p, "Initialized=False ContainersNotInitialized, ContainersReady=False ContainersNotReady, PodReadyToStartContainers=True ")
+	if got := column(t, ns, "ordered"); got != "Init:0/2" {
+		t.Errorf("STATUS is %s", got)
+	}
+	rig.Skerry(t, "", "exec", "-n", ns, "ordered", "-c", "one", "--", "sh", "-c", ": > /go")
+	p = running(t, ns, "ordered")
+	for _, c := range p.Status.InitContainerStatuses {
+		if end := c.State.Terminated; end == nil || end.Reason != "Completed" || !c.Ready {
+			t.Errorf("%+v", c)
+		}
+	}
+	conditions(t, p, "Initialized=True , ContainersReady=True ")
+	if out := logs(t, ns, "ordered", "-c", "two"); out != "two\n" {
+		t.Errorf("logs of an init container: %q", out)
+	}
+}
+
+// conditions compares some of a pod's conditions: "Type=Status Reason, ...".
+func conditions(t *testing.T, p *v1.Pod, want string) {
+	t.Helper()
+	for _, w := range strings.Split(want, ", ") {
+		found := false
+		for _, c := range p.Status.Conditions {
+			found = found || fmt.Sprintf("%s=%s %s", c.Type, c.Status, c.Reason) == w
+		}
+		if !found {
+			t.Errorf("no condition %q in %+v", w, p.Status.Conditions)
+		}
+	}
+}
+
+func TestInitContainerThatFails(t *testing.T) {
+	t.Parallel()
+	ns := rig.Namespace(t)
+	apply(t, ns, script("never", "true", "  restartPolicy: Never\n"+inits(container("bad", "exit 7", "")), ""))
+	apply(t, ns, script("again", "true", inits(container("bad", "exit 7", "")), ""))
+	p := ended(t, ns, "never")
+	if p.Status.Phase != v1.PodFailed || p.Status.InitContainerStatuses[0].State.Terminated.ExitCode != 7 {
+		t.Errorf("%+v", p.Status)
+	}
+	conditions(t, p, "Initialized=False ContainersNotInitialized, Ready=False PodFailed")
+	if got := column(t, ns, "never"); got != "Init:Error" {
+		t.Errorf("STATUS is %s", got)
+	}
+	p = await(t, ns, "again", "held back", func(p *v1.Pod) bool {
+		return len(p.Status.InitContainerStatuses) == 1 && p.Status.InitContainerStatuses[0].State.Waiting != nil &&
+			p.Status.InitContainerStatuses[0].State.Waiting.Reason == "CrashLoopBackOff"
+	})
+	if p.Status.Phase != v1.PodPending || p.Status.InitContainerStatuses[0].RestartCount != 1 {
+		t.Errorf("%+v", p.Status)
+	}
+	if got := column(t, ns, "again"); got != "Init:CrashLoopBackOff" {
+		t.Errorf("STATUS is %s", got)
+	}
+}
+
+func TestDeadline(t *testing.T) {
+	t.Parallel()
+	ns := rig.Namespace(t)
+	apply(t, ns, script("late", "sleep 1000", "  activeDeadlineSeconds: 2", ""))
+	p := ended(t, ns, "late")
+	if p.Status.Phase != v1.PodFailed || p.Status.Reason != "DeadlineExceeded" || p.Status.ContainerStatuses[0].State.Terminated == nil {
+		t.Errorf("%+v", p.Status)
+	}
+	events(t, ns, "late", "Normal DeadlineExceeded")
+}
