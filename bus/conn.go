@@ -28,6 +28,10 @@ type Options struct {
 	InProcess interface {
 		InProcessConn() (net.Conn, error)
 	}
+	// Dialer makes the connections to URL's servers; nil is the network's own way.
+	Dialer interface {
+		Dial(network, address string) (net.Conn, error)
+	}
 	// Name is shown by the server's connection list: the service's name.
 	Name string
 	// Log gets connects and disconnects. Nil discards.
@@ -98,6 +102,9 @@ func Connect(ctx context.Context, o Options) (*Conn, error) {
 	}
 	if o.TLS != nil {
 		opts = append(opts, nats.Secure(o.TLS))
+	}
+	if o.Dialer != nil {
+		opts = append(opts, nats.SetCustomDialer(o.Dialer))
 	}
 	if o.InProcess != nil {
 		// A server that asks for TLS asks on this pipe too. Nobody can be in between,

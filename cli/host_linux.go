@@ -11,6 +11,8 @@ type hostCommands struct {
 	Down  up.Down  `cmd:"" group:"cluster" help:"Stop the cluster that up --detach started."`
 	Join  up.Join  `cmd:"" group:"cluster" help:"Make this machine a node of a cluster."`
 	Serve up.Serve `cmd:"" group:"cluster" help:"Run one service of a cluster."`
+
+	Simulate up.Simulate `cmd:"" group:"cluster" help:"Run nodes without containers, to try a cluster's size."`
 }
 
 // config is `skerry config`, with the commands that need a cluster's keys.

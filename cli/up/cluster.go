@@ -85,7 +85,7 @@ func (c *cluster) startControlPlane(ctx context.Context) error {
 	if err := c.await(ctx, awaitAPI); err != nil {
 		return err
 	}
-	for _, svc := range []service{controllerService(c.log), schedulerService(c.log)} {
+	for _, svc := range []service{controllerService(c.up.ClusterCIDR, c.log), schedulerService(c.log)} {
 		if err := c.startService(ctx, svc); err != nil {
 			return err
 		}

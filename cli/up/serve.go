@@ -79,11 +79,14 @@ func (c *ServeAPIServer) Run(ctx context.Context, s *session.Session) error {
 }
 
 // ServeController is `skerry serve controller`.
-type ServeController struct{ Remote }
+type ServeController struct {
+	Remote
+	ClusterCIDR string `name:"cluster-cidr" help:"IPv4 range of all pods, of which each node gets a /24." default:"10.244.0.0/16" placeholder:"CIDR"`
+}
 
 // Run implements the command.
 func (c *ServeController) Run(ctx context.Context, s *session.Session) error {
-	return c.run(ctx, s, controllerService(c.log(s)), c.log(s))
+	return c.run(ctx, s, controllerService(c.ClusterCIDR, c.log(s)), c.log(s))
 }
 
 // ServeScheduler is `skerry serve scheduler`.

@@ -37,9 +37,9 @@ func apiserverService(signer *identity.NodeSigner, log *slog.Logger) service {
 	}}
 }
 
-func controllerService(log *slog.Logger) service {
+func controllerService(cidr string, log *slog.Logger) service {
 	return service{"controller", identity.RoleController, "system:controller", func(ctx context.Context, conn *bus.Conn) error {
-		return controller.Run(ctx, conn, controller.Config{ID: replica("controller"), Table: kinds.Table(), Log: log})
+		return controller.Run(ctx, conn, controller.Config{ID: replica("controller"), Table: kinds.Table(), ClusterCIDR: cidr, Log: log})
 	}}
 }
 

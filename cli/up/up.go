@@ -32,13 +32,15 @@ type Host struct {
 // Up is `skerry up`.
 type Up struct {
 	Host
-	Listen  string        `help:"Address that other hosts and clients reach the bus at." default:"127.0.0.1:4222" placeholder:"HOST:PORT"`
-	Nats    string        `help:"Use the NATS server at this URL instead of an embedded one." placeholder:"URL"`
-	TLSCert string        `name:"tls-cert" help:"Certificate of the embedded server, a PEM file." placeholder:"FILE"`
-	TLSKey  string        `name:"tls-key" help:"Its key, a PEM file." placeholder:"FILE"`
-	NoAgent bool          `help:"Control plane only: this machine runs no pods."`
-	Detach  bool          `short:"d" help:"Start in the background, and return when it is ready."`
-	Wait    time.Duration `name:"ready-timeout" help:"How long to wait until it is ready." default:"60s" placeholder:"DURATION"`
+	Listen      string        `help:"Address that other hosts and clients reach the bus at." default:"127.0.0.1:4222" placeholder:"HOST:PORT"`
+	Nats        string        `help:"Use the NATS server at this URL instead of an embedded one." placeholder:"URL"`
+	TLSCert     string        `name:"tls-cert" help:"Certificate of the embedded server, a PEM file." placeholder:"FILE"`
+	TLSKey      string        `name:"tls-key" help:"Its key, a PEM file." placeholder:"FILE"`
+	ClusterCIDR string        `name:"cluster-cidr" help:"IPv4 range of all pods, of which each node gets a /24." default:"10.244.0.0/16" placeholder:"CIDR"`
+	Profile     string        `help:"Serve Go's profiles over HTTP at this address." placeholder:"HOST:PORT"`
+	NoAgent     bool          `help:"Control plane only: this machine runs no pods."`
+	Detach      bool          `short:"d" help:"Start in the background, and return when it is ready."`
+	Wait        time.Duration `name:"ready-timeout" help:"How long to wait until it is ready." default:"60s" placeholder:"DURATION"`
 }
 
 // Run implements the command.
@@ -76,6 +78,7 @@ func (c *Up) serve(ctx context.Context, s *session.Session, dir dataDir) error {
 		return err
 	}
 	cl := &cluster{s: s, dir: dir, log: log, node: node, up: c, failed: make(chan error, 1)}
+	defer startProfile(ctx, c.Profile, cl.failed)()
 	err = session.Within(ctx, c.Wait, cl.start)
 	if err == nil {
 		err = c.announce(s, cl, begun, waiting)

@@ -39,6 +39,10 @@ type Config struct {
 	Node    schemas.NodeName
 	Socket  string // path of Podman's API
 	DataDir string // what is kept over restarts and reboots
+	// Runtime and Keep stand in for Podman and the data directory, on nodes that are
+	// only simulated; nil are the real ones.
+	Runtime Runtime
+	Keep    Keep
 	Table   *schemas.Table
 	Log     *slog.Logger
 	Version string
@@ -47,6 +51,7 @@ type Config struct {
 	Labels   map[string]string // of the Node, beside the usual ones
 	MaxPods  int64             // 110
 	Reserved v1.ResourceList   // of the host's resources, kept back from pods
+	Capacity v1.ResourceList   // in place of what the host has; nil: as it has
 
 	HeartbeatInterval time.Duration // 3 s
 	HeartbeatTTL      time.Duration // 10 s
@@ -97,8 +102,8 @@ type agent struct {
 	Config
 	client   *api.Client
 	state    *store.Store
-	driver   *podman.Driver
-	kept     *keep.Dir
+	driver   Runtime
+	kept     Keep
 	poster   *status.Poster
 	recorder *record.Recorder
 	node     *node.Node
@@ -108,21 +113,28 @@ type agent struct {
 }
 
 func assemble(conn *bus.Conn, c Config) (*agent, error) {
-	kept, err := keep.Open(c.DataDir)
-	if err != nil {
-		return nil, err
+	if c.Keep == nil {
+		kept, err := keep.Open(c.DataDir)
+		if err != nil {
+			return nil, err
+		}
+		c.Keep = kept
 	}
+	if c.Runtime == nil {
+		c.Runtime = podman.New(c.Socket, c.Log)
+	}
+	kept := c.Keep
 	a := &agent{
 		Config: c, kept: kept, orders: newOrders(),
 		client: api.NewClient(conn, c.Table),
-		driver: podman.New(c.Socket, c.Log),
+		driver: c.Runtime,
 	}
 	a.state = store.NewVia(conn, bus.BucketState, a.client.StateLister())
 	a.recorder = record.New(a.client, "skerry-agent", string(c.Node))
 	a.poster = status.NewPoster(a.state, a.client.StateLister(), bus.ObservedFilter(c.Node), c.Log)
 	a.network = network.New(a.driver, c.Log)
 	a.node = node.New(node.Config{
-		Name: c.Node, Labels: c.Labels, Address: c.Address, MaxPods: c.MaxPods, Reserved: c.Reserved, Version: c.Version,
+		Name: c.Node, Labels: c.Labels, Address: c.Address, MaxPods: c.MaxPods, Reserved: c.Reserved, Capacity: c.Capacity, Version: c.Version,
 		Client: a.client, Runtime: a.driver, Poster: a.poster, Recorder: a.recorder,
 		CIDR: a.learnCIDR, Network: func() bool { _, ok := a.network.Ready(); return ok },
 		Log: c.Log, Now: time.Now,

@@ -11,7 +11,6 @@ import (
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/schemas"
-	"github.com/skerry/skerry/services/agent/keep"
 	"github.com/skerry/skerry/services/agent/member"
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
@@ -21,14 +20,14 @@ import (
 type source struct {
 	conn   *bus.Conn
 	client *api.Client
-	kept   *keep.Dir
+	kept   Keep
 }
 
 // patience is how long a container's start waits for an apiserver before it takes
 // what was last known.
 const patience = 500 * time.Millisecond
 
-func newSource(conn *bus.Conn, table *schemas.Table, kept *keep.Dir) *source {
+func newSource(conn *bus.Conn, table *schemas.Table, kept Keep) *source {
 	c := api.NewClient(conn, table)
 	c.RetryFor = patience
 	return &source{conn: conn, client: c, kept: kept}

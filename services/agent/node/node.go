@@ -56,6 +56,7 @@ type Config struct {
 	Address  string // of the host; "" finds it by the default route
 	MaxPods  int64
 	Reserved v1.ResourceList // kept back from pods
+	Capacity v1.ResourceList // in place of the host's; nil: what the host has
 	Version  string          // of the agent
 
 	Client   *api.Client

@@ -112,6 +112,9 @@ func ready(st v1.NodeStatus) v1.ConditionStatus {
 
 // capacity is what the host has. With n.mu held, or before n is shared.
 func (n *Node) capacity() v1.ResourceList {
+	if n.Capacity != nil {
+		return n.Capacity
+	}
 	root := n.graphRoot
 	if root == "" {
 		root = "/"

@@ -13,6 +13,7 @@ import (
 	"github.com/skerry/skerry/bus/remote"
 	"github.com/skerry/skerry/services/agent/podman"
 	"github.com/skerry/skerry/services/agent/podman/podmantest"
+	"github.com/skerry/skerry/services/agent/runtimetest"
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
 
@@ -61,77 +62,23 @@ func launch(t *testing.T, ctx context.Context, d *podman.Driver, c sandbox.Conta
 	return id
 }
 
-func one(t *testing.T, ctx context.Context, d *podman.Driver) sandbox.Pod {
-	t.Helper()
-	ps, err := d.Pods(ctx)
-	if err != nil || len(ps) != 1 {
-		t.Fatalf("Pods() = %v, %v", ps, err)
-	}
-	return ps[0]
-}
-
-func TestLifeOfASandbox(t *testing.T) {
-	d, _, ctx := start(t)
-	died := make(chan sandbox.Change, 8)
-	open := make(chan struct{})
-	evCtx, stop := context.WithCancel(ctx)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = d.Changes(evCtx, func() { close(open) }, func(c sandbox.Change) {
-			select {
-			case died <- c:
-			case <-evCtx.Done():
-			}
-		})
-	}()
-	<-open
-	id := launch(t, ctx, d, sandbox.ContainerSpec{Attempt: 3, Hash: "h"}, "trap 'exit 7' TERM; echo armed; while :; do sleep 0.1; done")
-	podmantest.AwaitLog(t, d, id, "armed")
-
-	p := one(t, ctx, d)
-	if p.Key.String() != "default/p" || p.UID != "12345678-aaaa" || p.Grace != 2*time.Second || p.Infra.State != sandbox.Running {
-		t.Errorf("sandbox = %+v", p)
-	}
-	if !strings.HasPrefix(p.IP, "10.244.7.") {
-		t.Errorf("IP = %q", p.IP)
-	}
-	c := p.Newest("c")
-	if c == nil || c.State != sandbox.Running || c.Attempt != 3 || c.Hash != "h" || c.StartedAt.IsZero() || c.ID != id {
-		t.Fatalf("container = %+v", c)
-	}
-	if _, err := d.CreateSandbox(ctx, spec("web")); !errors.Is(err, sandbox.ErrExists) {
-		t.Errorf("second CreateSandbox: %v", err)
-	}
-	if err := d.StopContainer(ctx, id, 5*time.Second); err != nil {
-		t.Fatal(err)
-	}
-	if change := <-died; change.Key != p.Key || !change.Died {
-		t.Errorf("change = %+v", change)
-	}
-	ps, err := d.Pod(ctx, p.Key)
-	if err != nil || len(ps) != 1 {
-		t.Fatal(ps, err)
-	}
-	if c := ps[0].Newest("c"); c.State != sandbox.Exited || c.ExitCode != 7 || c.FinishedAt.IsZero() {
-		t.Errorf("stopped container = %+v", c)
-	}
-	if seen, err := d.Look(ctx, p); err != nil || seen.Newest("c").ExitCode != 7 || seen.IP != p.IP || seen.Newest("c").FinishedAt.IsZero() {
-		t.Errorf("Look = %+v, %v", seen, err)
-	}
-	for range 2 { // stopping and removing what is gone is no error
-		if err := errors.Join(d.StopContainer(ctx, id, 0), d.RemoveContainer(ctx, id), d.RemoveSandbox(ctx, p.ID)); err != nil {
-			t.Error(err)
+// TestContract is what every runtime must do, on real Podman.
+func TestContract(t *testing.T) {
+	runtimetest.Suite(t, func(t *testing.T) runtimetest.Subject {
+		h := podmantest.Start(t)
+		d := podman.New(h.Socket, slog.New(slog.DiscardHandler))
+		return runtimetest.Subject{
+			Runtime: d, Image: podmantest.Image,
+			Program: func(c *sandbox.ContainerSpec, p runtimetest.Program) {
+				c.Entrypoint = []string{"/bin/sh", "-c", map[runtimetest.Program]string{
+					runtimetest.Obedient: "trap 'exit 7' TERM; echo armed; while :; do sleep 0.1; done",
+					runtimetest.Stubborn: "trap : TERM; echo armed; while :; do sleep 0.1; done",
+					runtimetest.Brief:    "echo armed; exit 3",
+				}[p]}
+			},
+			Armed: func(id string) { podmantest.AwaitLog(t, d, id, "armed") },
 		}
-	}
-	if _, err := d.Look(ctx, p); !errors.Is(err, sandbox.ErrNotFound) {
-		t.Errorf("Look after removal: %v", err)
-	}
-	if ps, err := d.Pods(ctx); err != nil || len(ps) != 0 {
-		t.Errorf("after removal: %v, %v", ps, err)
-	}
-	stop()
-	<-ended
+	})
 }
 
 func TestLimitsAndEnvironment(t *testing.T) {
@@ -232,18 +179,4 @@ func TestExec(t *testing.T) {
 		}
 		_ = feed.Close()
 	})
-}
-
-func TestNetworkIsKept(t *testing.T) {
-	d, _, ctx := start(t)
-	if got, err := d.NetworkSubnet(ctx, network); err != nil || got.String() != "10.244.7.0/24" {
-		t.Errorf("NetworkSubnet = %v, %v", got, err)
-	}
-	if _, err := d.NetworkSubnet(ctx, "other"); !errors.Is(err, sandbox.ErrNotFound) {
-		t.Errorf("NetworkSubnet of another: %v", err)
-	}
-	launch(t, ctx, d, sandbox.ContainerSpec{}, "sleep 100")
-	if err := d.RemoveNetwork(ctx, network); err == nil {
-		t.Error("a network in use was removed")
-	}
 }

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/api"
+	"github.com/skerry/skerry/cli/config"
+	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/schemas/kinds"
+)
+
+// cluster is a control plane without an agent in one process, and simulated nodes in
+// another.
+type cluster struct {
+	dir    string
+	binary string
+	log    *os.File
+	env    []string
+	listen string
+
+	control, nodes *process
+	conns          []*bus.Conn
+}
+
+// bring starts a cluster of n nodes on an empty folder. On failure all is removed.
+func bring(ctx context.Context, binary string, n int, o options, simulate ...string) (c *cluster, err error) {
+	dir, err := os.MkdirTemp("/var/tmp", "sks")
+	if err != nil {
+		return nil, err
+	}
+	c = &cluster{dir: dir, binary: binary}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.tail())
+			c.remove()
+		}
+	}()
+	if c.log, err = os.Create(filepath.Join(dir, "log")); err != nil {
+		return c, err
+	}
+	c.env = append(os.Environ(), "SKERRY_CONFIG="+filepath.Join(dir, "config.yaml"), "HOME="+dir)
+	if o.memlimit != "" {
+		c.env = append(c.env, "GOMEMLIMIT="+o.memlimit)
+	}
+	if c.listen, err = freePort(); err != nil {
+		return c, err
+	}
+	up := []string{"up", "--no-agent", "--data-dir", c.data(), "--listen", c.listen, "--cluster-cidr", "10.0.0.0/8", "--log-level", o.level}
+	profile := ""
+	if o.profiles != "" {
+		if profile, err = freePort(); err != nil {
+			return c, err
+		}
+		up = append(up, "--profile", profile)
+	}
+	if c.control, err = launch("control plane", "Skerry is ready", c.log, c.env, binary, up...); err != nil {
+		return c, err
+	}
+	c.control.pprof = profile
+	if err = c.control.ready(ctx); err != nil {
+		return c, err
+	}
+	return c, c.simulate(ctx, n, o, simulate...)
+}
+
+func (c *cluster) data() string { return filepath.Join(c.dir, "data") }
+
+// simulate starts n nodes and waits until all are ready.
+func (c *cluster) simulate(ctx context.Context, n int, o options, more ...string) error {
+	args := append([]string{"simulate", "--nodes", strconv.Itoa(n), "--data-dir", c.data(), "--nats", "nats://" + c.listen,
+		"--cpu", "64", "--memory", "512Gi", "--max-pods", "250", "--log-level", o.level}, more...)
+	profile := ""
+	if o.profiles != "" {
+		var err error
+		if profile, err = freePort(); err != nil {
+			return err
+		}
+		args = append(args, "--profile", profile)
+	}
+	var err error
+	if c.nodes, err = launch("simulated nodes", "are connected", c.log, c.env, c.binary, args...); err != nil {
+		return err
+	}
+	c.nodes.pprof = profile
+	if err := c.nodes.ready(ctx); err != nil {
+		return err
+	}
+	client, err := c.client(ctx)
+	if err != nil {
+		return err
+	}
+	return awaitNodes(ctx, client, n)
+}
+
+// client connects as the administrator, over a socket as a client would.
+func (c *cluster) client(ctx context.Context) (*api.Client, error) {
+	f, err := config.Load(filepath.Join(c.dir, "config.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	context := f.Find(f.CurrentContext)
+	if context == nil {
+		return nil, errors.New("skerry up wrote no context")
+	}
+	creds, err := context.Creds()
+	if err != nil {
+		return nil, err
+	}
+	conn, err := bus.Connect(ctx, bus.Options{URL: context.Server, User: bus.User(context.User), Creds: creds, Name: "scale"})
+	if err != nil {
+		return nil, err
+	}
+	c.conns = append(c.conns, conn)
+	return api.NewClient(conn, kinds.Table()), nil
+}
+
+// remove stops everything and removes it.
+func (c *cluster) remove() {
+	for _, conn := range c.conns {
+		conn.Close()
+	}
+	c.nodes.stop()
+	c.control.stop()
+	if c.log != nil {
+		_ = c.log.Close()
+	}
+	_ = os.RemoveAll(c.dir) // a temporary folder
+}
+
+// tail is the end of the log as an error, to go with another.
+func (c *cluster) tail() error {
+	b, err := os.ReadFile(filepath.Join(c.dir, "log"))
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("the log ends with:\n%s", b[max(0, len(b)-3000):])
+}
+
+// awaitNodes waits until n nodes are ready.
+func awaitNodes(ctx context.Context, client *api.Client, n int) error {
+	for {
+		objs, _, err := client.List(ctx, schemas.Nodes, "", metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		ready := 0
+		for _, o := range objs {
+			if isNodeReady(o) {
+				ready++
+			}
+		}
+		if ready >= n {
+			return nil
+		}
+		t := time.NewTimer(500 * time.Millisecond)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return fmt.Errorf("%d of %d nodes are ready: %w", ready, n, ctx.Err())
+		}
+	}
+}
+
+// freePort is an address on which nobody listened just now.
+func freePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}

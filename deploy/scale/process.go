@@ -1,0 +1,145 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// process is a running command that says when it is ready.
+type process struct {
+	name  string
+	cmd   *exec.Cmd
+	said  chan bool
+	ended chan error
+	pprof string // address of its profiles; "" if it serves none
+}
+
+// launch starts a command, whose output's first line with mark says that it is ready.
+func launch(name, mark string, log io.Writer, env []string, binary string, args ...string) (*process, error) {
+	p := &process{name: name, cmd: exec.Command(binary, args...), said: make(chan bool, 1), ended: make(chan error, 1)}
+	p.cmd.Env, p.cmd.Stderr = env, log
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt of ours is for us to handle
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", name, err)
+	}
+	go func() {
+		lines := bufio.NewScanner(out)
+		for lines.Scan() {
+			if strings.Contains(lines.Text(), mark) {
+				p.said <- true
+			}
+		}
+		close(p.said)
+		p.ended <- p.cmd.Wait()
+	}()
+	return p, nil
+}
+
+// ready waits until the process says so.
+func (p *process) ready(ctx context.Context) error {
+	select {
+	case ok := <-p.said:
+		if ok {
+			return nil
+		}
+		return fmt.Errorf("%s ended before it was ready", p.name)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// stop ends the process and waits for it.
+func (p *process) stop() {
+	if p == nil {
+		return
+	}
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-p.ended: // it was told to; what it says is in the log
+	case <-time.After(20 * time.Second):
+		_ = p.cmd.Process.Kill()
+		<-p.ended
+	}
+}
+
+// usage is what a process has used so far.
+type usage struct {
+	cpu  time.Duration // user and system
+	rss  int64         // bytes, now
+	peak int64         // bytes, the most since the last reset
+}
+
+// usage reads what the kernel counts.
+func (p *process) usage() (usage, error) {
+	pid := p.cmd.Process.Pid
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return usage{}, err
+	}
+	// The fields after the command's name, which ends with the last parenthesis.
+	f := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	if len(f) < 13 {
+		return usage{}, errors.New("read a process's times: too few fields")
+	}
+	var ticks int64
+	for _, s := range f[11:13] {
+		n, err := strconv.ParseInt(s, 10, 64)
+		if err != nil {
+			return usage{}, err
+		}
+		ticks += n
+	}
+	u := usage{cpu: time.Duration(ticks) * 10 * time.Millisecond}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return usage{}, err
+	}
+	for line := range strings.Lines(string(status)) {
+		name, value, _ := strings.Cut(line, ":")
+		kb, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
+		switch name {
+		case "VmRSS":
+			u.rss = kb << 10
+		case "VmHWM":
+			u.peak = kb << 10
+		}
+	}
+	return u, nil
+}
+
+// resetPeak has the kernel count the peak from now on.
+func (p *process) resetPeak() error {
+	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", p.cmd.Process.Pid), []byte("5"), 0)
+}
+
+// profileTo saves a profile of the process; seconds is 0 for one of the moment.
+func (p *process) profileTo(path, kind string, seconds int) error {
+	if p.pprof == "" {
+		return nil
+	}
+	resp, err := http.Get(fmt.Sprintf("http://%s/debug/pprof/%s?seconds=%d", p.pprof, kind, seconds))
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, resp.Body)
+	return errors.Join(err, f.Close())
+}

@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/skerry/skerry/bus/api"
+	"github.com/skerry/skerry/schemas"
+)
+
+// size is one point: a Deployment of pods on nodes.
+type size struct{ pods, nodes int }
+
+func (s size) String() string { return fmt.Sprintf("%d pods on %d nodes", s.pods, s.nodes) }
+
+// phase is one way: up or down.
+type phase struct {
+	took           time.Duration
+	control, nodes usage // cpu: in this phase; memory: at its end
+}
+
+func (p phase) rate(n int) float64 { return float64(n) / p.took.Seconds() }
+
+// result is what one size came to.
+type result struct {
+	size
+	made, start, stop phase // made: the nodes' registration
+	first             time.Duration
+	idle              [2]usage // before the pods: control plane, nodes
+	single            []time.Duration
+}
+
+func deployment(name string, replicas int32) *appsv1.Deployment {
+	labels := map[string]string{"app": name}
+	grace := int64(1)
+	return &appsv1.Deployment{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: string(namespace)},
+		Spec: appsv1.DeploymentSpec{
+			Replicas: &replicas, Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: v1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: labels},
+				Spec: v1.PodSpec{TerminationGracePeriodSeconds: &grace, Containers: []v1.Container{{
+					Name: "c", Image: "example.org/app:1", ImagePullPolicy: v1.PullIfNotPresent,
+				}}},
+			},
+		},
+	}
+}
+
+// measureSize brings a cluster of s.nodes up, and one Deployment of s.pods up and down.
+func measureSize(ctx context.Context, binary string, s size, o options) (r result, err error) {
+	r.size = s
+	begun := time.Now()
+	c, err := bring(ctx, binary, s.nodes, o)
+	if err != nil {
+		return r, err
+	}
+	defer c.remove()
+	r.made.took = time.Since(begun)
+	client, err := c.client(ctx)
+	if err != nil {
+		return r, err
+	}
+	if r.made.control, err = c.control.usage(); err != nil {
+		return r, err
+	}
+	if r.made.nodes, err = c.nodes.usage(); err != nil {
+		return r, err
+	}
+	if err := rest(ctx, o.rest); err != nil {
+		return r, err
+	}
+	if r.single, err = singles(ctx, client, o.singles); err != nil {
+		return r, fmt.Errorf("single pods: %w", err)
+	}
+	if err := rest(ctx, o.rest); err != nil {
+		return r, err
+	}
+	if r.idle[0], err = c.control.usage(); err != nil {
+		return r, err
+	}
+	if r.idle[1], err = c.nodes.usage(); err != nil {
+		return r, err
+	}
+	watching, unwatch := context.WithCancel(ctx)
+	defer unwatch()
+	e, err := look(watching, client, nil)
+	if err != nil {
+		return r, err
+	}
+	patience := max(2*time.Minute, time.Duration(s.pods)*10*time.Millisecond)
+	r.start, err = c.phase(ctx, o, s.String()+" up", func() (time.Time, time.Time, error) {
+		wait := e.expect("running pods", patience, all(s.pods))
+		begun := time.Now()
+		if _, err := client.Create(ctx, schemas.Deployments, deployment("big", int32(s.pods))); err != nil {
+			return begun, begun, err
+		}
+		at, err := wait(ctx)
+		r.first = e.first.Sub(begun)
+		return begun, at, err
+	})
+	if err != nil {
+		return r, err
+	}
+	if err := rest(ctx, o.rest); err != nil {
+		return r, err
+	}
+	r.stop, err = c.phase(ctx, o, s.String()+" down", func() (time.Time, time.Time, error) {
+		begun := time.Now()
+		background := metav1.DeletePropagationBackground
+		ref := schemas.Ref{Resource: schemas.Deployments, Namespace: namespace, Name: "big"}
+		if err := client.Delete(ctx, ref, metav1.DeleteOptions{PropagationPolicy: &background}); err != nil {
+			return begun, begun, err
+		}
+		at, err := e.expect("end of all pods", patience, all(0))(ctx)
+		return begun, at, err
+	})
+	return r, err
+}
+
+// phase measures f, which returns when it began and ended.
+func (c *cluster) phase(ctx context.Context, o options, name string, f func() (time.Time, time.Time, error)) (p phase, err error) {
+	before := [2]usage{}
+	ps := []*process{c.control, c.nodes}
+	for i, pr := range ps {
+		if before[i], err = pr.usage(); err != nil {
+			return p, err
+		}
+	}
+	profiled := make(chan error, 2)
+	for _, pr := range ps {
+		go func() {
+			profiled <- pr.profileTo(filepath.Join(o.profiles, name+" "+pr.name+".cpu"), "profile", o.seconds)
+		}()
+	}
+	begun, ended, err := f()
+	if err != nil {
+		return p, err
+	}
+	p.took = ended.Sub(begun)
+	for i, into := range []*usage{&p.control, &p.nodes} {
+		u, err := ps[i].usage()
+		if err != nil {
+			return p, err
+		}
+		u.cpu -= before[i].cpu
+		*into = u
+	}
+	for range ps {
+		if err := <-profiled; err != nil {
+			return p, err
+		}
+	}
+	if o.profiles != "" {
+		for _, pr := range ps {
+			if err := pr.profileTo(filepath.Join(o.profiles, name+" "+pr.name+".heap"), "heap", 0); err != nil {
+				return p, err
+			}
+		}
+	}
+	return p, nil
+}
+
+// singles starts single pods, one after the other, and returns how long each took from
+// the request until a watcher was told that it runs.
+func singles(ctx context.Context, client *api.Client, n int) ([]time.Duration, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var out []time.Duration
+	if n == 0 {
+		return nil, nil
+	}
+	e, err := look(ctx, client, nil)
+	if err != nil {
+		return nil, err
+	}
+	for i := range n {
+		name := fmt.Sprintf("single-%d", i)
+		wait := e.expect("running pod", time.Minute, all(1))
+		pod := &v1.Pod{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
+			ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: string(namespace)}, Spec: deployment("x", 1).Spec.Template.Spec}
+		begun := time.Now()
+		if _, err := client.Create(ctx, schemas.Pods, pod); err != nil {
+			return nil, err
+		}
+		at, err := wait(ctx)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, at.Sub(begun))
+		if err := client.Delete(ctx, schemas.RefOf(schemas.Pods, pod), metav1.DeleteOptions{}); err != nil {
+			return nil, err
+		}
+		if _, err := e.expect("end of the pod", time.Minute, all(0))(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func rest(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
