@@ -52,6 +52,8 @@ type Config struct {
 	MaxPods  int64             // 110
 	Reserved v1.ResourceList   // of the host's resources, kept back from pods
 	Capacity v1.ResourceList   // in place of what the host has; nil: as it has
+	// PidsLimit is how many processes a container may have; 0 is no limit.
+	PidsLimit int64
 
 	HeartbeatInterval time.Duration // 3 s
 	HeartbeatTTL      time.Duration // 10 s
@@ -142,7 +144,7 @@ func assemble(conn *bus.Conn, c Config) (*agent, error) {
 	a.pods = pod.New(pod.Config{
 		Runtime: a.driver, Orders: a.orders, Reporter: newReporter(conn, c, a.poster), Keeper: kept,
 		Recorder: a.recorder, Images: a.driver, Source: newSource(conn, c.Table, kept),
-		Node: c.Node, HostIPs: a.node.HostIPs, Allocatable: a.node.Allocatable, Network: a.network.Ready,
+		Node: c.Node, HostIPs: a.node.HostIPs, Allocatable: a.node.Allocatable, Network: a.network.Ready, Limits: a.limits(),
 		Workers: c.StartsAtOnce, Now: time.Now, Log: c.Log,
 	})
 	return a, nil

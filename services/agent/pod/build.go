@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 
 	v1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/services/agent/member"
@@ -29,6 +28,7 @@ func SandboxSpec(p *v1.Pod, node schemas.NodeName, network string) sandbox.Spec 
 	s := sandbox.Spec{
 		Key: KeyOf(p), UID: p.UID, Grace: GraceOf(p),
 		Hostname: hostname(p, node), HostNetwork: p.Spec.HostNetwork, Network: network,
+		Resources: PodLimits(p),
 	}
 	if s.HostNetwork {
 		return s
@@ -73,34 +73,4 @@ func hostname(p *v1.Pod, node schemas.NodeName) string {
 		h = h[:len(h)-1]
 	}
 	return h
-}
-
-// The kernel's scale for CPU: 1024 shares and a period of 100 ms per core, with
-// the least values it accepts.
-const (
-	sharesPerCore = 1024
-	minShares     = 2
-	cpuPeriod     = 100_000 // microseconds
-	minQuota      = 1000
-)
-
-// Limits turns a container's requests and limits into cgroup settings. A limit
-// without a request is a request too.
-func Limits(r v1.ResourceRequirements) sandbox.Resources {
-	out := sandbox.Resources{Memory: value(r.Limits, v1.ResourceMemory).Value()}
-	limit, request := value(r.Limits, v1.ResourceCPU), value(r.Requests, v1.ResourceCPU)
-	if _, ok := r.Requests[v1.ResourceCPU]; !ok {
-		request = limit
-	}
-	out.CPUShares = uint64(max(request.MilliValue()*sharesPerCore/1000, minShares))
-	if m := limit.MilliValue(); m > 0 {
-		out.CPUQuota = max(m*cpuPeriod/1000, minQuota)
-		out.CPUPeriod = cpuPeriod
-	}
-	return out
-}
-
-func value(l v1.ResourceList, n v1.ResourceName) *resource.Quantity {
-	q := l[n]
-	return &q
 }

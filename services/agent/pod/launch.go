@@ -206,7 +206,7 @@ func (l *launching) create(ctx context.Context, c *starting, ips []string) error
 		Entrypoint: env.ExpandAll(c.spec.Command, result.Env),
 		Args:       env.ExpandAll(c.spec.Args, result.Env),
 		Env:        result.Env, WorkingDir: c.spec.WorkingDir,
-		Stdin: c.spec.Stdin, TTY: c.spec.TTY, Resources: Limits(c.spec.Resources),
+		Stdin: c.spec.Stdin, TTY: c.spec.TTY, Resources: l.limits(c.spec),
 	})
 	return err
 }

@@ -247,30 +247,3 @@ func TestBackoff(t *testing.T) {
 		t.Errorf("after health: %s", b.Delay)
 	}
 }
-
-func TestLimits(t *testing.T) {
-	q := func(cpu, mem string) v1.ResourceList {
-		l := v1.ResourceList{}
-		if cpu != "" {
-			l[v1.ResourceCPU] = parse(cpu)
-		}
-		if mem != "" {
-			l[v1.ResourceMemory] = parse(mem)
-		}
-		return l
-	}
-	for _, tc := range []struct {
-		name string
-		r    v1.ResourceRequirements
-		want sandbox.Resources
-	}{
-		{"none", v1.ResourceRequirements{}, sandbox.Resources{CPUShares: 2}},
-		{"request", v1.ResourceRequirements{Requests: q("250m", "1Gi")}, sandbox.Resources{CPUShares: 256}},
-		{"limit counts as request", v1.ResourceRequirements{Limits: q("500m", "64Mi")}, sandbox.Resources{CPUShares: 512, CPUQuota: 50000, CPUPeriod: 100000, Memory: 64 << 20}},
-		{"tiny", v1.ResourceRequirements{Limits: q("1m", "")}, sandbox.Resources{CPUShares: 2, CPUQuota: 1000, CPUPeriod: 100000}},
-	} {
-		if got := Limits(tc.r); got != tc.want {
-			t.Errorf("%s: %+v, want %+v", tc.name, got, tc.want)
-		}
-	}
-}

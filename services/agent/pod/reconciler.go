@@ -39,6 +39,8 @@ type Config struct {
 	HostIPs     func() []string
 	Allocatable func() v1.ResourceList
 	Network     func() (name string, ready bool)
+	// Limits is what the host has and how far pods may go.
+	Limits func() Host
 
 	Workers int // pods that are started at once; 0 means 4
 	Now     func() time.Time

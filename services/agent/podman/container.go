@@ -11,6 +11,7 @@ import (
 	"github.com/containers/podman/v4/pkg/specgen"
 	spec "github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/skerry/skerry/services/agent/cgroup"
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
 
@@ -25,6 +26,9 @@ func (d *Driver) CreateContainer(ctx context.Context, c sandbox.ContainerSpec) (
 	r, err := containers.CreateWithSpec(ctx, containerSpec(c), nil)
 	if err != nil {
 		return "", d.fail("create container "+c.FullName(), err)
+	}
+	if c.Resources.Memory > 0 || c.Sandbox.Resources.Memory > 0 {
+		d.early.add(cgroup.Process{Key: c.Sandbox.Key, UID: c.Sandbox.UID, Container: c.Name, ID: r.ID})
 	}
 	return r.ID, nil
 }
@@ -51,6 +55,7 @@ func containerSpec(c sandbox.ContainerSpec) *specgen.SpecGenerator {
 	// Kubernetes ignores an image's own health check.
 	g.HealthConfig = &manifest.Schema2HealthConfig{Test: []string{"NONE"}}
 	g.ResourceLimits = limits(c.Resources)
+	g.OOMScoreAdj = c.Resources.OOMScore
 	g.Mounts = mounts(c.Mounts)
 	return g
 }
@@ -68,29 +73,6 @@ func mounts(ms []sandbox.Mount) []spec.Mount {
 	return out
 }
 
-func limits(r sandbox.Resources) *spec.LinuxResources {
-	if r == (sandbox.Resources{}) {
-		return nil
-	}
-	l := &spec.LinuxResources{}
-	if r.CPUShares > 0 || r.CPUQuota > 0 {
-		l.CPU = &spec.LinuxCPU{}
-		if r.CPUShares > 0 {
-			l.CPU.Shares = &r.CPUShares
-		}
-		if r.CPUQuota > 0 {
-			l.CPU.Quota, l.CPU.Period = &r.CPUQuota, &r.CPUPeriod
-		}
-	}
-	if r.Memory > 0 {
-		l.Memory = &spec.LinuxMemory{Limit: &r.Memory}
-	}
-	if r.Pids > 0 {
-		l.Pids = &spec.LinuxPids{Limit: r.Pids}
-	}
-	return l
-}
-
 // StartContainer starts a created container.
 func (d *Driver) StartContainer(ctx context.Context, id string) error {
 	ctx, cancel, err := d.call(ctx, slow)
@@ -98,6 +80,9 @@ func (d *Driver) StartContainer(ctx context.Context, id string) error {
 		return err
 	}
 	defer cancel()
+	if err := d.initialize(ctx, id); err != nil {
+		return d.fail("start container "+id, err)
+	}
 	if err := containers.Start(ctx, id, nil); err != nil {
 		return d.fail("start container "+id, err)
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/containers/podman/v4/pkg/bindings/system"
 	"github.com/containers/podman/v4/pkg/errorhandling"
 
+	"github.com/skerry/skerry/services/agent/cgroup"
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
 
@@ -38,14 +39,21 @@ type Driver struct {
 	mu   sync.Mutex
 	conn context.Context // carries the bindings' connection; nil before the first use
 
-	ips   ipCache
-	exits exits
+	ips     ipCache
+	exits   exits
+	cgroups *cgroup.Tracker
+	early   early
 }
 
 // New returns a driver for the API at the unix socket. It does no I/O.
 func New(socket string, log *slog.Logger) *Driver {
-	return &Driver{socket: socket, log: log, ips: ipCache{known: map[string]string{}}}
+	d := &Driver{socket: socket, log: log, ips: ipCache{known: map[string]string{}}, cgroups: cgroup.NewTracker()}
+	d.exits.onEnd = d.cgroups.Peek
+	return d
 }
+
+// Cgroups are the cgroups of the containers that run.
+func (d *Driver) Cgroups() *cgroup.Tracker { return d.cgroups }
 
 // Info is what a node tells about its runtime.
 type Info struct {

@@ -19,6 +19,8 @@ type exits struct {
 	wake  int // an eventfd that ends the wait
 	byFD  map[int32]sandbox.Key
 	byID  map[string]int32
+	// onEnd is told the id of a container whose process ended, at once.
+	onEnd func(id string)
 }
 
 // lookAfter is when to look after a process ended: Podman shows it once its
@@ -109,7 +111,8 @@ func (x *exits) follow(ctx context.Context, emit func(sandbox.Key)) error {
 			return fmt.Errorf("follow processes: %w", err)
 		}
 		for _, e := range events[:max(n, 0)] {
-			if k, ok := x.ended(e.Fd); ok {
+			if k, id, ok := x.ended(e.Fd); ok {
+				x.onEnd(id)
 				for _, d := range lookAfter {
 					hints = append(hints, hint{time.Now().Add(d), k})
 				}
@@ -120,21 +123,21 @@ func (x *exits) follow(ctx context.Context, emit func(sandbox.Key)) error {
 }
 
 // ended forgets a process.
-func (x *exits) ended(fd int32) (sandbox.Key, bool) {
+func (x *exits) ended(fd int32) (k sandbox.Key, id string, ok bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	k, ok := x.byFD[fd]
-	if !ok {
-		return k, false
+	if k, ok = x.byFD[fd]; !ok {
+		return k, "", false
 	}
 	delete(x.byFD, fd)
-	for id, f := range x.byID {
+	for i, f := range x.byID {
 		if f == fd {
-			delete(x.byID, id)
+			id = i
+			delete(x.byID, i)
 		}
 	}
 	_ = unix.Close(int(fd))
-	return k, true
+	return k, id, true
 }
 
 // untilNext is how many milliseconds to wait for the next hint; -1 is for ever.

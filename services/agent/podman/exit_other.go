@@ -9,7 +9,7 @@ import (
 )
 
 // exits does nothing: Podman's processes are on another machine, and its events tell.
-type exits struct{}
+type exits struct{ onEnd func(id string) }
 
 func (x *exits) watch(sandbox.Key, string, int) {}
 

@@ -38,7 +38,10 @@ func (c *ipCache) put(key, ip string) {
 func (d *Driver) complete(ctx context.Context, p *sandbox.Pod) error {
 	for i := range p.Containers {
 		c := &p.Containers[i]
-		if c.State == sandbox.Exited && c.ExitCode == 137 {
+		if c.State == sandbox.Exited {
+			c.OOMKilled = d.cgroups.Ended(c.ID)
+		}
+		if c.State == sandbox.Exited && c.ExitCode == 137 && !c.OOMKilled {
 			oom, err := d.oomKilled(ctx, c.ID)
 			if err != nil {
 				return err

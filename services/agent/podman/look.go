@@ -9,6 +9,7 @@ import (
 	"github.com/containers/podman/v4/pkg/bindings/containers"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/skerry/skerry/services/agent/cgroup"
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
 
@@ -34,7 +35,7 @@ func (d *Driver) Look(ctx context.Context, known sandbox.Pod) (sandbox.Pod, erro
 	}
 	for i := range p.Containers {
 		if c := &p.Containers[i]; c.State != sandbox.Exited {
-			g.Go(func() error { return d.lookContainer(gctx, p.Key, c) })
+			g.Go(func() error { return d.lookContainer(gctx, &known, c) })
 		}
 	}
 	if err := g.Wait(); err != nil {
@@ -56,7 +57,7 @@ func (d *Driver) lookInfra(ctx context.Context, p *sandbox.Pod) error {
 	fill(&p.Infra, i)
 	p.IP = ""
 	if p.Infra.State == sandbox.Running {
-		d.exits.watch(p.Key, p.Infra.ID, i.State.Pid)
+		d.follow(cgroup.Process{Key: p.Key, UID: p.UID, ID: p.Infra.ID, PID: i.State.Pid})
 	}
 	if !p.HostNetwork && p.Infra.State == sandbox.Running && i.NetworkSettings != nil {
 		for _, n := range i.NetworkSettings.Networks {
@@ -68,15 +69,18 @@ func (d *Driver) lookInfra(ctx context.Context, p *sandbox.Pod) error {
 	return nil
 }
 
-func (d *Driver) lookContainer(ctx context.Context, k sandbox.Key, c *sandbox.Container) error {
+func (d *Driver) lookContainer(ctx context.Context, p *sandbox.Pod, c *sandbox.Container) error {
 	i, err := d.inspect(ctx, c.ID)
 	if err != nil || i == nil {
 		c.ID = ""
 		return err
 	}
 	fill(c, i)
-	if c.State == sandbox.Running {
-		d.exits.watch(k, c.ID, i.State.Pid)
+	switch c.State {
+	case sandbox.Running:
+		d.follow(cgroup.Process{Key: p.Key, UID: p.UID, Container: c.Name, ID: c.ID, PID: i.State.Pid})
+	case sandbox.Exited:
+		c.OOMKilled = d.cgroups.Ended(c.ID) || c.OOMKilled
 	}
 	return nil
 }

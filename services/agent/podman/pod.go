@@ -38,6 +38,7 @@ func podSpec(s sandbox.Spec) specgen.PodSpecGenerator {
 	// The agent restarts containers; Podman must not do it as well.
 	g.RestartPolicy = "no"
 	g.ExitPolicy = "continue"
+	g.ResourceLimits = limits(s.Resources)
 	if s.HostNetwork {
 		g.NetNS = specgen.Namespace{NSMode: specgen.Host}
 		return g
@@ -126,7 +127,7 @@ func (d *Driver) list(ctx context.Context, labels []string) ([]sandbox.Pod, erro
 		return nil, d.fail("list containers", err)
 	}
 	for _, c := range cs {
-		d.exits.watch(sandbox.KeyOf(c.Labels), c.ID, c.Pid)
+		d.follow(process(c))
 	}
 	ps := group(cs)
 	for i := range ps {

@@ -101,6 +101,8 @@ type Spec struct {
 	HostNetwork bool
 	Network     string
 	Ports       []Port
+	// Resources are those of the pod's own cgroup, which its containers share.
+	Resources Resources
 }
 
 // Port is published on the host.
@@ -141,10 +143,18 @@ type Mount struct {
 // Resources are cgroup limits; zero means none.
 type Resources struct {
 	CPUShares uint64
-	CPUQuota  int64 // microseconds per period
+	CPUQuota  int64 // microseconds per period; -1 takes a quota away
 	CPUPeriod uint64
-	Memory    int64 // bytes
-	Pids      int64
+	Memory    int64            // bytes; -1 takes a limit away
+	Pids      int64            // -1 is no limit whatever the runtime's default is
+	HugePages map[string]int64 // bytes by the page size as the kernel names it: "2MB"
+	// OOMScore is the processes' oom_score_adj; nil leaves it to the runtime.
+	OOMScore *int
+}
+
+// SameCgroup tells whether r and o ask for the same CPU, memory and processes.
+func (r Resources) SameCgroup(o Resources) bool {
+	return r.CPUShares == o.CPUShares && r.CPUQuota == o.CPUQuota && r.CPUPeriod == o.CPUPeriod && r.Memory == o.Memory && r.Pids == o.Pids
 }
 
 // Change is a hint that something happened to a pod's containers: look again.

@@ -51,6 +51,9 @@ func (in Input) container(c member.Container) v1.ContainerStatus {
 		cs.Resources = c.Resources.DeepCopy()
 		cs.AllocatedResources = c.Resources.Requests.DeepCopy()
 	}
+	if last != nil {
+		rememberKill(&cs, last)
+	}
 	return cs
 }
 
@@ -137,12 +140,27 @@ func (in Input) terminated(c *sandbox.Container) *v1.ContainerStateTerminated {
 		Message: in.Messages[c.ID],
 	}
 	switch {
-	case c.OOMKilled:
+	case c.OOMKilled && c.ExitCode != 0:
 		t.Reason = "OOMKilled"
 	case c.ExitCode == 0:
 		t.Reason = "Completed"
 	}
 	return t
+}
+
+// rememberKill keeps the reason OOMKilled of a run that an agent before this one, or
+// this one, saw end: nobody can tell later.
+func rememberKill(cs, last *v1.ContainerStatus) {
+	for _, was := range []*v1.ContainerStateTerminated{last.State.Terminated, last.LastTerminationState.Terminated} {
+		if was == nil || was.Reason != "OOMKilled" {
+			continue
+		}
+		for _, t := range []*v1.ContainerStateTerminated{cs.State.Terminated, cs.LastTerminationState.Terminated} {
+			if t != nil && t.ContainerID == was.ContainerID {
+				t.Reason = was.Reason
+			}
+		}
+	}
 }
 
 // seconds is the precision that times have in JSON: comparing finer ones would find
