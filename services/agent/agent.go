@@ -26,6 +26,7 @@ import (
 	"github.com/skerry/skerry/bus/record"
 	"github.com/skerry/skerry/bus/store"
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/services/agent/cgroup"
 	"github.com/skerry/skerry/services/agent/keep"
 	"github.com/skerry/skerry/services/agent/network"
 	"github.com/skerry/skerry/services/agent/node"
@@ -105,6 +106,7 @@ type agent struct {
 	client   *api.Client
 	state    *store.Store
 	driver   Runtime
+	cgroups  *cgroup.Tracker
 	kept     Keep
 	poster   *status.Poster
 	recorder *record.Recorder
@@ -129,7 +131,7 @@ func assemble(conn *bus.Conn, c Config) (*agent, error) {
 	a := &agent{
 		Config: c, kept: kept, orders: newOrders(),
 		client: api.NewClient(conn, c.Table),
-		driver: c.Runtime,
+		driver: c.Runtime, cgroups: tracker(c.Runtime),
 	}
 	a.state = store.NewVia(conn, bus.BucketState, a.client.StateLister())
 	a.recorder = record.New(a.client, "skerry-agent", string(c.Node))

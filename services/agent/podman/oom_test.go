@@ -10,6 +10,15 @@ import (
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
 
+func one(t *testing.T, ctx context.Context, d *podman.Driver) sandbox.Pod {
+	t.Helper()
+	ps, err := d.Pods(ctx)
+	if err != nil || len(ps) != 1 {
+		t.Fatalf("Pods() = %v, %v", ps, err)
+	}
+	return ps[0]
+}
+
 // untilExited looks until the pod's container has ended.
 func untilExited(t *testing.T, ctx context.Context, d *podman.Driver) {
 	t.Helper()

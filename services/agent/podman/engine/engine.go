@@ -135,6 +135,8 @@ func Start(ctx context.Context, o Options, log io.Writer) (*Service, error) {
 	argv, env := o.ServiceArgs()
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Env = append(os.Environ(), env...)
+	// Containers' monitors leave files where they are started.
+	cmd.Dir = filepath.Dir(o.Socket)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = childOf()
 	if err := cmd.Start(); err != nil {

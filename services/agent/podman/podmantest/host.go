@@ -107,6 +107,7 @@ func (h *Host) Serve() error {
 	h.service = exec.Command(argv[0], argv[1:]...)
 	h.service.Env = append(os.Environ(), env...)
 	h.service.Stdout, h.service.Stderr = log, log
+	h.service.Dir = h.path(".") // containers' monitors leave files where they are started
 	if err := h.service.Start(); err != nil {
 		return err
 	}
