@@ -51,7 +51,7 @@ type Request struct {
 
 	Namespace   schemas.Namespace `json:"namespace,omitempty"`
 	Name        schemas.Name      `json:"name,omitempty"`
-	Subresource string            `json:"subresource,omitempty"` // status, scale, binding, eviction
+	Subresource string            `json:"subresource,omitempty"` // status, scale, binding, eviction, ephemeralcontainers
 
 	// Body is the object (create, update), the patch, the Scale, Binding or Eviction, as JSON.
 	Body []byte `json:"-"`

@@ -25,14 +25,14 @@ func (c *Client) Create(ctx context.Context, r schemas.Resource, obj schemas.Obj
 	return c.send(ctx, about(VerbCreate, schemas.RefOf(r, obj)), obj)
 }
 
-// Update replaces obj (at its resourceVersion if set); subresource "" or "status".
+// Update replaces obj (at its resourceVersion if set); subresource "", "status" or "ephemeralcontainers".
 func (c *Client) Update(ctx context.Context, r schemas.Resource, obj schemas.Object, subresource string) (schemas.Object, error) {
 	req := about(VerbUpdate, schemas.RefOf(r, obj))
 	req.Subresource = subresource
 	return c.send(ctx, req, obj)
 }
 
-// Patch patches the object; subresource "" or "status".
+// Patch patches the object; subresource "", "status" or "ephemeralcontainers".
 func (c *Client) Patch(ctx context.Context, ref schemas.Ref, pt types.PatchType, patch []byte, subresource string) (schemas.Object, error) {
 	req := about(VerbPatch, ref)
 	req.Subresource, req.PatchType, req.Body = subresource, pt, patch

@@ -98,6 +98,9 @@ func Container(w io.Writer, p *corev1.Pod, wanted string) (string, error) {
 	for _, c := range p.Spec.InitContainers {
 		all = append(all, c.Name)
 	}
+	for _, c := range p.Spec.EphemeralContainers {
+		all = append(all, c.Name)
+	}
 	switch {
 	case wanted != "" && slices.Contains(all, wanted):
 		return wanted, nil

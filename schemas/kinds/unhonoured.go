@@ -6,7 +6,7 @@ package kinds
 
 func podUnhonoured(spec string) []string {
 	paths := []string{
-		"volumes", "ephemeralContainers",
+		"volumes",
 		"dnsPolicy!=ClusterFirst,Default", "dnsConfig",
 		"serviceAccountName!=default", "serviceAccount!=default", "automountServiceAccountToken!=false",
 		"hostPID", "hostIPC", "shareProcessNamespace!=false", "hostUsers!=true",
@@ -20,7 +20,7 @@ func podUnhonoured(spec string) []string {
 		"readinessGates", "runtimeClassName", "overhead", "os.name!=linux",
 		"resourceClaims", "resources", "evictionResponders",
 	}
-	for _, list := range []string{"containers[].", "initContainers[]."} {
+	for _, list := range []string{"containers[].", "initContainers[].", "ephemeralContainers[]."} {
 		for _, field := range containerUnhonoured() {
 			paths = append(paths, list+field)
 		}

@@ -11,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/skerry/skerry/schemas"
 )
 
 // changeable lists what an update of a pod may change.
@@ -46,6 +48,25 @@ func updatedPod(p, old *v1.Pod) field.ErrorList {
 			"pod updates may not change fields other than %s; changed: %s", changeable, strings.Join(changed, ", "))))
 	}
 	return errs
+}
+
+// EphemeralContainersUpdate checks what the subresource ephemeralcontainers makes of a
+// pod: it may add some, and change none of those that are there.
+func EphemeralContainersUpdate(obj, old schemas.Object) field.ErrorList {
+	return update(obj, old, func(p, old *v1.Pod) field.ErrorList {
+		errs := append(metaUpdate(p, old), wholePod(p)...)
+		at := specPath().Child("ephemeralContainers")
+		for _, was := range old.Spec.EphemeralContainers {
+			i := slices.IndexFunc(p.Spec.EphemeralContainers, func(c v1.EphemeralContainer) bool { return c.Name == was.Name })
+			switch {
+			case i < 0:
+				errs = append(errs, field.Forbidden(at, fmt.Sprintf("existing ephemeral containers %q may not be removed\n", was.Name)))
+			case !equality.Semantic.DeepEqual(p.Spec.EphemeralContainers[i], was):
+				errs = append(errs, field.Forbidden(at, fmt.Sprintf("existing ephemeral containers %q may not be changed\n", was.Name)))
+			}
+		}
+		return errs
+	})
 }
 
 // undo takes back in s the changes that are allowed, so that the others remain.

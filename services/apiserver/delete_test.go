@@ -3,6 +3,7 @@ package apiserver_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	v1 "k8s.io/api/core/v1"
@@ -186,4 +187,45 @@ func TestEvictionAndBinding(t *testing.T) {
 		}
 		return errors.New("no condition")
 	})
+}
+
+func TestEphemeralContainersSubresource(t *testing.T) {
+	_, c := one(t)
+	must(c.Create(ctx(t), schemas.Pods, pod("p")))(t)
+	patch := func(body string) (*v1.Pod, error) {
+		out, err := c.Patch(ctx(t), podRef("p"), types.StrategicMergePatchType, []byte(body), "ephemeralcontainers")
+		if err != nil {
+			return nil, err
+		}
+		return as[*v1.Pod](t, out), nil
+	}
+	got, err := patch(`{"metadata":{"labels":{"not":"taken"}},"spec":{"ephemeralContainers":[{"name":"d","image":"i"}]}}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ec := got.Spec.EphemeralContainers
+	if len(ec) != 1 || ec[0].ImagePullPolicy != v1.PullAlways || got.Generation != 2 || got.Labels["not"] != "" {
+		t.Errorf("%+v", got)
+	}
+	if got, err = patch(`{"spec":{"ephemeralContainers":[{"name":"e","image":"i"}]}}`); err != nil || len(got.Spec.EphemeralContainers) != 2 {
+		t.Fatalf("a second one: %v, %+v", err, got)
+	}
+	for _, tc := range []struct{ body, want string }{
+		{`{"spec":{"ephemeralContainers":[{"name":"d","image":"other"}]}}`, `existing ephemeral containers "d" may not be changed`},
+		{`{"spec":{"ephemeralContainers":[{"name":"d","$patch":"delete"}]}}`, `existing ephemeral containers "d" may not be removed`},
+		{`{"spec":{"ephemeralContainers":[{"name":"f","image":"i","targetContainerName":"none"}]}}`, "targetContainerName"},
+	} {
+		if _, err := patch(tc.body); !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: %v", tc.body, err)
+		}
+	}
+	got.Spec.EphemeralContainers = append(got.Spec.EphemeralContainers, v1.EphemeralContainer{EphemeralContainerCommon: v1.EphemeralContainerCommon{Name: "g", Image: "i:1"}})
+	old := got.DeepCopy()
+	if out, err := c.Update(ctx(t), schemas.Pods, got, "ephemeralcontainers"); err != nil || len(as[*v1.Pod](t, out).Spec.EphemeralContainers) != 3 {
+		t.Errorf("update: %v", err)
+	}
+	old.Spec.EphemeralContainers = append(old.Spec.EphemeralContainers, v1.EphemeralContainer{EphemeralContainerCommon: v1.EphemeralContainerCommon{Name: "h", Image: "i:1"}})
+	if _, err := c.Update(ctx(t), schemas.Pods, old, "ephemeralcontainers"); !apierrors.IsConflict(err) {
+		t.Errorf("update of an old one: %v", err)
+	}
 }

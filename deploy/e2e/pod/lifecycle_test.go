@@ -6,7 +6,9 @@ import (
 	"testing"
 
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/services/agent/podman/podmantest"
 )
 
@@ -118,4 +120,26 @@ func TestDeadline(t *testing.T) {
 		t.Errorf("%+v", p.Status)
 	}
 	events(t, ns, "late", "Normal DeadlineExceeded")
+}
+
+func TestEphemeralContainer(t *testing.T) {
+	t.Parallel()
+	ns := rig.Namespace(t)
+	apply(t, ns, script("looked-at", "sleep 1000 & wait", "", ""))
+	running(t, ns, "looked-at")
+	ref := schemas.Ref{Resource: schemas.Pods, Namespace: schemas.Namespace(ns), Name: "looked-at"}
+	patch := fmt.Sprintf(`{"spec":{"ephemeralContainers":[{"name":"debug","image":%q,"imagePullPolicy":"Never","targetContainerName":"main",
+		"command":["/bin/sh","-c","cat /proc/1/cmdline | tr '\\0' ' '; exit 5"]}]}}`, podmantest.Image)
+	if _, err := rig.Client.Patch(t.Context(), ref, types.StrategicMergePatchType, []byte(patch), "ephemeralcontainers"); err != nil {
+		t.Fatal(err)
+	}
+	p := await(t, ns, "looked-at", "the ephemeral container ends", func(p *v1.Pod) bool {
+		return len(p.Status.EphemeralContainerStatuses) == 1 && p.Status.EphemeralContainerStatuses[0].State.Terminated != nil
+	})
+	if end := p.Status.EphemeralContainerStatuses[0]; end.State.Terminated.ExitCode != 5 || end.RestartCount != 0 || p.Status.Phase != v1.PodRunning {
+		t.Errorf("%+v", p.Status)
+	}
+	if out := logs(t, ns, "looked-at", "-c", "debug"); !strings.Contains(out, "sleep 1000") {
+		t.Errorf("it sees other processes than its target's: %q", out)
+	}
 }

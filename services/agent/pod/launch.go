@@ -22,7 +22,8 @@ type launching struct {
 	e    *entry
 	pod  *v1.Pod
 	spec sandbox.Spec
-	id   string // of the sandbox
+	id   string       // of the sandbox
+	mine *sandbox.Pod // as it was seen; nil if there was none
 	// blind is true if nobody looked whether there is one.
 	blind bool
 	// containers to start, in the order of the spec.
@@ -46,7 +47,7 @@ func (r *Reconciler) launch(ctx context.Context, e *entry, in Input, steps []Ste
 	l := &launching{Reconciler: r, e: e, pod: in.Order, blind: in.Blind, spec: SandboxSpec(in.Order, r.Node, network)}
 	mine, _ := in.split()
 	if mine != nil {
-		l.id = mine.ID
+		l.id, l.mine = mine.ID, mine
 	}
 	up := true // the sandbox is running
 	for _, s := range steps {
@@ -207,8 +208,27 @@ func (l *launching) create(ctx context.Context, c *starting, ips []string) error
 		Args:       env.ExpandAll(c.spec.Args, result.Env),
 		Env:        result.Env, WorkingDir: c.spec.WorkingDir,
 		Stdin: c.spec.Stdin, TTY: c.spec.TTY, Resources: l.limits(c.spec),
+		PIDOf: l.target(c), StopSignal: stopSignal(c.spec),
 	})
 	return err
+}
+
+// target is the id of the container whose processes an ephemeral one is to see.
+func (l *launching) target(c *starting) string {
+	if c.member.Target == "" || l.mine == nil {
+		return ""
+	}
+	if t := l.mine.Newest(c.member.Target); t != nil {
+		return t.ID
+	}
+	return ""
+}
+
+func stopSignal(c *v1.Container) string {
+	if c.Lifecycle == nil || c.Lifecycle.StopSignal == nil {
+		return ""
+	}
+	return string(*c.Lifecycle.StopSignal)
 }
 
 // start starts a container that was made, or remembers why it was not.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/containers/image/v5/manifest"
 	"github.com/containers/podman/v4/pkg/bindings/containers"
+	"github.com/containers/podman/v4/pkg/signal"
 	"github.com/containers/podman/v4/pkg/specgen"
 	spec "github.com/opencontainers/runtime-spec/specs-go"
 
@@ -57,6 +58,12 @@ func containerSpec(c sandbox.ContainerSpec) *specgen.SpecGenerator {
 	g.ResourceLimits = limits(c.Resources)
 	g.OOMScoreAdj = c.Resources.OOMScore
 	g.Mounts = mounts(c.Mounts)
+	if c.PIDOf != "" {
+		g.PidNS = specgen.Namespace{NSMode: specgen.FromContainer, Value: c.PIDOf}
+	}
+	if s, err := signal.ParseSignalNameOrNumber(c.StopSignal); err == nil {
+		g.StopSignal = &s
+	}
 	return g
 }
 

@@ -128,6 +128,10 @@ type ContainerSpec struct {
 	Stdin, TTY bool
 	Resources  Resources
 	Mounts     []Mount
+	// PIDOf is the id of the container whose processes it sees, "" for the sandbox's own way.
+	PIDOf string
+	// StopSignal is sent to end it, such as SIGUSR1; "" is the image's, or SIGTERM.
+	StopSignal string
 }
 
 // Mount binds a file or directory of the host into a container.

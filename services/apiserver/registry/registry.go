@@ -98,6 +98,10 @@ func (g *Registry) handler(r *api.Request, k *schemas.Kind) handler {
 		if k.Resource == schemas.Pods {
 			return pick(r.Verb, map[api.Verb]handler{api.VerbCreate: g.bind})
 		}
+	case "ephemeralcontainers":
+		if k.Resource == schemas.Pods {
+			return pick(r.Verb, map[api.Verb]handler{api.VerbGet: g.get, api.VerbUpdate: g.updateEphemeral, api.VerbPatch: g.patchEphemeral})
+		}
 	case "eviction":
 		if k.Resource == schemas.Pods {
 			return pick(r.Verb, map[api.Verb]handler{api.VerbCreate: g.evict})
