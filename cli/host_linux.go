@@ -20,5 +20,6 @@ type config struct {
 	configure.Command
 	Creds up.Creds        `cmd:"" help:"Mint credentials for a service or a person."`
 	Token up.Token        `cmd:"" help:"Mint a token with which hosts can join."`
+	Kube  up.Kubeconfig   `cmd:"" name:"kubeconfig" help:"Print a configuration for kubectl, with a certificate of its own."`
 	Nats  up.ServerConfig `cmd:"" help:"Print what a NATS server of your own needs to be the bus."`
 }

@@ -51,6 +51,8 @@ type Kind struct {
 	StatusWriter StatusWriter
 	// Scale is true if the kind has the scale subresource.
 	Scale bool
+	// Below are the subresources that the kind has beside status and scale.
+	Below []Subresource
 	// Revisioned is true if every generation is kept in the revisions bucket.
 	// Objects with a controlling owner are not: their owner's history has them.
 	Revisioned bool

@@ -48,6 +48,15 @@ type Request struct {
 	User     bus.User         `json:"-"`
 	Verb     Verb             `json:"-"`
 	Resource schemas.Resource `json:"-"`
+	// Groups are those of User; the apiserver sets them.
+	Groups []string `json:"-"`
+
+	// As is whom User asks for: a gateway names the user that it authenticated. Only
+	// identities that may act for others may set it.
+	As *Identity `json:"as,omitempty"`
+	// Impersonate is whom As (or User) wants to be for this request; the apiserver
+	// checks that they may.
+	Impersonate *Identity `json:"impersonate,omitempty"`
 
 	Namespace   schemas.Namespace `json:"namespace,omitempty"`
 	Name        schemas.Name      `json:"name,omitempty"`
@@ -65,6 +74,14 @@ type Request struct {
 	Delete          *metav1.DeleteOptions `json:"delete,omitempty"`
 	// Filters are VerbState's key filters.
 	Filters []string `json:"filters,omitempty"`
+}
+
+// Identity is a user as an authenticator knows them.
+type Identity struct {
+	User   bus.User            `json:"user"`
+	UID    string              `json:"uid,omitempty"`
+	Groups []string            `json:"groups,omitempty"`
+	Extra  map[string][]string `json:"extra,omitempty"`
 }
 
 // Verbs lists every verb.
@@ -125,4 +142,10 @@ type Server interface {
 	// Watch sends events to emit, which blocks under backpressure, until ctx ends:
 	// the client left, or List.TimeoutSeconds passed.
 	Watch(ctx context.Context, r *Request, emit func(WatchEvent) error) error
+}
+
+// Doorkeeper is a Server that refuses a watch before it begins: its client gets the
+// error in place of a stream.
+type Doorkeeper interface {
+	Admit(ctx context.Context, r *Request) error
 }

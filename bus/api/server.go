@@ -99,6 +99,11 @@ func (s *server) watch(ctx context.Context, m *nats.Msg) {
 		if err != nil {
 			return err
 		}
+		if door, ok := s.server.(Doorkeeper); ok {
+			if err := s.call(ctx, r, func() error { return door.Admit(ctx, r) }); err != nil {
+				return err
+			}
+		}
 		st, err := accept()
 		if err != nil {
 			return err

@@ -31,18 +31,18 @@ func (c *Client) Watch(ctx context.Context, r schemas.Resource, ns schemas.Names
 
 // WatchRaw is Watch without decoding the objects.
 func (c *Client) WatchRaw(ctx context.Context, r schemas.Resource, ns schemas.Namespace, o metav1.ListOptions, f func(WatchEvent) error) error {
-	st, err := c.dialWatch(ctx, &Request{Verb: VerbWatch, Resource: r, Namespace: ns, List: &o})
+	w, err := c.OpenWatch(ctx, &Request{Resource: r, Namespace: ns, List: &o})
 	if err != nil {
 		return err
 	}
-	defer st.Close()
+	defer w.Close()
 	for {
-		b, err := st.RecvMessage(ctx, maxReply)
+		b, err := w.Next(ctx)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("watch %s: %w", r, err)
+			return err
 		}
 		e, err := decodeEvent(b)
 		if err != nil {
@@ -56,6 +56,37 @@ func (c *Client) WatchRaw(ctx context.Context, r schemas.Resource, ns schemas.Na
 		}
 	}
 }
+
+// Watching is a watch whose events its owner takes as they came.
+type Watching struct {
+	st   *stream.Stream
+	what schemas.Resource
+}
+
+// OpenWatch begins the watch r and returns when the apiserver has admitted it. The
+// caller closes it.
+func (c *Client) OpenWatch(ctx context.Context, r *Request) (*Watching, error) {
+	w := *r
+	w.Verb = VerbWatch
+	st, err := c.dialWatch(ctx, &w)
+	if err != nil {
+		return nil, err
+	}
+	return &Watching{st: st, what: r.Resource}, nil
+}
+
+// Next returns the next event as JSON, {"type": …, "object": …}, which is how the
+// Kubernetes API has it; io.EOF when the apiserver ended the watch in order.
+func (w *Watching) Next(ctx context.Context) ([]byte, error) {
+	b, err := w.st.RecvMessage(ctx, maxReply)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = fmt.Errorf("watch %s: %w", w.what, err)
+	}
+	return b, err
+}
+
+// Close ends the watch.
+func (w *Watching) Close() { _ = w.st.Close() }
 
 // dialWatch opens the stream, waiting for an apiserver for up to RetryFor.
 func (c *Client) dialWatch(ctx context.Context, r *Request) (*stream.Stream, error) {

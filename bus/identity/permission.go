@@ -19,11 +19,12 @@ const (
 	RoleNode       Role = "node"  // an agent
 	RoleAdmin      Role = "admin" // a person with the CLI
 	RoleJoin       Role = "join"  // may only ask to join
+	RoleGateway    Role = "gateway"
 )
 
 // Roles lists every role, in the order in which signing keys are kept.
 func Roles() []Role {
-	return []Role{RoleAPIServer, RoleController, RoleScheduler, RoleNode, RoleAdmin, RoleJoin}
+	return []Role{RoleAPIServer, RoleController, RoleScheduler, RoleNode, RoleAdmin, RoleJoin, RoleGateway}
 }
 
 // The server puts these in place of a template's functions when a user connects:
@@ -77,6 +78,11 @@ func permissions(r Role) (jwt.Permissions, error) {
 		pub("node.*."+self+".>", "$SRV.>", "$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST")
 	case RoleJoin:
 		pub("join.*")
+	case RoleGateway:
+		// No state of its own, and none to read: the apiserver decides what it may see
+		// for whom it asks.
+		callAPI(pub, sub)
+		pub("node.*." + self + ".>")
 	default:
 		return p, fmt.Errorf("unknown role %q", r)
 	}

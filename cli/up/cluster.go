@@ -28,6 +28,7 @@ type cluster struct {
 	url       string
 	podman    *runtime
 	crew      crew
+	apiNote   string // where the HTTP API is, or why it is not
 	// failed gets the first error of a service that ended by itself.
 	failed chan error
 }
@@ -90,7 +91,7 @@ func (c *cluster) startControlPlane(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return c.startGateway(ctx)
 }
 
 func (c *cluster) startAgent(ctx context.Context) error {

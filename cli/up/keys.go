@@ -18,7 +18,7 @@ import (
 // Creds is `skerry config creds`.
 type Creds struct {
 	DataDir string `help:"Folder of the cluster, with its keys (default: as for up)." placeholder:"DIR"`
-	Role    string `help:"apiserver, controller, scheduler, node or admin." enum:"apiserver,controller,scheduler,node,admin" required:"" placeholder:"ROLE"`
+	Role    string `help:"apiserver, controller, scheduler, gateway, node or admin." enum:"apiserver,controller,scheduler,gateway,node,admin" required:"" placeholder:"ROLE"`
 	Node    string `help:"With --role node: the node's name." placeholder:"NAME"`
 	Out     string `short:"o" name:"out" help:"File to write (default: stdout)." placeholder:"FILE"`
 }

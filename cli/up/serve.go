@@ -20,6 +20,7 @@ type Serve struct {
 	Controller ServeController `cmd:"" help:"Run a controller."`
 	Scheduler  ServeScheduler  `cmd:"" help:"Run a scheduler."`
 	Agent      ServeAgent      `cmd:"" help:"Run the agent of this machine."`
+	Gateway    ServeGateway    `cmd:"" help:"Run a gateway: the Kubernetes HTTP API."`
 	Bus        ServeBus        `cmd:"" help:"Run the bus alone: the embedded NATS server."`
 }
 

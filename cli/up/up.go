@@ -38,6 +38,7 @@ type Up struct {
 	TLSKey      string        `name:"tls-key" help:"Its key, a PEM file." placeholder:"FILE"`
 	ClusterCIDR string        `name:"cluster-cidr" help:"IPv4 range of all pods, of which each node gets a /24." default:"10.244.0.0/16" placeholder:"CIDR"`
 	Profile     string        `help:"Serve Go's profiles over HTTP at this address." placeholder:"HOST:PORT"`
+	API         string        `name:"api" help:"Address of the Kubernetes HTTP API (default: 127.0.0.1:6443), or none." placeholder:"HOST:PORT"`
 	NoAgent     bool          `help:"Control plane only: this machine runs no pods."`
 	Detach      bool          `short:"d" help:"Start in the background, and return when it is ready."`
 	Wait        time.Duration `name:"ready-timeout" help:"How long to wait until it is ready." default:"60s" placeholder:"DURATION"`
@@ -120,6 +121,7 @@ func (c *Up) announce(s *session.Session, cl *cluster, begun time.Time, waiting 
 	} else {
 		fmt.Fprintf(&b, "  node     %s, Podman at %s\n", cl.node, cl.podman.socket)
 	}
+	fmt.Fprintf(&b, "  api      %s\n", cl.apiNote)
 	fmt.Fprintf(&b, "  data     %s\n", cl.dir)
 	fmt.Fprintf(&b, "  context  %s in %s\n", contextName, path)
 	if loopback(cl.url) {

@@ -2,6 +2,7 @@ package kinds
 
 import (
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/schemas/column"
@@ -18,7 +19,10 @@ func namespace() *schemas.Kind {
 		ValidateUpdate: validate.NamespaceUpdate,
 		Columns:        column.Namespace(),
 		StatusWriter:   schemas.StatusController,
-		Revisioned:     true,
+		Below: []schemas.Subresource{
+			{Name: "finalize", Of: corev1.SchemeGroupVersion.WithKind("Namespace"), Verbs: []string{"update"}},
+		},
+		Revisioned: true,
 	})
 }
 
@@ -45,9 +49,23 @@ func pod() *schemas.Kind {
 		ValidateUpdate: validate.PodUpdate,
 		Columns:        column.Pod(),
 		StatusWriter:   schemas.StatusAgent,
+		Below:          podSubresources(),
 		Revisioned:     true,
 		Unhonoured:     podUnhonoured("spec"),
 	})
+}
+
+// podSubresources are those that the apiserver and the agents serve.
+func podSubresources() []schemas.Subresource {
+	connect := []string{"create", "get"}
+	return []schemas.Subresource{
+		{Name: "attach", Of: corev1.SchemeGroupVersion.WithKind("PodAttachOptions"), Verbs: connect},
+		{Name: "binding", Of: corev1.SchemeGroupVersion.WithKind("Binding"), Verbs: []string{"create"}},
+		{Name: "eviction", Of: policyv1.SchemeGroupVersion.WithKind("Eviction"), Verbs: []string{"create"}},
+		{Name: "exec", Of: corev1.SchemeGroupVersion.WithKind("PodExecOptions"), Verbs: connect},
+		{Name: "log", Of: corev1.SchemeGroupVersion.WithKind("Pod"), Verbs: []string{"get"}},
+		{Name: "portforward", Of: corev1.SchemeGroupVersion.WithKind("PodPortForwardOptions"), Verbs: connect},
+	}
 }
 
 func configMap() *schemas.Kind {

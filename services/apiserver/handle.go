@@ -6,6 +6,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/bus/status"
 	"github.com/skerry/skerry/schemas"
@@ -18,11 +19,31 @@ import (
 // Do implements api.Server.
 func (s *server) Do(ctx context.Context, r *api.Request) (*api.Reply, error) {
 	start := s.Clock()
-	reply, err := s.do(ctx, r)
-	if writes(r.Verb) && !r.DryRun {
-		s.record(r, start, err)
+	own, by, err := s.act(r)
+	if err != nil {
+		if writes(r.Verb) {
+			s.record(r, nil, start, err)
+		}
+		return nil, err
+	}
+	reply, err := s.do(ctx, own)
+	if writes(own.Verb) && !own.DryRun {
+		s.record(own, by, start, err)
 	}
 	return reply, err
+}
+
+// Admit implements api.Doorkeeper: a watch that may not be is refused before it begins.
+func (s *server) Admit(ctx context.Context, r *api.Request) error {
+	own, _, err := s.act(r)
+	if err != nil {
+		return err
+	}
+	k, err := s.admitRequest(ctx, own)
+	if err != nil {
+		return err
+	}
+	return watch.Check(k, own)
 }
 
 func (s *server) do(ctx context.Context, r *api.Request) (*api.Reply, error) {
@@ -41,7 +62,11 @@ func (s *server) do(ctx context.Context, r *api.Request) (*api.Reply, error) {
 
 // Watch implements api.Server.
 func (s *server) Watch(ctx context.Context, r *api.Request, emit func(api.WatchEvent) error) error {
-	k, err := s.admitRequest(ctx, r)
+	own, _, err := s.act(r)
+	if err != nil {
+		return err
+	}
+	k, err := s.admitRequest(ctx, own)
 	if err != nil {
 		return err
 	}
@@ -49,7 +74,7 @@ func (s *server) Watch(ctx context.Context, r *api.Request, emit func(api.WatchE
 	if k.Store == schemas.StoreEvents {
 		rep = s.happened
 	}
-	return watch.Run(ctx, rep, k, r, emit)
+	return watch.Run(ctx, rep, k, own, emit)
 }
 
 // admitRequest finds the kind that r is about, and checks that its user may ask.
@@ -92,12 +117,12 @@ func writes(v api.Verb) bool {
 }
 
 // record audits a write. Events about events would never end.
-func (s *server) record(r *api.Request, start time.Time, err error) {
+func (s *server) record(r *api.Request, by []bus.User, start time.Time, err error) {
 	if r.Resource == schemas.Events {
 		return
 	}
 	rec := audit.Record{
-		Time: start.UTC(), User: r.User, Verb: r.Verb, Object: r.Ref().String(), Subresource: r.Subresource,
+		Time: start.UTC(), User: r.User, By: by, Verb: r.Verb, Object: r.Ref().String(), Subresource: r.Subresource,
 		Code: 200, Millis: float64(s.Clock().Sub(start).Microseconds()) / 1000,
 	}
 	if err != nil {

@@ -139,7 +139,7 @@ func newServer(conn *bus.Conn, c Config) *server {
 		happened: &replica.Replica{Copy: events, Last: events.Last, Settle: events.Settle, Hub: eventHub},
 	}
 	nodes := access.Nodes{State: v, Placed: s.placed}
-	s.access = access.Chain{superusers(), nodes}
+	s.access = access.Chain{superusers(), access.Masters{}, nodes}
 	keeper := history.New(conn)
 	s.registry = &registry.Registry{
 		Table:   c.Table,

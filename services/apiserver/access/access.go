@@ -3,6 +3,7 @@ package access
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -15,6 +16,7 @@ import (
 // Attributes are what a decision is made of.
 type Attributes struct {
 	User        bus.User
+	Groups      []string
 	Verb        api.Verb
 	Resource    schemas.Resource
 	Subresource string
@@ -28,7 +30,7 @@ type Attributes struct {
 
 // Of returns the attributes of r.
 func Of(r *api.Request) Attributes {
-	a := Attributes{User: r.User, Verb: r.Verb, Resource: r.Resource, Subresource: r.Subresource,
+	a := Attributes{User: r.User, Groups: r.Groups, Verb: r.Verb, Resource: r.Resource, Subresource: r.Subresource,
 		Namespace: r.Namespace, Name: r.Name, Filters: r.Filters}
 	if r.List != nil {
 		a.FieldSelector = r.List.FieldSelector
@@ -70,6 +72,17 @@ type Superusers map[bus.User]bool
 
 // Authorize implements Authorizer.
 func (s Superusers) Authorize(a Attributes) (bool, string) { return s[a.User], "" }
+
+// GroupMasters may do everything, as in Kubernetes.
+const GroupMasters = "system:masters"
+
+// Masters allows everything to the members of GroupMasters.
+type Masters struct{}
+
+// Authorize implements Authorizer.
+func (Masters) Authorize(a Attributes) (bool, string) {
+	return slices.Contains(a.Groups, GroupMasters), ""
+}
 
 // Forbidden is the refusal of a.
 func Forbidden(a Attributes, reason string) error {

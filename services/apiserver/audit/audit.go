@@ -20,15 +20,17 @@ const queued = 1024
 
 // Record is one line of the audit.
 type Record struct {
-	Time        time.Time `json:"time"`
-	User        bus.User  `json:"user"`
-	Verb        api.Verb  `json:"verb"`
-	Object      string    `json:"object"`
-	Subresource string    `json:"subresource,omitempty"`
-	Code        int32     `json:"code"`
-	Reason      string    `json:"reason,omitempty"`
-	Revision    string    `json:"resourceVersion,omitempty"`
-	Millis      float64   `json:"ms"`
+	Time time.Time `json:"time"`
+	User bus.User  `json:"user"`
+	// By is who asked for User: the connection's user, and whom that acted for.
+	By          []bus.User `json:"by,omitempty"`
+	Verb        api.Verb   `json:"verb"`
+	Object      string     `json:"object"`
+	Subresource string     `json:"subresource,omitempty"`
+	Code        int32      `json:"code"`
+	Reason      string     `json:"reason,omitempty"`
+	Revision    string     `json:"resourceVersion,omitempty"`
+	Millis      float64    `json:"ms"`
 	// Dropped is how many records before this one were lost.
 	Dropped uint64 `json:"dropped,omitempty"`
 }

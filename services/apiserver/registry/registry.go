@@ -106,12 +106,29 @@ func (g *Registry) handler(r *api.Request, k *schemas.Kind) handler {
 		if k.Resource == schemas.Pods {
 			return pick(r.Verb, map[api.Verb]handler{api.VerbCreate: g.evict})
 		}
+	case "log", "exec", "attach", "portforward", "proxy":
+		if k.Resource == schemas.Pods {
+			return g.connect(r)
+		}
 	case "finalize":
 		if k.Resource == schemas.Namespaces {
 			return pick(r.Verb, map[api.Verb]handler{api.VerbUpdate: g.finalize})
 		}
 	}
 	return nil
+}
+
+// connect answers whether the user may reach into the pod with the pod itself, which
+// says where it is; the streams are between the client's side and the node's agent.
+func (g *Registry) connect(r *api.Request) handler {
+	verbs := map[api.Verb]handler{api.VerbGet: g.get}
+	if r.Subresource != "log" {
+		verbs[api.VerbCreate] = g.get
+	}
+	if r.Subresource == "proxy" {
+		verbs[api.VerbUpdate], verbs[api.VerbPatch], verbs[api.VerbDelete] = g.get, g.get, g.get
+	}
+	return pick(r.Verb, verbs)
 }
 
 func (g *Registry) main(v api.Verb) handler {

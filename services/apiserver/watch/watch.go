@@ -56,6 +56,20 @@ func Run(ctx context.Context, rep *replica.Replica, k *schemas.Kind, r *api.Requ
 	return w.follow(ctx, o)
 }
 
+// Check refuses what cannot be watched, before the watch begins. k is r's kind.
+func Check(k *schemas.Kind, r *api.Request) error {
+	if _, err := selector.Parse(k.Resource, r.List); err != nil {
+		return err
+	}
+	if r.List == nil {
+		return nil
+	}
+	if _, err := revision(r.List.ResourceVersion); err != nil {
+		return err
+	}
+	return check(r.List)
+}
+
 // follow sends changes as they come.
 func (w *watcher) follow(ctx context.Context, o *metav1.ListOptions) error {
 	every := time.NewTicker(BookmarkEvery)

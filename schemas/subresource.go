@@ -1,0 +1,30 @@
+package schemas
+
+import (
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// Subresource is something below a kind's objects: pods/exec, deployments/scale.
+type Subresource struct {
+	Name string
+	// Of is the kind that is read or written there.
+	Of    schema.GroupVersionKind
+	Verbs []string
+}
+
+// Subresources returns all that k has, by name.
+func (k *Kind) Subresources() []Subresource {
+	out := slices.Clone(k.Below)
+	verbs := []string{"get", "patch", "update"}
+	if k.StatusWriter != StatusNone {
+		out = append(out, Subresource{Name: "status", Of: k.GroupVersionKind(), Verbs: verbs})
+	}
+	if k.Scale {
+		out = append(out, Subresource{Name: "scale", Of: schema.GroupVersionKind{Group: "autoscaling", Version: "v1", Kind: "Scale"}, Verbs: verbs})
+	}
+	slices.SortFunc(out, func(a, b Subresource) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}

@@ -1,0 +1,118 @@
+package gateway
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/api"
+	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/services/gateway/caller"
+)
+
+const (
+	// headerTimeout bounds how long a client takes to say what it wants, bodyTimeout
+	// how long its body takes, and writeTimeout how long it may take nothing of an answer.
+	headerTimeout = 10 * time.Second
+	bodyTimeout   = 30 * time.Second
+	writeTimeout  = 30 * time.Second
+	idleTimeout   = 2 * time.Minute
+	stopTimeout   = 5 * time.Second
+	// maxHeader is the most bytes of a request's headers.
+	maxHeader = 64 << 10
+	// maxConns is how many connections there are at once, and maxRequests how many
+	// requests, beside those that last (watches, logs, commands).
+	maxConns    = 20_000
+	maxRequests = 1024
+	maxLasting  = 20_000
+)
+
+// Config is what a gateway needs besides its connection to the bus.
+type Config struct {
+	// Listener accepts plain connections; Run speaks TLS on them and closes it.
+	Listener net.Listener
+	// Certificate is the server's, asked for at each handshake.
+	Certificate func() (*tls.Certificate, error)
+	// ClientCAs sign the clients' certificates; nil accepts none.
+	ClientCAs *x509.CertPool
+	Table     *schemas.Table
+	// Version is this binary's.
+	Version string
+	Log     *slog.Logger
+}
+
+// server answers HTTP requests.
+type server struct {
+	Config
+	conn    *bus.Conn
+	client  *api.Client
+	callers *caller.Finder
+	// stopping ends what lasts.
+	stopping context.Context
+	running  atomic.Int64
+	lasting  atomic.Int64
+}
+
+// Run serves until ctx ends, then lets requests that run end.
+func Run(ctx context.Context, conn *bus.Conn, c Config) error {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	s := newServer(ctx, conn, c)
+	hs := &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
+		TLSConfig: &tls.Config{
+			MinVersion: tls.VersionTLS12,
+			NextProtos: []string{"h2", "http/1.1"},
+			// Verified by the caller's finder, for each request: a certificate that has
+			// ended meanwhile is none.
+			ClientAuth:     tls.RequestClientCert,
+			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.Certificate() },
+		},
+		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: 1000, SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second, WriteByteTimeout: writeTimeout},
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		err := hs.ServeTLS(limit(c.Listener, maxConns), "", "")
+		if errors.Is(err, http.ErrServerClosed) {
+			return nil
+		}
+		return fmt.Errorf("serve HTTP: %w", err)
+	})
+	g.Go(func() error {
+		<-gctx.Done()
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		defer cancel()
+		if hs.Shutdown(stop) != nil {
+			return hs.Close()
+		}
+		return nil
+	})
+	c.Log.Info("serving", "address", c.Listener.Addr().String())
+	if err := g.Wait(); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("run gateway: %w", err)
+	}
+	return nil
+}
+
+func newServer(ctx context.Context, conn *bus.Conn, c Config) *server {
+	client := api.NewClient(conn, c.Table)
+	return &server{
+		Config: c, conn: conn, client: client, stopping: ctx,
+		callers: caller.New(c.ClientCAs, nil),
+	}
+}
