@@ -20,7 +20,7 @@ type mirror struct {
 }
 
 func newMirror() *mirror {
-	return &mirror{queue: newQueue(), cluster: place.NewCluster()}
+	return &mirror{queue: newQueue(), cluster: place.NewCluster(place.Policy{})}
 }
 
 // change takes one change of the view.

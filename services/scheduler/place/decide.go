@@ -2,11 +2,9 @@ package place
 
 import (
 	"fmt"
-	"hash/fnv"
+	"math"
 	"sort"
 	"strings"
-
-	v1 "k8s.io/api/core/v1"
 
 	"github.com/skerry/skerry/schemas"
 )
@@ -15,6 +13,8 @@ import (
 type Unfit struct {
 	Nodes   int            // how many nodes there are
 	Reasons map[string]int // reason → nodes that it refused
+	// Preemption is why no other pod makes room; "" if nobody looked.
+	Preemption string
 }
 
 // Error renders it as Kubernetes does: "0/3 nodes are available: 1 Too many pods,
@@ -23,116 +23,195 @@ func (u *Unfit) Error() string {
 	if u.Nodes == 0 {
 		return "no nodes available to schedule pods"
 	}
-	parts := make([]string, 0, len(u.Reasons))
-	for r, n := range u.Reasons {
+	out := fmt.Sprintf("0/%d nodes are available: %s.", u.Nodes, counted(u.Reasons))
+	if u.Preemption != "" {
+		out += " preemption: " + u.Preemption
+	}
+	return out
+}
+
+func counted(reasons map[string]int) string {
+	parts := make([]string, 0, len(reasons))
+	for r, n := range reasons {
 		parts = append(parts, fmt.Sprintf("%d %s", n, r))
 	}
 	sort.Strings(parts)
-	return fmt.Sprintf("0/%d nodes are available: %s.", u.Nodes, strings.Join(parts, ", "))
+	return strings.Join(parts, ", ")
 }
 
 // Decide returns the node that p should run on, or an *Unfit. It does not place
-// it: SetPod does.
+// it: SetPod does. A pod that room is kept for gets that room if it is enough.
 func (c *Cluster) Decide(p *Pod) (schemas.NodeName, error) {
-	unfit := &Unfit{Nodes: len(c.nodes), Reasons: map[string]int{}}
-	var fitting []*nodeInfo
-	most := 0 // pods of p's group on one node
-	for _, n := range c.byName() {
-		reasons := refuse(p, n)
-		for _, r := range reasons {
-			unfit.Reasons[r]++
+	if was, ok := c.nominated[p.UID]; ok {
+		c.Unnominate(p.UID)
+		k := c.class(p)
+		if ni := c.byName[was.node]; ni != nil && k.fits(ni.slot) {
+			return was.node, nil
 		}
-		if len(reasons) == 0 {
-			fitting = append(fitting, n)
-			most = max(most, n.groups[p.group])
-		}
+		defer c.Nominate(was.pod, was.node)
 	}
-	if len(fitting) == 0 {
-		return "", unfit
+	k := c.class(p)
+	if k.unfit != nil && k.unfitAt == c.position {
+		return "", k.unfit
 	}
-	var best *nodeInfo
-	var bestScore float64
-	var bestTie uint64
-	for _, n := range fitting {
-		s, tie := score(p, n, most), tieBreak(p, n)
-		if best == nil || s > bestScore || s == bestScore && tie > bestTie {
-			best, bestScore, bestTie = n, s, tie
-		}
+	best := k.best(c)
+	if best < 0 {
+		k.unfit, k.unfitAt = k.explain(c), c.position
+		return "", k.unfit
 	}
-	return schemas.NodeName(best.node.Name), nil
+	return schemas.NodeName(c.slots[best].node.Name), nil
 }
 
-// Weights of the scores, each of which is 0 to 100. They are Kubernetes' defaults:
-// spreading over all, then taints to avoid.
-const (
-	weightFree   = 1
-	weightSpread = 2
-	weightPrefer = 2
-	weightTaint  = 3
-)
+func (k *class) fits(slot int) bool { return !k.shut[slot] && k.crossed(slot) == "" }
 
-// score rates a node that fits; more is better. most is the largest number of
-// pods of p's group on any fitting node.
-func score(p *Pod, n *nodeInfo, most int) float64 {
-	s := weightFree*freeScore(p, n) + weightTaint*taintScore(p, n) + weightPrefer*preferScore(p, n)
-	if p.group != "" && most > 0 {
-		s += weightSpread * 100 * float64(most-n.groups[p.group]) / float64(most)
+// best returns the slot that scores highest, or -1.
+func (k *class) best(c *Cluster) int {
+	if k.rank != nil {
+		return k.rank.best()
 	}
-	return s
-}
-
-// freeScore is the share of cpu and memory that stays free (NodeResourcesFit,
-// LeastAllocated). As there, a container that asks for nothing counts as 100m and
-// 200 MB, so that such pods spread too.
-func freeScore(p *Pod, n *nodeInfo) float64 {
-	const defaultCPU, defaultMemory = 100, 200 << 20
-	share := func(have, used, ask int64) float64 {
-		if have <= 0 {
-			return 0
-		}
-		return max(0, float64(have-used-ask)/float64(have))
-	}
-	idle := int64(len(n.pods)) // pods count a little even when they ask for nothing
-	cpu := share(n.allocatable.MilliCPU, max(n.requested.MilliCPU, idle*defaultCPU), max(p.Request.MilliCPU, defaultCPU))
-	mem := share(n.allocatable.Memory, max(n.requested.Memory, idle*defaultMemory), max(p.Request.Memory, defaultMemory))
-	return 100 * (cpu + mem) / 2
-}
-
-// taintScore prefers nodes with fewer PreferNoSchedule taints that p does not tolerate.
-func taintScore(p *Pod, n *nodeInfo) float64 {
-	bad := 0
-	for i := range n.node.Spec.Taints {
-		t := &n.node.Spec.Taints[i]
-		if t.Effect == v1.TaintEffectPreferNoSchedule && !tolerates(p.spec.Tolerations, t) {
-			bad++
+	k.survey(c)
+	best, bestScore := -1, shutScore
+	for i, s := range c.feasible {
+		if score := c.total[i]; score > bestScore || score == bestScore && best >= 0 && c.ties[s] > c.ties[best] {
+			best, bestScore = int(s), score
 		}
 	}
-	return 100 / float64(1+bad)
+	return best
 }
 
-// preferScore is the share of preferred node affinity's weight that n meets.
-func preferScore(p *Pod, n *nodeInfo) float64 {
-	if p.spec.Affinity == nil || p.spec.Affinity.NodeAffinity == nil {
-		return 0
-	}
-	var met, all int32
-	for i := range p.spec.Affinity.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution {
-		t := &p.spec.Affinity.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution[i]
-		all += t.Weight
-		if matchesTerm(&t.Preference, n.node) {
-			met += t.Weight
+// survey leaves the nodes that fit in c.feasible and their scores in c.total, and
+// returns what the scores are relative to.
+func (k *class) survey(c *Cluster) scale {
+	feasible := c.feasible[:0]
+	if k.plain() {
+		for s, shut := range k.shut {
+			if !shut {
+				feasible = append(feasible, int32(s))
+			}
+		}
+	} else {
+		for s, shut := range k.shut {
+			if !shut && k.crossed(s) == "" {
+				feasible = append(feasible, int32(s))
+			}
 		}
 	}
-	if all == 0 {
-		return 0
+	c.feasible = feasible
+	total := c.total[:0]
+	for _, s := range feasible {
+		total = append(total, k.local[s])
 	}
-	return 100 * float64(met) / float64(all)
+	c.total = total
+	z := scale{spread: len(k.soft) > 0, pull: len(k.pulls) > 0}
+	k.addNodes(c, &z)
+	if z.spread {
+		k.addSpread(c, &z)
+	}
+	if z.pull {
+		k.addPull(c, &z)
+	}
+	return z
 }
 
-// tieBreak orders equal nodes differently for each pod, but always the same.
-func tieBreak(p *Pod, n *nodeInfo) uint64 {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(p.UID))
-	_, _ = h.Write([]byte(n.node.Name))
-	return h.Sum64()
+// addNodes adds what the nodes' taints and labels count for.
+func (k *class) addNodes(c *Cluster, z *scale) {
+	if k.avoid != nil {
+		for _, s := range c.feasible {
+			z.avoid = max(z.avoid, k.avoid[s])
+		}
+		for i, s := range c.feasible {
+			c.total[i] += weightTaint * z.taint(k.avoid[s])
+		}
+	}
+	if k.prefer != nil {
+		for _, s := range c.feasible {
+			z.prefer = max(z.prefer, k.prefer[s])
+		}
+		for i, s := range c.feasible {
+			c.total[i] += weightPrefer * z.like(k.prefer[s])
+		}
+	}
+}
+
+// addSpread adds how little crowded the nodes are.
+func (k *class) addSpread(c *Cluster, z *scale) {
+	raw := k.spreadRaw(c)
+	z.spreadMin, z.spreadMax = math.MaxFloat32, 0
+	for _, v := range raw {
+		if v >= 0 {
+			z.spreadMin, z.spreadMax = min(z.spreadMin, v), max(z.spreadMax, v)
+		}
+	}
+	for i, v := range raw {
+		c.total[i] += weightSpread * z.even(v)
+	}
+}
+
+// addPull adds how much pods draw to the nodes.
+func (k *class) addPull(c *Cluster, z *scale) {
+	z.pullMin, z.pullMax = math.MaxInt64, math.MinInt64
+	for _, s := range c.feasible {
+		v := k.pullRaw(int(s))
+		z.pullMin, z.pullMax = min(z.pullMin, v), max(z.pullMax, v)
+	}
+	for i, s := range c.feasible {
+		c.total[i] += weightPull * z.drawn(k.pullRaw(int(s)))
+	}
+}
+
+// explain counts the reasons against every node.
+func (k *class) explain(c *Cluster) *Unfit {
+	u := &Unfit{Nodes: len(c.byName), Reasons: map[string]int{}}
+	closed, masks := map[uint8]int{}, map[uint16]int{}
+	for s, ni := range c.slots {
+		switch {
+		case ni == nil:
+		case k.closed[s] != 0:
+			closed[k.closed[s]]++
+		case k.mask[s] != 0:
+			masks[k.mask[s]]++
+		default:
+			if why := k.crossed(s); why != "" {
+				u.Reasons[why]++
+			}
+		}
+	}
+	for code, n := range closed {
+		u.Reasons[k.reason(code)] += n
+	}
+	for mask, n := range masks {
+		for _, why := range k.shortages(mask) {
+			u.Reasons[why] += n
+		}
+	}
+	return u
+}
+
+func (k *class) reason(code uint8) string {
+	if int(code) > len(k.reasons) {
+		return "node(s) had untolerated taints"
+	}
+	return k.reasons[code-1]
+}
+
+// shortages names what mask says.
+func (k *class) shortages(mask uint16) (out []string) {
+	named := []struct {
+		bit  uint16
+		name string
+	}{
+		{shortPods, reasonTooManyPods}, {shortCPU, "Insufficient cpu"}, {shortMemory, "Insufficient memory"},
+		{shortEphemeral, "Insufficient ephemeral-storage"}, {shortPorts, reasonPorts},
+	}
+	for _, n := range named {
+		if mask&n.bit != 0 {
+			out = append(out, n.name)
+		}
+	}
+	for i, name := range k.scalars {
+		if mask&(1<<min(firstScalar+i, lastScalar)) != 0 {
+			out = append(out, "Insufficient "+string(name))
+		}
+	}
+	return out
 }

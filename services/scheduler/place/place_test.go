@@ -100,7 +100,7 @@ func TestDecide(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c := NewCluster()
+			c := NewCluster(Policy{})
 			for _, n := range tt.nodes {
 				c.SetNode(n)
 			}
@@ -120,7 +120,7 @@ func TestDecide(t *testing.T) {
 }
 
 func TestPodsOfOneOwnerSpread(t *testing.T) {
-	c := NewCluster()
+	c := NewCluster(Policy{})
 	for i := range 3 {
 		c.SetNode(node(fmt.Sprintf("n%d", i), "8", "16Gi"))
 	}
@@ -172,7 +172,7 @@ func TestEffectiveRequest(t *testing.T) {
 func TestPlacementsNeverExceedCapacity(t *testing.T) {
 	for seed := range int64(20) {
 		r := rand.New(rand.NewSource(seed))
-		a, b := NewCluster(), NewCluster()
+		a, b := NewCluster(Policy{}), NewCluster(Policy{})
 		for i := range 1 + r.Intn(8) {
 			n := node(fmt.Sprintf("n%d", i), fmt.Sprint(1+r.Intn(8)), fmt.Sprintf("%dGi", 1+r.Intn(16)))
 			a.SetNode(n)
@@ -202,7 +202,7 @@ func TestPlacementsNeverExceedCapacity(t *testing.T) {
 			b.SetPod(NewPod(p), nb)
 			live[p.UID] = p
 		}
-		for name, n := range a.nodes {
+		for name, n := range a.byName {
 			var sum Resources
 			for uid, p := range live {
 				if a.pods[uid].node == name {

@@ -1,12 +1,6 @@
 package place
 
-import (
-	"strconv"
-
-	v1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/ptr"
-)
+import v1 "k8s.io/api/core/v1"
 
 // Resources are amounts of what nodes have and pods ask for: cpu in thousandths
 // of a core, memory and ephemeral storage in bytes, others in their own unit.
@@ -66,42 +60,6 @@ func (r Resources) atLeast(o Resources) Resources {
 	return r.combine(o, func(a, b int64) int64 { return max(a, b) })
 }
 
-// hostPort is a port that a pod takes on its host.
-type hostPort struct {
-	protocol v1.Protocol
-	ip       string
-	port     int32
-}
-
-// Pod is what placing needs to know of a pod, read once.
-type Pod struct {
-	UID     types.UID
-	Name    string // namespace/name, for explanations
-	Request Resources
-	ports   []hostPort
-	// group is the controlling owner: pods of one group are spread.
-	group types.UID
-	spec  *v1.PodSpec
-}
-
-// NewPod reads pod, which must not be changed afterwards.
-func NewPod(pod *v1.Pod) *Pod {
-	p := &Pod{UID: pod.UID, Name: pod.Namespace + "/" + pod.Name, Request: requestOf(&pod.Spec), spec: &pod.Spec}
-	for _, o := range pod.OwnerReferences {
-		if ptr.Deref(o.Controller, false) {
-			p.group = o.UID
-		}
-	}
-	for _, c := range pod.Spec.Containers {
-		for _, port := range c.Ports {
-			if port.HostPort > 0 {
-				p.ports = append(p.ports, hostPort{protocol: port.Protocol, ip: port.HostIP, port: port.HostPort})
-			}
-		}
-	}
-	return p
-}
-
 // requestOf is a pod's effective request: the sum of its containers and sidecars,
 // or what an init container needs on top of the sidecars started before it, if
 // that is more; plus the overhead (KEP-753, KEP-688).
@@ -131,12 +89,4 @@ func requestOf(s *v1.PodSpec) Resources {
 		}
 	}
 	return total.plus(FromList(s.Overhead))
-}
-
-func (p hostPort) String() string { return string(p.protocol) + "/" + strconv.Itoa(int(p.port)) }
-
-// conflicts tells whether two pods cannot have both ports on one host.
-func (p hostPort) conflicts(o hostPort) bool {
-	any := func(ip string) bool { return ip == "" || ip == "0.0.0.0" || ip == "::" }
-	return p.port == o.port && p.protocol == o.protocol && (p.ip == o.ip || any(p.ip) || any(o.ip))
 }

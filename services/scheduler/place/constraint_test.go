@@ -1,0 +1,267 @@
+package place
+
+import (
+	"fmt"
+	"math/rand"
+	"slices"
+	"testing"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+
+	"github.com/skerry/skerry/schemas"
+)
+
+// maker makes nodes and pods at random: few values, so that constraints meet.
+type maker struct{ *rand.Rand }
+
+func (r maker) oneOf(list ...string) string { return list[r.Intn(len(list))] }
+
+func (r maker) node(name string) *v1.Node {
+	n := node(name, fmt.Sprint(1+r.Intn(4)), "8Gi")
+	n.Status.Allocatable[v1.ResourcePods] = resource.MustParse(fmt.Sprint(2 + r.Intn(6)))
+	if r.Intn(5) > 0 {
+		n.Labels["zone"] = r.oneOf("a", "b", "c")
+	}
+	if r.Intn(3) == 0 {
+		n.Labels["disk"] = r.oneOf("ssd", "hdd")
+	}
+	if r.Intn(4) == 0 {
+		n.Spec.Taints = append(n.Spec.Taints, v1.Taint{Key: r.oneOf("k", "l"), Value: r.oneOf("v", "w"), Effect: v1.TaintEffect(r.oneOf("NoSchedule", "NoExecute", "PreferNoSchedule"))})
+	}
+	n.Spec.Unschedulable = r.Intn(12) == 0
+	return n
+}
+
+func (r maker) selector() *metav1.LabelSelector {
+	switch r.Intn(5) {
+	case 0:
+		return &metav1.LabelSelector{}
+	case 1:
+		return &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "app", Operator: metav1.LabelSelectorOperator(r.oneOf("In", "NotIn")), Values: []string{"web", r.oneOf("db", "job")}}}}
+	case 2:
+		return &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "tier", Operator: metav1.LabelSelectorOperator(r.oneOf("Exists", "DoesNotExist"))}}}
+	}
+	return &metav1.LabelSelector{MatchLabels: map[string]string{"app": r.oneOf("web", "db", "job")}}
+}
+
+func (r maker) term() v1.PodAffinityTerm {
+	t := v1.PodAffinityTerm{LabelSelector: r.selector(), TopologyKey: r.oneOf("zone", "zone", "kubernetes.io/hostname", "disk")}
+	switch r.Intn(6) {
+	case 0:
+		t.Namespaces = []string{r.oneOf("default", "other")}
+	case 1:
+		t.NamespaceSelector = &metav1.LabelSelector{}
+	case 2:
+		t.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"team": r.oneOf("x", "y")}}
+	case 3:
+		t.MatchLabelKeys = []string{"tier"}
+	case 4:
+		t.MismatchLabelKeys = []string{"tier"}
+	}
+	return t
+}
+
+func (r maker) pod(name string) *v1.Pod {
+	p := pod(name, fmt.Sprintf("%dm", r.Intn(900)), "100Mi")
+	p.Namespace = r.oneOf("default", "default", "other")
+	p.Labels = map[string]string{"app": r.oneOf("web", "db", "job")}
+	if r.Intn(2) == 0 {
+		p.Labels["tier"] = r.oneOf("front", "back")
+	}
+	if r.Intn(3) == 0 {
+		p.Spec.Tolerations = []v1.Toleration{{Key: r.oneOf("k", "l"), Operator: v1.TolerationOperator(r.oneOf("Exists", "Equal")), Effect: v1.TaintEffect(r.oneOf("", "NoSchedule"))}}
+		if p.Spec.Tolerations[0].Operator == "Equal" {
+			p.Spec.Tolerations[0].Value = "v"
+		}
+	}
+	if r.Intn(6) == 0 {
+		p.Spec.Containers[0].Ports = []v1.ContainerPort{{ContainerPort: 80, HostPort: 80, Protocol: v1.ProtocolTCP}}
+	}
+	if r.Intn(8) == 0 {
+		p.Spec.NodeSelector = map[string]string{"disk": "ssd"}
+	}
+	if r.Intn(8) == 0 {
+		requireZone(v1.NodeSelectorOperator(r.oneOf("In", "NotIn")), "a")(p)
+	}
+	if r.Intn(12) == 0 {
+		p.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)}
+	}
+	r.constrain(p)
+	return p
+}
+
+func (r maker) constrain(p *v1.Pod) {
+	affinity := func() *v1.Affinity {
+		if p.Spec.Affinity == nil {
+			p.Spec.Affinity = &v1.Affinity{}
+		}
+		return p.Spec.Affinity
+	}
+	if r.Intn(4) == 0 {
+		a := &v1.PodAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []v1.PodAffinityTerm{r.term()}}
+		if r.Intn(3) == 0 {
+			a.RequiredDuringSchedulingIgnoredDuringExecution = append(a.RequiredDuringSchedulingIgnoredDuringExecution, r.term())
+		}
+		affinity().PodAffinity = a
+	}
+	if r.Intn(4) == 0 {
+		affinity().PodAntiAffinity = &v1.PodAntiAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []v1.PodAffinityTerm{r.term()},
+			PreferredDuringSchedulingIgnoredDuringExecution: []v1.WeightedPodAffinityTerm{{Weight: 10, PodAffinityTerm: r.term()}}}
+	}
+	for range r.Intn(3) {
+		c := v1.TopologySpreadConstraint{MaxSkew: int32(1 + r.Intn(2)), TopologyKey: r.oneOf("zone", "kubernetes.io/hostname", "disk"),
+			WhenUnsatisfiable: v1.UnsatisfiableConstraintAction(r.oneOf("DoNotSchedule", "DoNotSchedule", "ScheduleAnyway")), LabelSelector: r.selector()}
+		if r.Intn(3) == 0 && c.WhenUnsatisfiable == v1.DoNotSchedule {
+			c.MinDomains = ptr.To(int32(1 + r.Intn(4)))
+		}
+		if r.Intn(3) == 0 {
+			c.NodeAffinityPolicy = ptr.To(v1.NodeInclusionPolicy(r.oneOf("Honor", "Ignore")))
+			c.NodeTaintsPolicy = ptr.To(v1.NodeInclusionPolicy(r.oneOf("Honor", "Ignore")))
+		}
+		if r.Intn(4) == 0 {
+			c.MatchLabelKeys = []string{"tier"}
+		}
+		p.Spec.TopologySpreadConstraints = append(p.Spec.TopologySpreadConstraints, c)
+	}
+}
+
+// play lives through steps of a cluster's life and compares every question with the
+// slow answer.
+func play(t *testing.T, seed int64, steps int) {
+	r := maker{rand.New(rand.NewSource(seed))}
+	w, c := newWorld(), NewCluster(Policy{})
+	space := func(ns string, set map[string]string) {
+		w.spaces[ns] = set
+		c.SetNamespace(ns, set)
+	}
+	space("default", map[string]string{"team": "x"})
+	space("other", map[string]string{"team": "y"})
+	for i := range 2 + r.Intn(7) {
+		n := r.node(fmt.Sprintf("n%d", i))
+		w.nodes[n.Name] = n
+		c.SetNode(n)
+	}
+	kinds := make([]*v1.Pod, 4)
+	for i := range kinds {
+		kinds[i] = r.pod(fmt.Sprintf("kind%d", i))
+	}
+	for i := range steps {
+		switch r.Intn(12) {
+		case 0, 1, 2:
+			remove(r, w, c)
+		case 3:
+			n := r.node(fmt.Sprintf("n%d", r.Intn(9)))
+			w.nodes[n.Name] = n
+			c.SetNode(n)
+		case 4:
+			if name := fmt.Sprintf("n%d", r.Intn(9)); len(w.nodes) > 1 && r.Intn(3) == 0 {
+				delete(w.nodes, name)
+				c.RemoveNode(schemas.NodeName(name))
+			}
+		case 5:
+			if r.Intn(4) == 0 {
+				space("other", map[string]string{"team": r.oneOf("x", "y", "z")})
+			}
+		default:
+			p := r.pod(fmt.Sprintf("p%d", i))
+			if r.Intn(2) == 0 {
+				p = kinds[r.Intn(len(kinds))].DeepCopy()
+				p.Name, p.UID = fmt.Sprintf("p%d", i), types.UID(fmt.Sprintf("p%d", i))
+			}
+			decide(t, w, c, p, seed, i)
+		}
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+func remove(r maker, w *world, c *Cluster) {
+	var uids []types.UID
+	for uid := range w.pods {
+		uids = append(uids, uid)
+	}
+	if len(uids) == 0 {
+		return
+	}
+	slices.Sort(uids)
+	uid := uids[r.Intn(len(uids))]
+	delete(w.pods, uid)
+	c.RemovePod(uid)
+}
+
+// decide places p and compares.
+func decide(t *testing.T, w *world, c *Cluster, p *v1.Pod, seed int64, step int) {
+	t.Helper()
+	q := NewPod(p)
+	k := c.class(q)
+	possible := false
+	for _, n := range w.nodes {
+		want, got := w.allows(p, n), k.fits(c.byName[schemas.NodeName(n.Name)].slot)
+		possible = possible || want
+		if want != got {
+			t.Errorf("seed %d step %d: %s on %s: %v, want %v (closed %d mask %b %q)\npod %v %+v\n%v\n%s", seed, step, p.Name, n.Name, got, want,
+				k.closed[c.byName[schemas.NodeName(n.Name)].slot], k.mask[c.byName[schemas.NodeName(n.Name)].slot], k.crossed(c.byName[schemas.NodeName(n.Name)].slot),
+				p.Labels, p.Spec.Affinity, p.Spec.TopologySpreadConstraints, w)
+			return
+		}
+	}
+	got, err := c.Decide(q)
+	if (err == nil) != possible {
+		t.Errorf("seed %d step %d: %s: %q, %v; possible: %v", seed, step, p.Name, got, err, possible)
+		return
+	}
+	if fresh, ferr := rebuilt(w).Decide(NewPod(p)); fresh != got || (ferr == nil) != (err == nil) || err != nil && ferr.Error() != err.Error() {
+		t.Errorf("seed %d step %d: %s on %q (%v), a new cluster says %q (%v)\n%s", seed, step, p.Name, got, err, fresh, ferr, w)
+		return
+	}
+	if err != nil {
+		return
+	}
+	placed := p.DeepCopy()
+	placed.Spec.NodeName = string(got)
+	w.pods[p.UID] = placed
+	c.SetPod(NewPod(placed), got)
+}
+
+// rebuilt is the same cluster told in another order.
+func rebuilt(w *world) *Cluster {
+	c := NewCluster(Policy{})
+	for uid, p := range w.pods {
+		if len(uid)%2 == 0 {
+			c.SetPod(NewPod(p), schemas.NodeName(p.Spec.NodeName))
+		}
+	}
+	for _, n := range w.nodes {
+		c.SetNode(n)
+	}
+	for _, p := range w.pods {
+		c.SetPod(NewPod(p), schemas.NodeName(p.Spec.NodeName))
+	}
+	for ns, set := range w.spaces {
+		c.SetNamespace(ns, set)
+	}
+	return c
+}
+
+// TestConstraintsAsTheSlowWay compares with the rules read off the objects: no hard
+// constraint is broken, none is invented, and the same cluster gives the same answer
+// whatever became of it before.
+func TestConstraintsAsTheSlowWay(t *testing.T) {
+	for seed := range int64(400) {
+		if play(t, seed, 80); t.Failed() {
+			return
+		}
+	}
+}
+
+// FuzzConstraints is the same from any seed.
+func FuzzConstraints(f *testing.F) {
+	f.Add(int64(1), uint8(40))
+	f.Fuzz(func(t *testing.T, seed int64, steps uint8) { play(t, seed, int(steps)) })
+}
