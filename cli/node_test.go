@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/bus/lease"
+	"github.com/skerry/skerry/bus/metric"
 	"github.com/skerry/skerry/bus/store"
 	"github.com/skerry/skerry/bus/stream"
 	"github.com/skerry/skerry/schemas"
@@ -31,10 +33,41 @@ type fakeNode struct {
 	conn   *bus.Conn
 	client *api.Client
 	state  *store.Store
+
+	mu   sync.Mutex
+	pods map[string]metric.Pod // by uid
 }
 
 func newFakeNode(conn *bus.Conn, name schemas.NodeName) *fakeNode {
-	return &fakeNode{name: name, conn: conn, client: api.NewClient(conn, kinds.Table()), state: store.New(conn, bus.BucketState)}
+	return &fakeNode{name: name, conn: conn, client: api.NewClient(conn, kinds.Table()), state: store.New(conn, bus.BucketState), pods: map[string]metric.Pod{}}
+}
+
+// metrics says of every container that it uses 250m and 32 MiB.
+func (n *fakeNode) metrics(_ context.Context, a metric.Ask) (*metric.Node, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	out := &metric.Node{Name: n.name, Figures: metric.Figures{CPU: 3_200_000_000, Memory: 16 << 30}}
+	for _, p := range n.pods {
+		if a.Pods && (a.Namespace == "" || a.Namespace == p.Namespace) {
+			out.Pods = append(out.Pods, p)
+		}
+	}
+	return out, nil
+}
+
+// count notes what a pod uses.
+func (n *fakeNode) count(pod *corev1.Pod) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	p := metric.Pod{Namespace: schemas.Namespace(pod.Namespace), Name: schemas.Name(pod.Name), UID: pod.UID}
+	for i, c := range pod.Spec.Containers {
+		f := metric.Figures{CPU: 250_000_000, Memory: 32 << 20}
+		if i > 0 {
+			f = metric.Figures{CPU: 1_000_000, Memory: 64 << 20}
+		}
+		p.Containers = append(p.Containers, metric.Container{Name: c.Name, Figures: f})
+	}
+	n.pods[string(pod.UID)] = p
 }
 
 func (n *fakeNode) run(ctx context.Context, t *testing.T) {
@@ -80,6 +113,7 @@ func (n *fakeNode) ordered(ctx context.Context, t *testing.T, order []byte) {
 	}
 	seen := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: pod.Name, Namespace: pod.Namespace, UID: pod.UID}}
 	seen.Status = podStatus(&pod)
+	n.count(&pod)
 	n.observe(ctx, t, bus.ObservedPodKey(n.name, schemas.Namespace(pod.Namespace), schemas.Name(pod.Name)), seen)
 }
 

@@ -24,6 +24,7 @@ import (
 	"github.com/skerry/skerry/cli/rollout"
 	"github.com/skerry/skerry/cli/scale"
 	"github.com/skerry/skerry/cli/session"
+	"github.com/skerry/skerry/cli/top"
 	"github.com/skerry/skerry/cli/wait"
 )
 
@@ -49,6 +50,7 @@ type root struct {
 	Logs    logs.Command    `cmd:"" group:"workloads" help:"Show what containers wrote."`
 	Exec    exec.Command    `cmd:"" group:"workloads" help:"Run a command in a container."`
 
+	Top      top.Command   `cmd:"" group:"nodes" help:"Show what nodes and pods use."`
 	Cordon   node.Cordon   `cmd:"" group:"nodes" help:"Let a node take no new pods."`
 	Uncordon node.Uncordon `cmd:"" group:"nodes" help:"Let a node take pods again."`
 	Drain    node.Drain    `cmd:"" group:"nodes" help:"Move the pods of a node elsewhere."`

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/skerry/skerry/bus/bustest"
+	"github.com/skerry/skerry/bus/metric"
 	"github.com/skerry/skerry/bus/stream"
 	"github.com/skerry/skerry/cli/session"
 	"github.com/skerry/skerry/schemas/kinds"
@@ -102,6 +103,7 @@ func startCluster(t *testing.T) string {
 	g.Go(func() error { return node.beat(ctx) })
 	g.Go(func() error { return stream.ServeNode(ctx, nodeConn, "n1", "logs", 8, node.logs) })
 	g.Go(func() error { return stream.ServeNode(ctx, nodeConn, "n1", "exec", 8, node.exec) })
+	g.Go(func() error { return metric.Serve(ctx, nodeConn, "n1", node.metrics) })
 	g.Go(func() error { node.run(ctx, t); return nil })
 	t.Cleanup(func() {
 		cancel()

@@ -2,15 +2,18 @@ package agent
 
 import (
 	"context"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/metric"
 	"github.com/skerry/skerry/bus/remote"
 	"github.com/skerry/skerry/bus/stream"
 	"github.com/skerry/skerry/services/agent/exec"
 	"github.com/skerry/skerry/services/agent/logs"
 	"github.com/skerry/skerry/services/agent/lookup"
+	sampler "github.com/skerry/skerry/services/agent/metric"
 )
 
 // maxStreams bounds how many sessions of one sort are served at once.
@@ -25,5 +28,6 @@ func (a *agent) serveUsers(ctx context.Context, conn *bus.Conn) error {
 	}
 	serve(remote.VerbLogs, (&logs.Handler{Find: find, Runtime: a.driver}).Serve)
 	serve(remote.VerbExec, (&exec.Handler{Find: find, Runtime: a.driver}).Serve)
+	g.Go(func() error { return metric.Serve(ctx, conn, a.Node, sampler.New(a.Node, a.cgroups, time.Now).Sample) })
 	return g.Wait()
 }

@@ -1,6 +1,8 @@
 package pod
 
 import (
+	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -76,5 +78,30 @@ func TestPodLevelResources(t *testing.T) {
 	out = refused(t, ns, script("bad", "true", "", "    resources: {requests: {memory: 2Mi}, limits: {memory: 1Mi}}"))
 	if !strings.Contains(out, "must be less than or equal to memory limit of 1Mi") {
 		t.Errorf("said %s", out)
+	}
+}
+
+// TestTop: a container that does nothing but count shows about the core that it may have.
+func TestTop(t *testing.T) {
+	t.Parallel()
+	ns := rig.Namespace(t)
+	apply(t, ns, script("busy", "while :; do :; done", "", "    resources: {limits: {cpu: 200m, memory: 32Mi}}")+"---\n"+
+		script("idle", "sleep 1000", "", ""))
+	running(t, ns, "busy")
+	running(t, ns, "idle")
+	rig.Eventually(t, "figures", func() error {
+		out := rig.Skerry(t, "", "top", "pods", "-n", ns, "--sort-by=cpu", "--no-headers", "--patience=20s")
+		f := strings.Fields(out)
+		if len(f) != 6 || f[0] != "busy" || f[3] != "idle" {
+			return fmt.Errorf("top says %q", out)
+		}
+		cpu, err := strconv.Atoi(strings.TrimSuffix(f[1], "m"))
+		if err != nil || cpu < 50 || cpu > 400 {
+			return fmt.Errorf("top says %q", out)
+		}
+		return nil
+	})
+	if out := rig.Skerry(t, "", "top", "nodes", "--no-headers", "--patience=20s"); !strings.HasPrefix(out, "h1 ") || !strings.Contains(out, "Mi ") {
+		t.Errorf("top nodes says %q", out)
 	}
 }
