@@ -15,6 +15,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -80,6 +81,9 @@ func (c *Config) defaults() {
 	}
 }
 
+// logDir is where containers' logs are.
+func (c *Config) logDir() string { return filepath.Join(c.DataDir, "logs") }
+
 // Run runs the agent until ctx ends and everything that it started has stopped.
 // Pods keep running.
 func Run(ctx context.Context, conn *bus.Conn, c Config) error {
@@ -97,6 +101,7 @@ func Run(ctx context.Context, conn *bus.Conn, c Config) error {
 	})
 	g.Go(func() error { return a.runPods(ctx) })
 	g.Go(func() error { return a.serveUsers(ctx, conn) })
+	g.Go(func() error { return a.keepLogs(ctx) })
 	return g.Wait()
 }
 
@@ -125,7 +130,9 @@ func assemble(conn *bus.Conn, c Config) (*agent, error) {
 		c.Keep = kept
 	}
 	if c.Runtime == nil {
-		c.Runtime = podman.New(c.Socket, c.Log)
+		d := podman.New(c.Socket, c.Log)
+		d.LogDir = c.logDir()
+		c.Runtime = d
 	}
 	kept := c.Keep
 	a := &agent{

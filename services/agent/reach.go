@@ -11,9 +11,12 @@ import (
 	"github.com/skerry/skerry/bus/remote"
 	"github.com/skerry/skerry/bus/stream"
 	"github.com/skerry/skerry/services/agent/exec"
+	"github.com/skerry/skerry/services/agent/logfile"
 	"github.com/skerry/skerry/services/agent/logs"
 	"github.com/skerry/skerry/services/agent/lookup"
 	sampler "github.com/skerry/skerry/services/agent/metric"
+	"github.com/skerry/skerry/services/agent/pod"
+	"github.com/skerry/skerry/services/agent/sandbox"
 )
 
 // maxStreams bounds how many sessions of one sort are served at once.
@@ -30,4 +33,34 @@ func (a *agent) serveUsers(ctx context.Context, conn *bus.Conn) error {
 	serve(remote.VerbExec, (&exec.Handler{Find: find, Runtime: a.driver}).Serve)
 	g.Go(func() error { return metric.Serve(ctx, conn, a.Node, sampler.New(a.Node, a.cgroups, time.Now).Sample) })
 	return g.Wait()
+}
+
+// keepLogs rotates and removes logs until ctx ends.
+func (a *agent) keepLogs(ctx context.Context) error {
+	monitors, ok := a.driver.(logfile.Runtime)
+	if !ok { // simulated: there are no files
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	k := &logfile.Keeper{
+		Dir: a.logDir(), Size: logfile.DefaultSize, Files: logfile.DefaultFiles,
+		Runtime: monitors, Wanted: a.sandboxes, Log: a.Log,
+	}
+	return k.Run(ctx)
+}
+
+// sandboxes are the names of those that are ordered or there.
+func (a *agent) sandboxes(ctx context.Context) (map[string]bool, error) {
+	seen, err := a.driver.Pods(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]bool{}
+	for _, p := range seen {
+		names[sandbox.Spec{Key: p.Key, UID: p.UID}.Name()] = true
+	}
+	for _, p := range a.orders.all() {
+		names[sandbox.Spec{Key: pod.KeyOf(p), UID: p.UID}.Name()] = true
+	}
+	return names, nil
 }

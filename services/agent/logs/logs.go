@@ -1,7 +1,7 @@
 // Package logs serves a container's log over a stream of the bus.
 //
-// It reads the runtime's log of the newest run of a container, or the one before
-// it, and writes frames on channel 1. What always holds: nothing is read faster
+// It reads the log file of the newest run of a container, or of the one before
+// it, and writes frames on channel Stdout. What always holds: nothing is read faster
 // than the other side takes it, and reading ends when the stream does.
 package logs
 
@@ -9,20 +9,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"strings"
 	"time"
 
+	v1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/remote"
 	"github.com/skerry/skerry/bus/stream"
+	"github.com/skerry/skerry/services/agent/logfile"
 	"github.com/skerry/skerry/services/agent/lookup"
 	"github.com/skerry/skerry/services/agent/podman"
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
 
-// Runtime reads logs.
+// Runtime knows where logs are, and reads those that are not in files of this host.
 type Runtime interface {
+	LogSource(ctx context.Context, id string) (podman.LogSource, error)
 	Logs(ctx context.Context, id string, o podman.LogOptions, write func(p []byte) error) error
 }
 
@@ -52,11 +57,26 @@ func (h *Handler) Serve(ctx context.Context, _ bus.User, hello []byte, accept fu
 	if err != nil {
 		return err
 	}
-	left := int64(-1)
-	if ask.LimitBytes != nil {
-		left = *ask.LimitBytes
+	err = h.read(ctx, c.ID, &ask, sender(ctx, s, ask.LimitBytes), func() {
+		// It may come too late, or never: there is no harm in that.
+		_ = s.Send(ctx, stream.Frame{Channel: remote.Stderr, Data: []byte(lost)})
+	})
+	if errors.Is(err, errEnough) {
+		return nil
 	}
-	err = h.Runtime.Logs(ctx, c.ID, options(&ask, time.Now()), func(p []byte) error {
+	return err
+}
+
+// lost tells a reader that it was too slow for the log's rotation.
+const lost = "some lines are missing: they were rotated away before they could be read"
+
+// sender returns what sends pieces of the log, and ends it at its limit.
+func sender(ctx context.Context, s *stream.Stream, limit *int64) func(p []byte) error {
+	left := int64(-1)
+	if limit != nil {
+		left = *limit
+	}
+	return func(p []byte) error {
 		if left >= 0 {
 			p = p[:min(int64(len(p)), left)]
 			left -= int64(len(p))
@@ -68,11 +88,27 @@ func (h *Handler) Serve(ctx context.Context, _ bus.User, hello []byte, accept fu
 			return errEnough
 		}
 		return nil
-	})
-	if errors.Is(err, errEnough) {
-		return nil
 	}
-	return err
+}
+
+// read reads the log's files, or has the runtime read them if they are not to be
+// had here.
+func (h *Handler) read(ctx context.Context, id string, ask *remote.Logs, emit func([]byte) error, lost func()) error {
+	src, err := h.Runtime.LogSource(ctx, id)
+	if err != nil {
+		return apierrors.NewInternalError(err)
+	}
+	o := options(ask, time.Now())
+	if src.Path != "" {
+		w := logfile.Watch(src.Writer, id)
+		defer w.Close()
+		o.Alive, o.Lost = w.Alive, lost
+		err = logfile.Read(ctx, src.Path, o, emit)
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+	}
+	return h.Runtime.Logs(ctx, id, podman.LogOptions{Follow: o.Follow, Timestamps: o.Timestamps, Since: o.Since, Tail: o.Tail}, emit)
 }
 
 // check refuses what Kubernetes refuses.
@@ -89,8 +125,25 @@ func check(ask *remote.Logs) error {
 		return bad("sinceSeconds", "must be greater than 0")
 	case ask.SinceSeconds != nil && ask.SinceTime != nil:
 		return bad("sinceTime", "at most one of sinceTime or sinceSeconds may be specified")
+	case ask.Stream != nil && streamOf(*ask.Stream) < 0:
+		return bad("stream", `must be "All", "Stdout" or "Stderr"`)
+	case ask.Stream != nil && ask.TailLines != nil && streamOf(*ask.Stream) != 0:
+		return bad("tailLines", "and specific stream cannot be specified together")
 	}
 	return nil
+}
+
+// streamOf is the output that is meant; negative if it is none.
+func streamOf(name string) int {
+	switch name {
+	case v1.LogStreamAll, "":
+		return 0
+	case v1.LogStreamStdout:
+		return 1
+	case v1.LogStreamStderr:
+		return 2
+	}
+	return -1
 }
 
 // find resolves which run of which container is asked for.
@@ -108,26 +161,63 @@ func (h *Handler) find(ctx context.Context, ask *remote.Logs) (*sandbox.Containe
 		return nil, err
 	}
 	if seen != nil {
-		newest := seen.Newest(name)
-		if !ask.Previous && newest != nil && newest.State != sandbox.Created {
-			return newest, nil
-		}
-		for i := range seen.Containers {
-			if c := &seen.Containers[i]; ask.Previous && newest != nil && c.Name == name && c.Attempt == newest.Attempt-1 {
-				return c, nil
-			}
+		if c := run(seen, name, ask.Previous); c != nil {
+			return c, nil
 		}
 	}
 	if ask.Previous {
 		return nil, apierrors.NewBadRequest(fmt.Sprintf("previous terminated container %q in pod %q not found", name, ask.Name))
 	}
-	return nil, apierrors.NewBadRequest(fmt.Sprintf("container %q in pod %q is waiting to start: ContainerCreating", name, ask.Name))
+	return nil, apierrors.NewBadRequest(fmt.Sprintf("container %q in pod %q is waiting to start: %s", name, ask.Name, waiting(p, name)))
 }
 
-func options(ask *remote.Logs, now time.Time) podman.LogOptions {
-	o := podman.LogOptions{Follow: ask.Follow, Timestamps: ask.Timestamps, Tail: -1}
+// run is the newest run of a container that has started, or the one before it. While the
+// next run is still to come, the one that ended is the newest.
+func run(seen *sandbox.Pod, name string, previous bool) *sandbox.Container {
+	var newest, before *sandbox.Container
+	for i := range seen.Containers {
+		c := &seen.Containers[i]
+		switch {
+		case c.Name != name || c.State == sandbox.Created:
+		case newest == nil || c.Attempt > newest.Attempt:
+			newest, before = c, newest
+		case before == nil || c.Attempt > before.Attempt:
+			before = c
+		}
+	}
+	if previous {
+		return before
+	}
+	return newest
+}
+
+// waiting says why a container has not started, as the pod's status does.
+func waiting(p *v1.Pod, name string) string {
+	for _, list := range [][]v1.ContainerStatus{p.Status.ContainerStatuses, p.Status.InitContainerStatuses, p.Status.EphemeralContainerStatuses} {
+		for _, s := range list {
+			if s.Name != name || s.State.Waiting == nil {
+				continue
+			}
+			switch r := s.State.Waiting.Reason; {
+			case r == "ErrImagePull":
+				return "image can't be pulled"
+			case r == "ImagePullBackOff":
+				return "trying and failing to pull image"
+			case r != "" && !strings.ContainsAny(r, "\r\n"):
+				return r
+			}
+		}
+	}
+	return "ContainerCreating"
+}
+
+func options(ask *remote.Logs, now time.Time) logfile.Options {
+	o := logfile.Options{Follow: ask.Follow, Timestamps: ask.Timestamps, Tail: -1}
 	if ask.TailLines != nil {
 		o.Tail = *ask.TailLines
+	}
+	if ask.Stream != nil {
+		o.Stream = byte(streamOf(*ask.Stream))
 	}
 	switch {
 	case ask.SinceSeconds != nil:

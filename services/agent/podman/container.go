@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/containers/image/v5/manifest"
@@ -13,6 +16,7 @@ import (
 	spec "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/skerry/skerry/services/agent/cgroup"
+	"github.com/skerry/skerry/services/agent/logfile"
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
 
@@ -24,7 +28,14 @@ func (d *Driver) CreateContainer(ctx context.Context, c sandbox.ContainerSpec) (
 		return "", err
 	}
 	defer cancel()
-	r, err := containers.CreateWithSpec(ctx, containerSpec(c), nil)
+	g := containerSpec(c)
+	if d.LogDir != "" {
+		g.LogConfiguration.Path = logfile.PathOf(d.LogDir, c)
+		if err := os.MkdirAll(filepath.Dir(g.LogConfiguration.Path), 0o700); err != nil {
+			return "", fmt.Errorf("make directory of logs: %w", err)
+		}
+	}
+	r, err := containers.CreateWithSpec(ctx, g, nil)
 	if err != nil {
 		return "", d.fail("create container "+c.FullName(), err)
 	}

@@ -33,6 +33,9 @@ const (
 
 // Driver talks to one Podman. Safe for concurrent use.
 type Driver struct {
+	// LogDir is the directory of containers' logs; "" leaves them to Podman.
+	LogDir string
+
 	socket string
 	log    *slog.Logger
 
