@@ -69,6 +69,8 @@ const (
 	StoreState StoreClass = iota
 	// StoreEvents: the events stream, which expires.
 	StoreEvents
+	// StoreNowhere: the answer to a create is all there is of it.
+	StoreNowhere
 )
 
 // StatusWriter says which service writes a kind's status.

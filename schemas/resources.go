@@ -13,4 +13,15 @@ var (
 	ReplicaSets     = Resource{Group: "apps", Plural: "replicasets"}
 	Leases          = Resource{Group: "coordination.k8s.io", Plural: "leases"}
 	PriorityClasses = Resource{Group: "scheduling.k8s.io", Plural: "priorityclasses"}
+
+	Roles               = Resource{Group: "rbac.authorization.k8s.io", Plural: "roles"}
+	RoleBindings        = Resource{Group: "rbac.authorization.k8s.io", Plural: "rolebindings"}
+	ClusterRoles        = Resource{Group: "rbac.authorization.k8s.io", Plural: "clusterroles"}
+	ClusterRoleBindings = Resource{Group: "rbac.authorization.k8s.io", Plural: "clusterrolebindings"}
+
+	SubjectAccessReviews      = Resource{Group: "authorization.k8s.io", Plural: "subjectaccessreviews"}
+	LocalSubjectAccessReviews = Resource{Group: "authorization.k8s.io", Plural: "localsubjectaccessreviews"}
+	SelfSubjectAccessReviews  = Resource{Group: "authorization.k8s.io", Plural: "selfsubjectaccessreviews"}
+	SelfSubjectRulesReviews   = Resource{Group: "authorization.k8s.io", Plural: "selfsubjectrulesreviews"}
+	SelfSubjectReviews        = Resource{Group: "authentication.k8s.io", Plural: "selfsubjectreviews"}
 )

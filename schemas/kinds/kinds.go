@@ -15,12 +15,14 @@ import (
 func Table() *schemas.Table { return builtIn() }
 
 var builtIn = sync.OnceValue(func() *schemas.Table {
-	return schemas.NewTable(
+	all := []*schemas.Kind{
 		namespace(), node(), pod(), configMap(), secret(), serviceAccount(), event(),
 		deployment(), replicaSet(),
 		lease(),
 		priorityClass(),
-	)
+		role(), clusterRole(), roleBinding(), clusterRoleBinding(),
+	}
+	return schemas.NewTable(append(all, reviews()...)...)
 })
 
 // entry completes k with the constructor of its Go type.

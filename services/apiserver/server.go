@@ -23,8 +23,10 @@ import (
 	"github.com/skerry/skerry/services/apiserver/feed"
 	"github.com/skerry/skerry/services/apiserver/history"
 	"github.com/skerry/skerry/services/apiserver/managed"
+	"github.com/skerry/skerry/services/apiserver/rbac"
 	"github.com/skerry/skerry/services/apiserver/registry"
 	"github.com/skerry/skerry/services/apiserver/replica"
+	"github.com/skerry/skerry/services/apiserver/review"
 )
 
 // concurrency is how many requests run at once. Most of a write's time is waiting for
@@ -139,7 +141,8 @@ func newServer(conn *bus.Conn, c Config) *server {
 		happened: &replica.Replica{Copy: events, Last: events.Last, Settle: events.Settle, Hub: eventHub},
 	}
 	nodes := access.Nodes{State: v, Placed: s.placed}
-	s.access = access.Chain{superusers(), access.Masters{}, nodes}
+	roles := rbac.Authorizer{State: v}
+	s.access = access.Chain{superusers(), access.Masters{}, nodes, roles}
 	keeper := history.New(conn)
 	s.registry = &registry.Registry{
 		Table:   c.Table,
@@ -148,14 +151,15 @@ func newServer(conn *bus.Conn, c Config) *server {
 		Keys:    state,
 		History: keeper,
 		Fields:  managed.New(c.Table),
-		Guard:   nodes,
+		Guard:   access.Guards{nodes, rbac.Guard{Authorizer: roles, May: s.access}},
+		Answer:  review.Reviewer{Access: s.access, RulesFor: roles.RulesFor}.Answer,
 		Send:    conn.Request,
 		Now:     c.Clock,
 	}
 	return s
 }
 
-// superusers are who may do everything, until roles say it better.
+// superusers are who may do everything: the services, and who owns the cluster.
 func superusers() access.Superusers {
 	return access.Superusers{"admin": true, "system:apiserver": true, "system:controller": true, "system:scheduler": true}
 }
@@ -187,6 +191,7 @@ func (s *server) serve(ctx context.Context, g *errgroup.Group) error {
 	}
 	g.Go(func() error { return s.serveJoin(ctx) })
 	g.Go(func() error { return s.warm(ctx) })
+	g.Go(func() error { return s.bootstrapRoles(ctx) })
 	s.Log.Info("serving", "revision", s.view.Revision())
 	return api.Serve(ctx, s.conn, "apiserver", version(), concurrency, s)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/skerry/skerry/bus/store"
 	"github.com/skerry/skerry/bus/view"
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/services/controller/aggregate"
 	"github.com/skerry/skerry/services/controller/cluster"
 	"github.com/skerry/skerry/services/controller/deployment"
 	"github.com/skerry/skerry/services/controller/garbage"
@@ -54,6 +55,7 @@ func (t *term) run(ctx context.Context) error {
 	tenants := nodes.Tenants()
 	pods := podgc.New(c, t.PodQuarantine, t.TerminatedPods)
 	sweeper := status.NewSweeper(c, t.view.Orphans)
+	roles := aggregate.New(c)
 	deployments, sets, collector, spaces := deployment.New(c), replicaset.New(c), garbage.New(c), namespace.New(c)
 
 	nodeLoop := t.loop("node", 1, nodes.Reconcile)
@@ -68,6 +70,7 @@ func (t *term) run(ctx context.Context) error {
 		{tenants.Keys, t.loop("tenant", 4, tenants.Reconcile)},
 		{pods.Keys, podLoop},
 		{sweeper.Keys, sweepLoop},
+		{roles.Keys, t.loop("aggregate", 1, roles.Reconcile)},
 	}
 	podLoop.Add(pods.Key())
 	sweepLoop.Add(sweeper.Key())

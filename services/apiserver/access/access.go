@@ -22,6 +22,8 @@ type Attributes struct {
 	Subresource string
 	Namespace   schemas.Namespace
 	Name        schemas.Name
+	// Path is what is asked for if it is no resource, such as /healthz.
+	Path string
 	// FieldSelector is a list's, watch's or deletecollection's.
 	FieldSelector string
 	// Filters are a state request's.
@@ -47,6 +49,19 @@ type Authorizer interface {
 // such: Kubernetes' NodeRestriction is one. old is nil for a create.
 type Guard interface {
 	Admit(a Attributes, obj, old schemas.Object) error
+}
+
+// Guards asks each of them.
+type Guards []Guard
+
+// Admit implements Guard.
+func (gs Guards) Admit(a Attributes, obj, old schemas.Object) error {
+	for _, g := range gs {
+		if err := g.Admit(a, obj, old); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Chain allows what any of its members allows.

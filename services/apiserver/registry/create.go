@@ -37,6 +37,22 @@ func (g *Registry) create(ctx context.Context, r *api.Request, k *schemas.Kind) 
 	return reply(out, warnings, true)
 }
 
+// answer completes a question with its answer; nothing is stored.
+func (g *Registry) answer(_ context.Context, r *api.Request, k *schemas.Kind) (*api.Reply, error) {
+	obj, warnings, err := codec.Decode(k, r.Body, r.FieldValidation)
+	if err != nil {
+		return nil, err
+	}
+	if err := place(r, k, obj); err != nil {
+		return nil, err
+	}
+	out, err := g.Answer(r, obj)
+	if err != nil {
+		return nil, err
+	}
+	return reply(out, warnings, true)
+}
+
 // place gives obj the namespace of the request, and checks that the body does not say
 // something else.
 func place(r *api.Request, k *schemas.Kind, obj schemas.Object) error {

@@ -27,6 +27,8 @@ type Registry struct {
 	History *history.Keeper
 	Fields  *managed.Fields
 	Guard   access.Guard
+	// Answer answers a create of a kind that is not stored.
+	Answer func(r *api.Request, obj schemas.Object) (schemas.Object, error)
 	// Send makes a request of another service: the writers of current and assigned.
 	Send func(ctx context.Context, subject string, data []byte) ([]byte, error)
 	Now  func() time.Time
@@ -81,6 +83,12 @@ func named(r *api.Request) bool {
 }
 
 func (g *Registry) handler(r *api.Request, k *schemas.Kind) handler {
+	if k.Store == schemas.StoreNowhere {
+		if r.Subresource != "" {
+			return nil
+		}
+		return pick(r.Verb, map[api.Verb]handler{api.VerbCreate: g.answer})
+	}
 	switch r.Subresource {
 	case "":
 		return g.main(r.Verb)
