@@ -63,6 +63,7 @@ func (a *arranger) argument(word string) {
 // flag takes a word that is a flag. It returns the flag if its value is the next word.
 func (a *arranger) flag(word string) *kong.Flag {
 	if strings.HasPrefix(word, "--") {
+		word = a.shadowed(word)
 		fl := a.find(func(f *kong.Flag) bool { return "--"+f.Name == word })
 		if fl != nil && !fl.IsBool() && !fl.IsCounter() {
 			return fl
@@ -90,6 +91,23 @@ func (a *arranger) flag(word string) *kong.Flag {
 		}
 	}
 	return nil
+}
+
+// shadowed renames a flag of every command that the command at hand has another meaning
+// for, as kubectl's `create rolebinding --user` has. The command's own flag says so
+// with the tag shadows, and has another name for the parser.
+func (a *arranger) shadowed(word string) string {
+	name, value, assigned := strings.Cut(word[2:], "=")
+	for _, fl := range a.node.Flags {
+		if name != "" && fl.Tag.Get("shadows") == name {
+			name = fl.Name
+			break
+		}
+	}
+	if assigned {
+		return "--" + name + "=" + value
+	}
+	return "--" + name
 }
 
 func (a *arranger) find(is func(*kong.Flag) bool) *kong.Flag {

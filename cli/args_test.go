@@ -35,6 +35,8 @@ func TestArrange(t *testing.T) {
 		{"get pods --nonsense x", "get --nonsense pods x"},
 		{"get pods -X", "get -X pods"},
 		{"get pods -n", "get pods -n"},
+		{"create rolebinding b --user x --user=y", "create rolebinding --for-user=x --for-user=y b"},
+		{"--user z create rolebinding b", "create rolebinding --user=z b"},
 	}
 	for _, tt := range tests {
 		if got := strings.Join(arrange(parser.Model, strings.Fields(tt.line)), " "); got != tt.want {

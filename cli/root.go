@@ -9,6 +9,7 @@ import (
 
 	"github.com/skerry/skerry/cli/about"
 	"github.com/skerry/skerry/cli/apply"
+	"github.com/skerry/skerry/cli/auth"
 	"github.com/skerry/skerry/cli/complete"
 	"github.com/skerry/skerry/cli/create"
 	"github.com/skerry/skerry/cli/describe"
@@ -55,6 +56,7 @@ type root struct {
 	Uncordon node.Uncordon `cmd:"" group:"nodes" help:"Let a node take pods again."`
 	Drain    node.Drain    `cmd:"" group:"nodes" help:"Move the pods of a node elsewhere."`
 
+	Auth         auth.Command    `cmd:"" group:"other" help:"Who you are, and what you may do."`
 	Explain      about.Explain   `cmd:"" group:"other" help:"Describe a kind and its fields."`
 	APIResources about.Resources `cmd:"" name:"api-resources" group:"other" help:"List the kinds."`
 	Config       config          `cmd:"" group:"other" help:"Which clusters there are, and which one is meant."`

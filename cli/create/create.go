@@ -31,6 +31,11 @@ type Command struct {
 	Deployment     Deployment     `cmd:"" aliases:"deploy" help:"A deployment of an image."`
 	ServiceAccount ServiceAccount `cmd:"" name:"serviceaccount" aliases:"sa" help:"A service account."`
 	PriorityClass  PriorityClass  `cmd:"" name:"priorityclass" aliases:"pc" help:"A priority class."`
+
+	Role               Role               `cmd:"" help:"A role: what may be done in a namespace."`
+	ClusterRole        ClusterRole        `cmd:"" name:"clusterrole" help:"A cluster role: what may be done anywhere."`
+	RoleBinding        RoleBinding        `cmd:"" name:"rolebinding" help:"A role binding: who may do it."`
+	ClusterRoleBinding ClusterRoleBinding `cmd:"" name:"clusterrolebinding" help:"A cluster role binding: who may do it anywhere."`
 }
 
 // flags are those of all forms.
