@@ -12,16 +12,11 @@ import (
 	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/services/apiserver/access"
+	"github.com/skerry/skerry/services/apiserver/rbac"
 )
 
-// Groups that users are in by how they came.
-const (
-	groupAuthenticated = "system:authenticated"
-	groupNodes         = "system:nodes"
-
-	anonymous            = bus.User("system:anonymous")
-	groupUnauthenticated = "system:unauthenticated"
-)
+// anonymous is who asks without saying who they are.
+const anonymous = bus.User("system:anonymous")
 
 // verbImpersonate is what somebody needs who wants to be somebody else.
 const verbImpersonate = api.Verb("impersonate")
@@ -36,10 +31,7 @@ func agents() map[bus.User]bool {
 // The bus vouches for the first of them; each may name the next only if it is allowed.
 func (s *server) act(r *api.Request) (*api.Request, []bus.User, error) {
 	out := *r
-	out.As, out.Impersonate, out.Groups = nil, nil, []string{groupAuthenticated}
-	if _, node := r.User.Node(); node {
-		out.Groups = append(out.Groups, groupNodes)
-	}
+	out.As, out.Impersonate, out.Groups = nil, nil, groupsOf(r.User)
 	var by []bus.User
 	if r.As != nil {
 		if !agents()[r.User] {
@@ -93,14 +85,13 @@ func (s *server) mayImpersonate(r *api.Request, to *api.Identity) error {
 
 // implied are the groups that everybody of this name is in.
 func implied(i *api.Identity) []string {
-	if i.User == anonymous {
-		return []string{groupUnauthenticated}
+	switch {
+	case i.User == anonymous:
+		return []string{rbac.GroupUnauthenticated}
+	case strings.HasPrefix(string(i.User), accountPrefix) && len(i.Groups) == 0:
+		return groupsOf(i.User)
 	}
-	account, ok := strings.CutPrefix(string(i.User), "system:serviceaccount:")
-	if ns, _, two := strings.Cut(account, ":"); ok && two && len(i.Groups) == 0 {
-		return []string{"system:serviceaccounts", "system:serviceaccounts:" + ns, groupAuthenticated}
-	}
-	return []string{groupAuthenticated}
+	return []string{rbac.GroupAuthenticated}
 }
 
 func denied(who bus.User, why string, as bus.User) error {

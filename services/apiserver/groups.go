@@ -4,11 +4,14 @@ import (
 	"strings"
 
 	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/services/apiserver/access"
 	"github.com/skerry/skerry/services/apiserver/rbac"
 )
 
 // owner is who `skerry up` makes: they may do everything.
 const owner = bus.User("admin")
+
+const accountPrefix = "system:serviceaccount:"
 
 // groupsOf are the groups that a user of the bus is in by their name.
 func groupsOf(u bus.User) []string {
@@ -17,9 +20,9 @@ func groupsOf(u bus.User) []string {
 		return append(groups, "system:nodes")
 	}
 	if u == owner {
-		return append(groups, rbac.GroupMasters)
+		return append(groups, access.GroupMasters)
 	}
-	account, ok := strings.CutPrefix(string(u), "system:serviceaccount:")
+	account, ok := strings.CutPrefix(string(u), accountPrefix)
 	if ns, _, full := strings.Cut(account, ":"); ok && full {
 		return append(groups, "system:serviceaccounts", "system:serviceaccounts:"+ns)
 	}

@@ -188,7 +188,7 @@ func TestDefaultsAreValidAndDoWhatTheirNamesSay(t *testing.T) {
 		ok, _ := z.Authorize(a)
 		return ok
 	}
-	if !ask(GroupMasters, access.Attributes{Verb: "delete", Resource: schemas.Nodes, Name: "n"}) {
+	if !ask(access.GroupMasters, access.Attributes{Verb: "delete", Resource: schemas.Nodes, Name: "n"}) {
 		t.Error("masters may not delete nodes")
 	}
 	if ask(GroupAuthenticated, access.Attributes{Verb: "get", Resource: schemas.Pods, Namespace: "ns", Name: "p"}) {

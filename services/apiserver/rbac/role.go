@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/services/apiserver/access"
 )
 
 // Autoupdate is the annotation of roles that are completed at each start of an apiserver,
@@ -15,7 +16,6 @@ const Autoupdate = rbacv1.AutoUpdateAnnotationKey
 
 // Groups that everybody is in, or nobody who is known.
 const (
-	GroupMasters         = "system:masters"
 	GroupAuthenticated   = "system:authenticated"
 	GroupUnauthenticated = "system:unauthenticated"
 )
@@ -36,7 +36,7 @@ func Defaults() []schemas.Object {
 		clusterRole("system:public-info-viewer", paths("/healthz", "/livez", "/readyz", "/version", "/version/")),
 		aggregated("admin"), aggregated("edit"), aggregated("view"),
 		aggregatedTo("admin", adminRules()), aggregatedTo("edit", editRules()), aggregatedTo("view", viewRules()),
-		clusterBinding("cluster-admin", GroupMasters),
+		clusterBinding("cluster-admin", access.GroupMasters),
 		clusterBinding("system:discovery", GroupAuthenticated),
 		clusterBinding("system:basic-user", GroupAuthenticated),
 		clusterBinding("system:public-info-viewer", GroupAuthenticated, GroupUnauthenticated),
