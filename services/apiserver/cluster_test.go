@@ -32,19 +32,44 @@ func newCluster(t testing.TB, options ...bustest.Option) *cluster {
 	return &cluster{bus: bustest.Start(t, options...), table: kinds.Table()}
 }
 
+// heard closes itself when an apiserver logs that it serves: from then on it knows
+// all changes, so it can go on with a list that another replica began.
+type heard struct {
+	slog.Handler
+	once *sync.Once
+	ch   chan struct{}
+}
+
+func newHeard() heard { return heard{slog.DiscardHandler, &sync.Once{}, make(chan struct{})} }
+
+func (h heard) Enabled(context.Context, slog.Level) bool { return true }
+func (h heard) WithAttrs([]slog.Attr) slog.Handler       { return h }
+func (h heard) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == "serving" {
+		h.once.Do(func() { close(h.ch) })
+	}
+	return nil
+}
+
 // serve starts an apiserver and returns when it answers; stop ends it and waits.
 func (c *cluster) serve(t testing.TB, id string) (stop func()) {
 	t.Helper()
 	conn := c.bus.Conn(t, "system:apiserver")
 	ctx, cancel := context.WithCancel(context.Background())
+	log := newHeard()
 	var running sync.WaitGroup
 	running.Go(func() {
-		if err := apiserver.Run(ctx, conn, apiserver.Config{ID: id, Table: c.table, Log: slog.New(slog.DiscardHandler)}); err != nil {
+		if err := apiserver.Run(ctx, conn, apiserver.Config{ID: id, Table: c.table, Log: slog.New(log)}); err != nil {
 			t.Errorf("apiserver %s: %v", id, err)
 		}
 	})
 	stop = sync.OnceFunc(func() { cancel(); running.Wait() })
 	t.Cleanup(stop)
+	select {
+	case <-log.ch:
+	case <-time.After(20 * time.Second):
+		t.Fatalf("apiserver %s does not come to serve", id)
+	}
 	c.awaitNamespace(t, "kube-node-lease")
 	return stop
 }
