@@ -24,4 +24,7 @@ var (
 	SelfSubjectAccessReviews  = Resource{Group: "authorization.k8s.io", Plural: "selfsubjectaccessreviews"}
 	SelfSubjectRulesReviews   = Resource{Group: "authorization.k8s.io", Plural: "selfsubjectrulesreviews"}
 	SelfSubjectReviews        = Resource{Group: "authentication.k8s.io", Plural: "selfsubjectreviews"}
+
+	PodGroups            = Resource{Group: "scheduling.k8s.io", Plural: "podgroups"}
+	PodDisruptionBudgets = Resource{Group: "policy", Plural: "poddisruptionbudgets"}
 )

@@ -19,7 +19,7 @@ var builtIn = sync.OnceValue(func() *schemas.Table {
 		namespace(), node(), pod(), configMap(), secret(), serviceAccount(), event(),
 		deployment(), replicaSet(),
 		lease(),
-		priorityClass(),
+		priorityClass(), podGroup(), podDisruptionBudget(),
 		role(), clusterRole(), roleBinding(), clusterRoleBinding(),
 	}
 	return schemas.NewTable(append(all, reviews()...)...)

@@ -12,11 +12,7 @@ func podUnhonoured(spec string) []string {
 		"hostPID", "hostIPC", "shareProcessNamespace!=false", "hostUsers!=true",
 		"securityContext", "imagePullSecrets",
 		"subdomain", "setHostnameAsFQDN!=false", "hostnameOverride", "hostAliases",
-		"affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution",
-		"affinity.podAffinity", "affinity.podAntiAffinity",
-		"tolerations[].operator!=Equal,Exists",
-		"schedulerName!=default-scheduler", "schedulingGates", "schedulingGroup", "topologySpreadConstraints",
-		"priorityClassName", "priority!=0",
+		"schedulerName!=default-scheduler", "schedulingGates", "schedulingGroup",
 		"readinessGates", "runtimeClassName", "overhead", "os.name!=linux",
 		"resourceClaims", "resources", "evictionResponders",
 	}

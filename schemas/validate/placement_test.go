@@ -80,6 +80,8 @@ func TestTolerations(t *testing.T) {
 		{"no key", set(v1.Toleration{Operator: v1.TolerationOpEqual}), one(invalid, at+".operator", "must be Exists when `key` is empty")},
 		{"key", set(v1.Toleration{Key: "a b"}), one(invalid, at+".key", "name part")},
 		{"operator", set(v1.Toleration{Key: "a", Operator: "In"}), one(unsupported, at+".operator", `"Equal", "Exists"`)},
+		{"greater than", set(v1.Toleration{Key: "a", Operator: v1.TolerationOpGt, Value: "950"}), nil},
+		{"greater than a word", set(v1.Toleration{Key: "a", Operator: v1.TolerationOpGt, Value: "gold"}), one(invalid, at+".value", "integer")},
 		{"exists value", set(v1.Toleration{Key: "a", Operator: v1.TolerationOpExists, Value: "b"}), one(invalid, at+".value", "must be empty")},
 		{"value", set(v1.Toleration{Key: "a", Value: "b c"}), one(invalid, at+".value", "a valid label must be")},
 		{"effect", set(v1.Toleration{Key: "a", Effect: "Stop"}), one(unsupported, at+".effect", `"NoSchedule", "PreferNoSchedule", "NoExecute"`)},

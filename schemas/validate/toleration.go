@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	metavalidation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -32,9 +33,11 @@ func toleration(p *field.Path, t *v1.Toleration) field.ErrorList {
 	case v1.TolerationOpExists:
 		errs = append(errs, when(t.Value != "",
 			field.Invalid(p.Child("value"), t.Value, "value must be empty when `operator` is 'Exists'"))...)
+	case v1.TolerationOpLt, v1.TolerationOpGt:
+		errs = append(errs, faults(p.Child("value"), t.Value, content.IsDecimalInteger(t.Value))...)
 	default:
 		errs = append(errs, field.NotSupported(p.Child("operator"), t.Operator,
-			[]v1.TolerationOperator{v1.TolerationOpEqual, v1.TolerationOpExists}))
+			[]v1.TolerationOperator{v1.TolerationOpEqual, v1.TolerationOpExists, v1.TolerationOpLt, v1.TolerationOpGt}))
 	}
 	if t.Effect != "" {
 		errs = append(errs, taintEffect(p.Child("effect"), t.Effect)...)

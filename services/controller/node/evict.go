@@ -81,7 +81,7 @@ func bears(p *corev1.Pod, t *corev1.Taint) (d time.Duration, always bool) {
 	matched, always := false, true
 	for i := range p.Spec.Tolerations {
 		tol := &p.Spec.Tolerations[i]
-		if !tol.ToleratesTaint(logr.Discard(), t, false) {
+		if !tol.ToleratesTaint(logr.Discard(), t, true) {
 			continue
 		}
 		matched = true
