@@ -16,7 +16,9 @@ func TestPreferences(t *testing.T) {
 	labelled := func(app string) func(*v1.Pod) { return func(p *v1.Pod) { p.Labels = map[string]string{"app": app} } }
 	web := &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
 	term := v1.WeightedPodAffinityTerm{Weight: 100, PodAffinityTerm: v1.PodAffinityTerm{LabelSelector: web, TopologyKey: "zone"}}
-	image := func(n *v1.Node) { n.Status.Images = []v1.ContainerImage{{Names: []string{"big:latest"}, SizeBytes: 900 << 20}} }
+	image := func(n *v1.Node) {
+		n.Status.Images = []v1.ContainerImage{{Names: []string{"big:latest"}, SizeBytes: 900 << 20}}
+	}
 	tests := []struct {
 		name   string
 		nodes  []*v1.Node
