@@ -10,6 +10,7 @@ package identity
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
@@ -90,6 +91,9 @@ func (a *Authority) Credentials(role Role, user bus.User) ([]byte, error) {
 	signer, ok := a.signers[role]
 	if !ok {
 		return nil, fmt.Errorf("mint credentials: unknown role %q", role)
+	}
+	if role == RoleUser && (user == "" || user == "admin" || strings.HasPrefix(string(user), "system:")) {
+		return nil, fmt.Errorf("mint credentials: %q is no name for a user with roles: choose one that is not empty, not \"admin\" and does not begin with \"system:\"", user)
 	}
 	kp, err := nkeys.CreateUser()
 	if err != nil {

@@ -20,11 +20,12 @@ const (
 	RoleAdmin      Role = "admin" // a person with the CLI
 	RoleJoin       Role = "join"  // may only ask to join
 	RoleGateway    Role = "gateway"
+	RoleUser       Role = "user" // a person with the CLI, who may what roles allow
 )
 
 // Roles lists every role, in the order in which signing keys are kept.
 func Roles() []Role {
-	return []Role{RoleAPIServer, RoleController, RoleScheduler, RoleNode, RoleAdmin, RoleJoin, RoleGateway}
+	return []Role{RoleAPIServer, RoleController, RoleScheduler, RoleNode, RoleAdmin, RoleJoin, RoleGateway, RoleUser}
 }
 
 // The server puts these in place of a template's functions when a user connects:
@@ -83,6 +84,12 @@ func permissions(r Role) (jwt.Permissions, error) {
 		// for whom it asks.
 		callAPI(pub, sub)
 		pub("node.*." + self + ".>")
+	case RoleUser:
+		// The apiserver decides about the first, the agents ask it about the others.
+		callAPI(pub, sub)
+		for _, verb := range []string{"logs", "exec", "attach", "portforward", "copy"} {
+			pub("node.*." + self + "." + verb)
+		}
 	default:
 		return p, fmt.Errorf("unknown role %q", r)
 	}

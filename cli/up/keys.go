@@ -11,6 +11,7 @@ import (
 	"github.com/skerry/skerry/bus/identity"
 	"github.com/skerry/skerry/bus/server"
 	"github.com/skerry/skerry/cli/config"
+	"github.com/skerry/skerry/cli/failure"
 	"github.com/skerry/skerry/cli/session"
 	"github.com/skerry/skerry/schemas"
 )
@@ -18,7 +19,7 @@ import (
 // Creds is `skerry config creds`.
 type Creds struct {
 	DataDir string `help:"Folder of the cluster, with its keys (default: as for up)." placeholder:"DIR"`
-	Role    string `help:"apiserver, controller, scheduler, gateway, node or admin." enum:"apiserver,controller,scheduler,gateway,node,admin" required:"" placeholder:"ROLE"`
+	Role    string `help:"apiserver, controller, scheduler, gateway, node, admin or user." enum:"apiserver,controller,scheduler,gateway,node,admin,user" required:"" placeholder:"ROLE"`
 	Node    string `help:"With --role node: the node's name." placeholder:"NAME"`
 	Out     string `short:"o" name:"out" help:"File to write (default: stdout)." placeholder:"FILE"`
 }
@@ -33,6 +34,8 @@ func (c *Creds) Run(s *session.Session) error {
 	switch {
 	case c.Role == "admin":
 		user = "admin"
+	case c.Role == "user":
+		user = ""
 	case c.Role == "node" && c.Node == "":
 		return fmt.Errorf("--role node needs --node NAME: credentials are for one node")
 	case c.Role == "node":
@@ -40,6 +43,9 @@ func (c *Creds) Run(s *session.Session) error {
 	}
 	if s.Globals.User != "" {
 		user = bus.User(s.Globals.User)
+	}
+	if user == "" {
+		return failure.Usage("--role user needs --user NAME: whom roles are given to")
 	}
 	creds, err := a.Credentials(identity.Role(c.Role), user)
 	if err != nil {

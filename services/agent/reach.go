@@ -11,6 +11,7 @@ import (
 	"github.com/skerry/skerry/bus/remote"
 	"github.com/skerry/skerry/bus/stream"
 	"github.com/skerry/skerry/services/agent/exec"
+	"github.com/skerry/skerry/services/agent/gate"
 	"github.com/skerry/skerry/services/agent/logfile"
 	"github.com/skerry/skerry/services/agent/logs"
 	"github.com/skerry/skerry/services/agent/lookup"
@@ -26,7 +27,9 @@ const maxStreams = 64
 func (a *agent) serveUsers(ctx context.Context, conn *bus.Conn) error {
 	find := lookup.Finder{Pods: a, Runtime: a.driver}
 	g, ctx := errgroup.WithContext(ctx)
+	door := gate.Gate{API: a.client}
 	serve := func(v remote.Verb, h stream.Handler) {
+		h = door.Guard(v, h)
 		g.Go(func() error { return remote.Serve(ctx, conn, a.Node, v, maxStreams, h) })
 	}
 	serve(remote.VerbLogs, (&logs.Handler{Find: find, Runtime: a.driver}).Serve)
