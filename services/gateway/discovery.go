@@ -1,11 +1,15 @@
 package gateway
 
 import (
+	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"io"
 	"net/http"
 	"slices"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,6 +17,7 @@ import (
 
 	"github.com/skerry/skerry/services/gateway/accept"
 	"github.com/skerry/skerry/services/gateway/discover"
+	"github.com/skerry/skerry/services/gateway/openapi"
 	"github.com/skerry/skerry/services/gateway/route"
 )
 
@@ -87,4 +92,56 @@ func (x *exchange) paths() []string {
 }
 
 // openAPI describes the kinds.
-func (x *exchange) openAPI() error { return notFound() }
+func (x *exchange) openAPI() error {
+	kinds, book := x.s.Table.All(), x.s.book
+	var d *openapi.Document
+	var err error
+	switch {
+	case x.route.Kind == route.OpenAPIV2:
+		d, err = book.V2(kinds)
+	case x.route.Path == "":
+		index, err := book.Index(kinds)
+		if err != nil {
+			return apierrors.NewInternalError(err)
+		}
+		return x.reply(http.StatusOK, index)
+	default:
+		d, err = book.V3(kinds, x.route.Path)
+	}
+	if err != nil {
+		return apierrors.NewInternalError(err)
+	}
+	if d == nil {
+		return notFound()
+	}
+	if _, ok := accept.Choose(x.r.Header.Get("Accept")); !ok {
+		return notAcceptable()
+	}
+	return x.description(d)
+}
+
+// description sends a description, which is kept compressed.
+func (x *exchange) description(d *openapi.Document) error {
+	h := x.w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("ETag", `"`+d.Hash+`"`)
+	h.Set("Vary", "Accept-Encoding")
+	if x.r.URL.Query().Get("hash") == d.Hash { // the URL names the content
+		h.Set("Cache-Control", "public, immutable")
+	}
+	if x.r.Header.Get("If-None-Match") == `"`+d.Hash+`"` {
+		x.w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	if strings.Contains(x.r.Header.Get("Accept-Encoding"), "gzip") {
+		h.Set("Content-Encoding", "gzip")
+		_, _ = x.w.Write(d.Gzip) // an error: the client has left
+		return nil
+	}
+	z, err := gzip.NewReader(bytes.NewReader(d.Gzip))
+	if err != nil {
+		return apierrors.NewInternalError(err)
+	}
+	_, _ = io.Copy(x.w, z)
+	return nil
+}

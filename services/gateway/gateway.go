@@ -18,6 +18,7 @@ import (
 	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/services/gateway/caller"
+	"github.com/skerry/skerry/services/gateway/openapi"
 )
 
 const (
@@ -57,6 +58,7 @@ type server struct {
 	conn    *bus.Conn
 	client  *api.Client
 	callers *caller.Finder
+	book    *openapi.Book
 	// stopping ends what lasts.
 	stopping context.Context
 	running  atomic.Int64
@@ -113,6 +115,6 @@ func newServer(ctx context.Context, conn *bus.Conn, c Config) *server {
 	client := api.NewClient(conn, c.Table)
 	return &server{
 		Config: c, conn: conn, client: client, stopping: ctx,
-		callers: caller.New(c.ClientCAs, nil),
+		callers: caller.New(c.ClientCAs, nil), book: openapi.New("v1." + kubernetesMinor),
 	}
 }
