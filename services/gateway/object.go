@@ -28,6 +28,9 @@ func (x *exchange) object() error {
 		Resource: k.Resource, Namespace: schemas.Namespace(x.route.Namespace), Name: schemas.Name(x.route.Name),
 		Subresource: x.route.Subresource, As: x.who, Impersonate: x.as,
 	}
+	if serve := reaches[req.Subresource]; serve != nil && k.Resource == schemas.Pods {
+		return x.reach(req, serve)
+	}
 	q := x.r.URL.Query()
 	if err := x.verb(req, q); err != nil {
 		return err
