@@ -12,6 +12,7 @@ var (
 	Deployments     = Resource{Group: "apps", Plural: "deployments"}
 	ReplicaSets     = Resource{Group: "apps", Plural: "replicasets"}
 	Leases          = Resource{Group: "coordination.k8s.io", Plural: "leases"}
+	RuntimeClasses  = Resource{Group: "node.k8s.io", Plural: "runtimeclasses"}
 	PriorityClasses = Resource{Group: "scheduling.k8s.io", Plural: "priorityclasses"}
 
 	Roles               = Resource{Group: "rbac.authorization.k8s.io", Plural: "roles"}

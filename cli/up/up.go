@@ -20,13 +20,16 @@ import (
 
 // Host are the flags of commands that run services on this machine.
 type Host struct {
-	DataDir      string            `help:"Folder for keys, state and logs (default: /var/lib/skerry, or the user's data folder)." placeholder:"DIR"`
-	Node         string            `help:"Name of this machine in the cluster (default: its host name)." placeholder:"NAME"`
-	PodmanSocket string            `help:"Socket of Podman's API (default: the host's; one is started if none answers)." placeholder:"PATH"`
-	Address      string            `help:"Address of this machine that others reach it at (default: that of the default route)." placeholder:"IP"`
-	NodeLabels   map[string]string `name:"node-label" help:"Label of the node; may be repeated." placeholder:"KEY=VALUE"`
-	MaxPods      int64             `help:"How many pods this machine runs at most." default:"110" placeholder:"N"`
-	LogLevel     string            `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"${loglevel}" placeholder:"LEVEL"`
+	DataDir        string            `help:"Folder for keys, state and logs (default: /var/lib/skerry, or the user's data folder)." placeholder:"DIR"`
+	Node           string            `help:"Name of this machine in the cluster (default: its host name)." placeholder:"NAME"`
+	PodmanSocket   string            `help:"Socket of Podman's API (default: the host's; one is started if none answers)." placeholder:"PATH"`
+	Address        string            `help:"Address of this machine that others reach it at (default: that of the default route)." placeholder:"IP"`
+	NodeLabels     map[string]string `name:"node-label" help:"Label of the node; may be repeated." placeholder:"KEY=VALUE"`
+	MaxPods        int64             `help:"How many pods this machine runs at most." default:"110" placeholder:"N"`
+	SeccompDefault bool              `help:"Run containers that name no seccomp profile under the runtime's own (default: unconfined, as in Kubernetes)."`
+	UnsafeSysctls  []string          `name:"allowed-unsafe-sysctls" help:"Kernel parameters that pods may set beside the safe ones; 'net.core.*' allows a group." placeholder:"NAME"`
+	ClusterDomain  string            `help:"What the names of pods with a subdomain end in." default:"cluster.local" placeholder:"DOMAIN"`
+	LogLevel       string            `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"${loglevel}" placeholder:"LEVEL"`
 }
 
 // Up is `skerry up`.

@@ -25,6 +25,9 @@ func (h *Host) veth() string  { return "sk" + h.lab.Name + h.Name }
 // Socket is the path of the host's Podman API.
 func (h *Host) Socket() string { return filepath.Join(h.dir, "podman.sock") }
 
+// AgentDir is where the host's agent keeps its files.
+func (h *Host) AgentDir() string { return filepath.Join(h.dir, "agent", "agent") }
+
 // engine is this host's Podman: roots and a namespace of its own.
 func (h *Host) engine() engine.Options {
 	return engine.Options{Socket: h.Socket(), Dir: h.dir, ImageStore: h.lab.imageRoot(), Netns: "/run/netns/" + h.Netns(), Conf: h.lab.conf()}

@@ -6,6 +6,7 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	nodev1 "k8s.io/api/node/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
 
 	"github.com/skerry/skerry/schemas"
@@ -70,5 +71,14 @@ func PriorityClass() []schemas.Column {
 			}
 			return string(*p.PreemptionPolicy)
 		}),
+	}
+}
+
+// RuntimeClass returns the columns of runtime classes.
+func RuntimeClass() []schemas.Column {
+	return []schemas.Column{
+		name(),
+		column("HANDLER", func(r *nodev1.RuntimeClass, _ time.Time) string { return r.Handler }),
+		age(),
 	}
 }

@@ -3,6 +3,7 @@ package kinds
 import (
 	appsv1 "k8s.io/api/apps/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
+	nodev1 "k8s.io/api/node/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
 
 	"github.com/skerry/skerry/schemas"
@@ -62,6 +63,17 @@ func priorityClass() *schemas.Kind {
 		Validate:       validate.PriorityClass,
 		ValidateUpdate: validate.PriorityClassUpdate,
 		Columns:        column.PriorityClass(),
+		Revisioned:     true,
+	})
+}
+
+func runtimeClass() *schemas.Kind {
+	return entry[nodev1.RuntimeClass](&schemas.Kind{
+		Resource: schemas.RuntimeClasses, Version: "v1", Kind: "RuntimeClass",
+		Singular:       "runtimeclass",
+		Validate:       validate.RuntimeClass,
+		ValidateUpdate: validate.RuntimeClassUpdate,
+		Columns:        column.RuntimeClass(),
 		Revisioned:     true,
 	})
 }

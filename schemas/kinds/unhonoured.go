@@ -9,11 +9,10 @@ func podUnhonoured(spec string) []string {
 		"volumes",
 		"dnsPolicy!=ClusterFirst,Default", "dnsConfig",
 		"serviceAccountName!=default", "serviceAccount!=default", "automountServiceAccountToken!=false",
-		"hostPID", "hostIPC", "shareProcessNamespace!=false", "hostUsers!=true",
-		"securityContext", "imagePullSecrets",
-		"subdomain", "setHostnameAsFQDN!=false", "hostnameOverride", "hostAliases",
+		"securityContext.fsGroupChangePolicy", "imagePullSecrets",
+		"hostAliases",
 		"schedulerName!=default-scheduler", "schedulingGates", "schedulingGroup",
-		"readinessGates", "runtimeClassName", "overhead", "os.name!=linux",
+		"readinessGates",
 		"resourceClaims", "resources", "evictionResponders",
 	}
 	for _, list := range []string{"containers[].", "initContainers[].", "ephemeralContainers[]."} {
@@ -30,7 +29,7 @@ func podUnhonoured(spec string) []string {
 func containerUnhonoured() []string {
 	return []string{
 		"livenessProbe", "readinessProbe", "startupProbe", "lifecycle",
-		"volumeMounts", "volumeDevices", "securityContext",
+		"volumeMounts", "volumeDevices",
 		"env[].valueFrom.fileKeyRef",
 		// The scheduler counts ephemeral storage; nothing enforces it on the node.
 		"resources.limits[^cpu,memory]", "resources.requests[^cpu,memory,ephemeral-storage]", "resources.claims",

@@ -61,7 +61,6 @@ func TestWarnings(t *testing.T) {
 	}}
 	want := []string{
 		"spec.template.spec.volumes",
-		"spec.template.spec.shareProcessNamespace",
 		"spec.template.spec.schedulerName",
 		"spec.template.spec.containers[1].livenessProbe",
 		"spec.template.spec.containers[1].env[0].valueFrom.fileKeyRef",

@@ -25,7 +25,11 @@ func (r *podRules) checkHostNamespaces() field.ErrorList {
 // checkOS checks that the pod sets nothing that only the other operating system has.
 func (r *podRules) checkOS() field.ErrorList {
 	if r.spec.OS == nil {
-		return nil
+		var errs field.ErrorList
+		for _, f := range r.windowsFields() {
+			errs = append(errs, when(f.set, field.Forbidden(f.path, "there are no Windows nodes"))...)
+		}
+		return errs
 	}
 	errs := oneOf(r.path.Child("os", "name"), r.spec.OS.Name, v1.Linux, v1.Windows)
 	foreign := r.linuxFields()
@@ -34,6 +38,9 @@ func (r *podRules) checkOS() field.ErrorList {
 	case v1.Linux:
 		foreign, detail = r.windowsFields(), "windows options cannot be set for a linux pod"
 	case v1.Windows:
+		for _, f := range r.windowsFields() {
+			errs = append(errs, when(f.set, field.Forbidden(f.path, "there are no Windows nodes"))...)
+		}
 	default:
 		return errs
 	}

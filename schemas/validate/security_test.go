@@ -68,6 +68,13 @@ func TestPodSecurity(t *testing.T) {
 			p.Spec.OS = &v1.PodOS{Name: v1.Linux}
 			app(p).SecurityContext = &v1.SecurityContext{WindowsOptions: &v1.WindowsSecurityContextOptions{}}
 		}, one(forbidden, at(".windowsOptions"), "linux pod")},
+		{"windows options", func(p *v1.Pod) {
+			p.Spec.SecurityContext.WindowsOptions = &v1.WindowsSecurityContextOptions{}
+		}, one(forbidden, "spec.securityContext.windowsOptions", "no Windows nodes")},
+		{"windows options of a windows pod", func(p *v1.Pod) {
+			p.Spec.OS, p.Spec.SecurityContext = &v1.PodOS{Name: v1.Windows}, nil
+			app(p).SecurityContext = &v1.SecurityContext{WindowsOptions: &v1.WindowsSecurityContextOptions{}}
+		}, one(forbidden, at(".windowsOptions"), "no Windows nodes")},
 		{"windows", func(p *v1.Pod) {
 			p.Spec.OS, p.Spec.HostPID = &v1.PodOS{Name: v1.Windows}, true
 			p.Spec.SecurityContext.FSGroup = new(int64(1))

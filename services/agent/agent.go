@@ -57,6 +57,10 @@ type Config struct {
 	// PidsLimit is how many processes a container may have; 0 is no limit.
 	PidsLimit int64
 
+	SeccompDefault bool     // give containers that name no seccomp profile the runtime's own
+	UnsafeSysctls  []string // kernel parameters that pods may set beside the safe ones
+	ClusterDomain  string   // cluster.local
+
 	HeartbeatInterval time.Duration // 3 s
 	HeartbeatTTL      time.Duration // 10 s
 	ResyncInterval    time.Duration // 30 s
@@ -69,6 +73,9 @@ func (c *Config) defaults() {
 	}
 	if c.MaxPods == 0 {
 		c.MaxPods = 110
+	}
+	if c.ClusterDomain == "" {
+		c.ClusterDomain = "cluster.local"
 	}
 	if c.HeartbeatInterval == 0 {
 		c.HeartbeatInterval = 3 * time.Second
@@ -123,6 +130,9 @@ type agent struct {
 
 func assemble(conn *bus.Conn, c Config) (*agent, error) {
 	if c.Keep == nil {
+		if err := pod.CheckSysctls(c.UnsafeSysctls); err != nil {
+			return nil, err
+		}
 		kept, err := keep.Open(c.DataDir)
 		if err != nil {
 			return nil, err
@@ -150,9 +160,10 @@ func assemble(conn *bus.Conn, c Config) (*agent, error) {
 		CIDR: a.learnCIDR, Network: func() bool { _, ok := a.network.Ready(); return ok },
 		Log: c.Log, Now: time.Now,
 	})
+	src := newSource(conn, c.Table, kept)
 	a.pods = pod.New(pod.Config{
 		Runtime: a.driver, Orders: a.orders, Reporter: newReporter(conn, c, a.poster), Keeper: kept,
-		Recorder: a.recorder, Images: a.driver, Source: newSource(conn, c.Table, kept),
+		Recorder: a.recorder, Images: a.driver, Source: src, Classes: src, Settings: settings(c),
 		Node: c.Node, HostIPs: a.node.HostIPs, Allocatable: a.node.Allocatable, Network: a.network.Ready, Limits: a.limits(),
 		Workers: c.StartsAtOnce, Now: time.Now, Log: c.Log,
 	})
@@ -175,4 +186,12 @@ func (a *agent) learnCIDR(ctx context.Context, cidr string) error {
 		a.addAll()
 	}
 	return err
+}
+
+// settings are what the host's owner decided about pods, and what the host has.
+func settings(c Config) pod.Settings {
+	return pod.Settings{
+		SeccompDefault: c.SeccompDefault, SeccompRoot: filepath.Join(c.DataDir, "seccomp"),
+		UnsafeSysctls: c.UnsafeSysctls, ClusterDomain: c.ClusterDomain, AppArmor: node.HasAppArmor(),
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	v1 "k8s.io/api/core/v1"
+	nodev1 "k8s.io/api/node/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/skerry/skerry/bus"
@@ -41,6 +42,11 @@ func (s *source) ConfigMap(ctx context.Context, ns schemas.Namespace, name schem
 // Secret implements env.Source.
 func (s *source) Secret(ctx context.Context, ns schemas.Namespace, name schemas.Name) (*v1.Secret, error) {
 	return read(ctx, s, schemas.Ref{Resource: schemas.Secrets, Namespace: ns, Name: name}, &v1.Secret{})
+}
+
+// RuntimeClass implements pod.Classes.
+func (s *source) RuntimeClass(ctx context.Context, name string) (*nodev1.RuntimeClass, error) {
+	return read(ctx, s, schemas.Ref{Resource: schemas.RuntimeClasses, Name: schemas.Name(name)}, &nodev1.RuntimeClass{})
 }
 
 // read returns the object, nil if there is none. into is what a kept one is read into.
@@ -79,6 +85,12 @@ func read[T interface {
 func used(pods []*v1.Pod) map[schemas.Ref]bool {
 	out := map[schemas.Ref]bool{}
 	for _, p := range pods {
+		if name := p.Spec.RuntimeClassName; name != nil {
+			out[schemas.Ref{Resource: schemas.RuntimeClasses, Name: schemas.Name(*name)}] = true
+		}
+		for _, s := range p.Spec.ImagePullSecrets {
+			out[schemas.Ref{Resource: schemas.Secrets, Namespace: schemas.Namespace(p.Namespace), Name: schemas.Name(s.Name)}] = true
+		}
 		for _, c := range member.All(p) {
 			add := func(r schemas.Resource, name string) {
 				out[schemas.Ref{Resource: r, Namespace: schemas.Namespace(p.Namespace), Name: schemas.Name(name)}] = true

@@ -1,7 +1,9 @@
 package pod
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -26,7 +28,12 @@ func TestMain(m *testing.M) {
 		if err != nil {
 			return err
 		}
-		return r.ImportTar(strings.TrimPrefix(podmantest.Image, "localhost/"), tar, `CMD ["/bin/sh","-c","echo default command"]`, "ENV FROM_IMAGE=yes")
+		named := bytes.NewReader(tar.Bytes())
+		return errors.Join(
+			r.ImportTar(strings.TrimPrefix(podmantest.Image, "localhost/"), tar, `CMD ["/bin/sh","-c","echo default command"]`, "ENV FROM_IMAGE=yes"),
+			r.ImportTar("skerry-app:1", named, "USER app"), // the same, with a user that is no number
+			profile(),
+		)
 	}))
 }
 

@@ -106,3 +106,19 @@ func (r *Runtime) address(name string) (netip.Addr, error) {
 		}
 	}
 }
+
+// Handler implements agent.Runtime.
+func (r *Runtime) Handler(ctx context.Context) (string, error) { return "fake", r.Ping(ctx) }
+
+// ImageUser says that every image's user is root.
+func (r *Runtime) ImageUser(ctx context.Context, image string) (sandbox.ImageUser, error) {
+	if !r.has(image) {
+		return sandbox.ImageUser{}, sandbox.ErrImageUnknown
+	}
+	return sandbox.ImageUser{ID: image}, r.Ping(ctx)
+}
+
+// Accounts says that images have none.
+func (r *Runtime) Accounts(ctx context.Context, _ string) (sandbox.Accounts, error) {
+	return sandbox.Accounts{}, r.Ping(ctx)
+}

@@ -154,3 +154,6 @@ func defaultInterface() string {
 	}
 	return name
 }
+
+// HasAppArmor tells whether the kernel enforces AppArmor's profiles.
+func HasAppArmor() bool { return firstLine("/sys/module/apparmor/parameters/enabled") == "Y" }

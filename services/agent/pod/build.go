@@ -27,7 +27,7 @@ func KeyOf(p *v1.Pod) sandbox.Key {
 func SandboxSpec(p *v1.Pod, node schemas.NodeName, network string) sandbox.Spec {
 	s := sandbox.Spec{
 		Key: KeyOf(p), UID: p.UID, Grace: GraceOf(p),
-		Hostname: hostname(p, node), HostNetwork: p.Spec.HostNetwork, Network: network,
+		Hostname: cutLabel(string(node)), HostNetwork: p.Spec.HostNetwork, Network: network,
 		Resources: PodLimits(p),
 	}
 	if s.HostNetwork {
@@ -55,22 +55,4 @@ func protocol(p v1.Protocol) string {
 		return "sctp"
 	}
 	return "tcp"
-}
-
-// hostname is at most 63 bytes, as the kernel's and DNS's limit is.
-func hostname(p *v1.Pod, node schemas.NodeName) string {
-	h := p.Name
-	switch {
-	case p.Spec.HostNetwork:
-		h = string(node)
-	case p.Spec.Hostname != "":
-		h = p.Spec.Hostname
-	}
-	if len(h) > 63 {
-		h = h[:63]
-	}
-	for len(h) > 0 && (h[len(h)-1] == '-' || h[len(h)-1] == '.') {
-		h = h[:len(h)-1]
-	}
-	return h
 }

@@ -62,6 +62,10 @@ func (p *planner) doomed() bool {
 	if p.Memory.Evicted != nil || p.Memory.Last.Reason != "" {
 		return true
 	}
+	if p.Rejected != nil && len(p.Observed) == 0 && p.Memory.Last.StartTime == nil {
+		p.plan.Evict = p.Rejected
+		return true
+	}
 	if at, ok := p.deadline(); ok {
 		if p.Now.Before(at) {
 			p.wake(at)

@@ -49,6 +49,9 @@ func (r *Reconciler) launch(ctx context.Context, e *entry, in Input, steps []Ste
 	if mine != nil {
 		l.id, l.mine = mine.ID, mine
 	}
+	if err := l.settle(ctx, mine); err != nil {
+		return l.sandboxFailed(ctx, err)
+	}
 	up := true // the sandbox is running
 	for _, s := range steps {
 		switch s.Verb {
@@ -201,6 +204,10 @@ func (l *launching) create(ctx context.Context, c *starting, ips []string) error
 		return configError{err}
 	}
 	c.result = result
+	security, err := l.secure(ctx, c.spec)
+	if err != nil {
+		return err
+	}
 	c.id, err = l.Runtime.CreateContainer(ctx, sandbox.ContainerSpec{
 		SandboxID: l.id, Sandbox: l.spec, Name: c.spec.Name, Attempt: c.attempt, Hash: Hash(c.spec),
 		Image:      c.spec.Image,
@@ -208,7 +215,7 @@ func (l *launching) create(ctx context.Context, c *starting, ips []string) error
 		Args:       env.ExpandAll(c.spec.Args, result.Env),
 		Env:        result.Env, WorkingDir: c.spec.WorkingDir,
 		Stdin: c.spec.Stdin, TTY: c.spec.TTY, Resources: l.limits(c.spec),
-		PIDOf: l.target(c), StopSignal: stopSignal(c.spec),
+		PIDOf: l.target(c), StopSignal: stopSignal(c.spec), Security: security,
 	})
 	return err
 }

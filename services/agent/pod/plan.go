@@ -28,6 +28,8 @@ type Input struct {
 	Images map[string]image.State
 	// Health is what hooks and probes say of the containers that run, by id.
 	Health map[string]Health
+	// Rejected is why this host does not take the pod, nil if it does.
+	Rejected *Eviction
 	// Network is true once pods can be attached to it.
 	Network bool
 	Now     time.Time

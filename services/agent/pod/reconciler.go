@@ -42,6 +42,9 @@ type Config struct {
 	// Limits is what the host has and how far pods may go.
 	Limits func() Host
 
+	Classes  Classes
+	Settings Settings
+
 	Workers int // pods that are started at once; 0 means 4
 	Now     func() time.Time
 	Log     *slog.Logger
@@ -54,6 +57,7 @@ type Reconciler struct {
 	puller *image.Puller
 
 	background sync.WaitGroup // stops under way
+	users      users
 
 	mu     sync.Mutex
 	pods   map[sandbox.Key]*entry
@@ -178,6 +182,9 @@ func (r *Reconciler) load(ctx context.Context, k sandbox.Key) (Input, *entry, er
 	}
 	r.takeEviction(e, order)
 	in.Memory = e.mem
+	if order != nil {
+		in.Rejected = Reject(order, r.Settings)
+	}
 	in.Health = r.health(in)
 	_, in.Network = r.Network()
 	in.Images = r.images(order, in)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
 
@@ -16,6 +18,7 @@ func (r *Reconciler) Resync(ctx context.Context, ordered []sandbox.Key) error {
 	if err != nil {
 		return fmt.Errorf("look at all pods: %w", err)
 	}
+	r.users.saw(pods, r.wants)
 	byKey := map[sandbox.Key][]sandbox.Pod{}
 	for _, p := range pods {
 		byKey[p.Key] = append(byKey[p.Key], p)
@@ -29,6 +32,18 @@ func (r *Reconciler) Resync(ctx context.Context, ordered []sandbox.Key) error {
 		r.loop.Add(k)
 	}
 	return nil
+}
+
+// wants tells whether a pod is one that this agent looks after.
+func (r *Reconciler) wants(uid types.UID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range r.pods {
+		if e.uid == uid {
+			return true
+		}
+	}
+	return false
 }
 
 // AddAll queues every pod that is known of.

@@ -16,6 +16,17 @@ type Runtime interface {
 	Observer
 	Sandboxes
 	Containers
+	Accounts
+}
+
+// Accounts tells whose programs an image's are, and what they run on.
+type Accounts interface {
+	// Handler is the name of the OCI runtime that containers run on.
+	Handler(ctx context.Context) (string, error)
+	// ImageUser is sandbox.ErrImageUnknown if the image is not in the store.
+	ImageUser(ctx context.Context, image string) (sandbox.ImageUser, error)
+	// Accounts are those of the image with that id.
+	Accounts(ctx context.Context, id string) (sandbox.Accounts, error)
 }
 
 // Observer shows what is there.

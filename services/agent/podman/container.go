@@ -35,6 +35,9 @@ func (d *Driver) CreateContainer(ctx context.Context, c sandbox.ContainerSpec) (
 			return "", fmt.Errorf("make directory of logs: %w", err)
 		}
 	}
+	if err := d.secure(ctx, g, c); err != nil {
+		return "", err
+	}
 	r, err := containers.CreateWithSpec(ctx, g, nil)
 	if err != nil {
 		return "", d.fail("create container "+c.FullName(), err)

@@ -46,6 +46,9 @@ type Driver struct {
 	exits   exits
 	cgroups *cgroup.Tracker
 	early   early
+
+	facts    *facts // nil until asked
+	accounts accountCache
 }
 
 // New returns a driver for the API at the unix socket. It does no I/O.

@@ -39,6 +39,7 @@ func podSpec(s sandbox.Spec) specgen.PodSpecGenerator {
 	g.RestartPolicy = "no"
 	g.ExitPolicy = "continue"
 	g.ResourceLimits = limits(s.Resources)
+	share(&g, s.Namespaces)
 	if s.HostNetwork {
 		g.NetNS = specgen.Namespace{NSMode: specgen.Host}
 		return g

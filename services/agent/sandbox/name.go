@@ -16,6 +16,7 @@ const (
 	LabelPod       = "io.skerry.pod.name"
 	LabelGrace     = "io.skerry.pod.grace"
 	LabelNetwork   = "io.skerry.pod.network" // "host" or the network's name
+	LabelUsers     = "io.skerry.pod.users"   // first host id, if the pod has users of its own
 	LabelContainer = "io.skerry.container.name"
 	LabelAttempt   = "io.skerry.container.restarts"
 	LabelHash      = "io.skerry.container.hash"
@@ -39,13 +40,17 @@ func (s Spec) Labels() map[string]string {
 	if s.HostNetwork {
 		network = "host"
 	}
-	return map[string]string{
+	l := map[string]string{
 		LabelUID:       string(s.UID),
 		LabelNamespace: string(s.Key.Namespace),
 		LabelPod:       string(s.Key.Name),
 		LabelGrace:     strconv.FormatInt(int64(s.Grace/time.Second), 10),
 		LabelNetwork:   network,
 	}
+	if s.Namespaces.Users != 0 {
+		l[LabelUsers] = strconv.FormatUint(uint64(s.Namespaces.Users), 10)
+	}
+	return l
 }
 
 // FullName is the container's name: <sandbox>_<container>_<attempt>.
@@ -76,6 +81,8 @@ func (p *Pod) FromLabels(l map[string]string) bool {
 	}
 	p.Grace = time.Duration(seconds) * time.Second
 	p.HostNetwork = l[LabelNetwork] == "host"
+	users, _ := strconv.ParseUint(l[LabelUsers], 10, 32) // 0 if there is none
+	p.Users = uint32(users)
 	return true
 }
 

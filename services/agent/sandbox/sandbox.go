@@ -60,7 +60,9 @@ type Pod struct {
 	// IP is known while the sandbox runs; "" on the host's network.
 	IP          string
 	HostNetwork bool
-	Containers  []Container
+	// Users is that of the Namespaces that it was made with.
+	Users      uint32
+	Containers []Container
 }
 
 // Container is one container of a sandbox as the runtime shows it.
@@ -102,7 +104,8 @@ type Spec struct {
 	Network     string
 	Ports       []Port
 	// Resources are those of the pod's own cgroup, which its containers share.
-	Resources Resources
+	Resources  Resources
+	Namespaces Namespaces
 }
 
 // Port is published on the host.
@@ -132,6 +135,7 @@ type ContainerSpec struct {
 	PIDOf string
 	// StopSignal is sent to end it, such as SIGUSR1; "" is the image's, or SIGTERM.
 	StopSignal string
+	Security   Security
 }
 
 // Mount binds a file or directory of the host into a container.

@@ -18,6 +18,10 @@ func New(s State, k *schemas.Kind, obj schemas.Object) error {
 		if o.Spec.ServiceAccountName == "" {
 			o.Spec.ServiceAccountName, o.Spec.DeprecatedServiceAccount = "default", "default"
 		}
+		pullSecrets(s, o)
+		if err := runtimeClass(s, o); err != nil {
+			return err
+		}
 		defaults.AddPodTolerations(o)
 		if err := priority(s, o); err != nil {
 			return err
@@ -58,6 +62,12 @@ func keepDecided(obj, old schemas.Object) {
 		}
 		if o.Spec.ServiceAccountName == "" {
 			o.Spec.ServiceAccountName, o.Spec.DeprecatedServiceAccount = was.Spec.ServiceAccountName, was.Spec.DeprecatedServiceAccount
+		}
+		if o.Spec.Overhead == nil {
+			o.Spec.Overhead = was.Spec.Overhead
+		}
+		if len(o.Spec.ImagePullSecrets) == 0 {
+			o.Spec.ImagePullSecrets = was.Spec.ImagePullSecrets
 		}
 		if o.Spec.Priority == nil {
 			o.Spec.Priority = was.Spec.Priority

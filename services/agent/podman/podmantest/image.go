@@ -14,7 +14,14 @@ import (
 )
 
 // applets are the commands that the test image has.
-var applets = []string{"sh", "sleep", "cat", "echo", "env", "hostname", "httpd", "id", "kill", "ls", "stty", "test", "true", "false", "wget", "yes", "head", "tail", "dd", "date", "stat"}
+var applets = []string{"sh", "sleep", "cat", "echo", "env", "hostname", "httpd", "id", "kill", "ls", "stty", "test", "true", "false", "wget", "yes", "head", "tail", "dd", "date", "stat",
+	"grep", "mount", "ps", "touch", "readlink", "mkdir"}
+
+// accounts are the users of the test image: app, 1001, is in the groups 1002 and 5000.
+var accounts = []struct{ name, text string }{
+	{"etc/passwd", "root:x:0:0:root:/root:/bin/sh\napp:x:1001:1002:app:/tmp:/bin/sh\n"},
+	{"etc/group", "root:x:0:\napp:x:1002:\nextra:x:5000:app\n"},
+}
 
 // ImageTar is the file system of Image, made of the host's static busybox.
 func ImageTar() (*bytes.Buffer, error) {
@@ -30,6 +37,12 @@ func ImageTar() (*bytes.Buffer, error) {
 	w := tar.NewWriter(&buf)
 	for _, d := range []string{"bin/", "etc/", "tmp/"} {
 		err = errors.Join(err, w.WriteHeader(&tar.Header{Name: d, Typeflag: tar.TypeDir, Mode: 0o777}))
+	}
+	for _, f := range accounts {
+		err = errors.Join(err, w.WriteHeader(&tar.Header{Name: f.name, Mode: 0o644, Size: int64(len(f.text))}))
+		if _, werr := io.WriteString(w, f.text); werr != nil {
+			err = errors.Join(err, werr)
+		}
 	}
 	err = errors.Join(err, w.WriteHeader(&tar.Header{Name: "bin/busybox", Mode: 0o755, Size: int64(len(binary))}))
 	if _, werr := w.Write(binary); werr != nil {
