@@ -80,13 +80,14 @@ func (c *cluster) startControlPlane(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := c.startService(ctx, apiserverService(signer, c.log)); err != nil {
+	sh := &shared{}
+	if err := c.startService(ctx, apiserverService(signer, sh, c.log)); err != nil {
 		return err
 	}
 	if err := c.await(ctx, awaitAPI); err != nil {
 		return err
 	}
-	for _, svc := range []service{controllerService(c.up.ClusterCIDR, c.log), schedulerService(c.log)} {
+	for _, svc := range []service{controllerService(c.up.ClusterCIDR, sh, c.log), schedulerService(sh, c.log)} {
 		if err := c.startService(ctx, svc); err != nil {
 			return err
 		}

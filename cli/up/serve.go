@@ -76,7 +76,7 @@ func (c *ServeAPIServer) Run(ctx context.Context, s *session.Session) error {
 			return err
 		}
 	}
-	return c.run(ctx, s, apiserverService(signer, c.log(s)), c.log(s))
+	return c.run(ctx, s, apiserverService(signer, &shared{}, c.log(s)), c.log(s))
 }
 
 // ServeController is `skerry serve controller`.
@@ -87,7 +87,7 @@ type ServeController struct {
 
 // Run implements the command.
 func (c *ServeController) Run(ctx context.Context, s *session.Session) error {
-	return c.run(ctx, s, controllerService(c.ClusterCIDR, c.log(s)), c.log(s))
+	return c.run(ctx, s, controllerService(c.ClusterCIDR, &shared{}, c.log(s)), c.log(s))
 }
 
 // ServeScheduler is `skerry serve scheduler`.
@@ -95,7 +95,7 @@ type ServeScheduler struct{ Remote }
 
 // Run implements the command.
 func (c *ServeScheduler) Run(ctx context.Context, s *session.Session) error {
-	return c.run(ctx, s, schedulerService(c.log(s)), c.log(s))
+	return c.run(ctx, s, schedulerService(&shared{}, c.log(s)), c.log(s))
 }
 
 // ServeAgent is `skerry serve agent`.

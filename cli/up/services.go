@@ -10,6 +10,7 @@ import (
 
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/identity"
+	"github.com/skerry/skerry/bus/view"
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/schemas/kinds"
 	"github.com/skerry/skerry/services/agent"
@@ -30,22 +31,28 @@ func replica(name string) string {
 	return fmt.Sprintf("%s-%s-%d", name, h, os.Getpid())
 }
 
+// shared is what the services of one process have in common: the copy of the state that
+// the apiserver keeps up. All of them may read all of the state, so one copy, decoded
+// once, says no service more than its own would. A service alone has nothing here.
+type shared struct{ view *view.View }
+
 // apiserverService answers requests; with a signer also those of hosts that join.
-func apiserverService(signer *identity.NodeSigner, log *slog.Logger) service {
+func apiserverService(signer *identity.NodeSigner, sh *shared, log *slog.Logger) service {
 	return service{"apiserver", identity.RoleAPIServer, "system:apiserver", func(ctx context.Context, conn *bus.Conn) error {
-		return apiserver.Run(ctx, conn, apiserver.Config{ID: replica("apiserver"), Table: kinds.Table(), NodeSigner: signer, Log: log})
+		sh.view = view.New(conn, kinds.Table())
+		return apiserver.Run(ctx, conn, apiserver.Config{ID: replica("apiserver"), Table: kinds.Table(), NodeSigner: signer, View: sh.view, Log: log})
 	}}
 }
 
-func controllerService(cidr string, log *slog.Logger) service {
+func controllerService(cidr string, sh *shared, log *slog.Logger) service {
 	return service{"controller", identity.RoleController, "system:controller", func(ctx context.Context, conn *bus.Conn) error {
-		return controller.Run(ctx, conn, controller.Config{ID: replica("controller"), Table: kinds.Table(), ClusterCIDR: cidr, Log: log})
+		return controller.Run(ctx, conn, controller.Config{ID: replica("controller"), Table: kinds.Table(), ClusterCIDR: cidr, View: sh.view, Log: log})
 	}}
 }
 
-func schedulerService(log *slog.Logger) service {
+func schedulerService(sh *shared, log *slog.Logger) service {
 	return service{"scheduler", identity.RoleScheduler, "system:scheduler", func(ctx context.Context, conn *bus.Conn) error {
-		return scheduler.Run(ctx, conn, scheduler.Config{ID: replica("scheduler"), Table: kinds.Table(), Log: log})
+		return scheduler.Run(ctx, conn, scheduler.Config{ID: replica("scheduler"), Table: kinds.Table(), View: sh.view, Log: log})
 	}}
 }
 

@@ -43,6 +43,9 @@ type Config struct {
 	Log        *slog.Logger
 	// Clock is the time; nil is time.Now.
 	Clock func() time.Time
+	// View is the copy of the state that the apiserver keeps up, for others in this
+	// process to read as well; nil is one of its own.
+	View *view.View
 }
 
 // Run serves until ctx ends and all that it started has stopped. It waits for the
@@ -131,7 +134,10 @@ type server struct {
 }
 
 func newServer(conn *bus.Conn, c Config) *server {
-	v := view.New(conn, c.Table)
+	v := c.View
+	if v == nil {
+		v = view.New(conn, c.Table)
+	}
 	state := store.New(conn, bus.BucketState)
 	stateHub, eventHub := feed.NewHub(c.Clock), feed.NewHub(c.Clock)
 	events := event.NewLog(conn, c.Log, eventHub.Handle)

@@ -48,6 +48,9 @@ type Config struct {
 	TerminatedPods int
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
+	// View is a copy of the state that another service of this process keeps up; nil
+	// is one of its own.
+	View *view.View
 }
 
 func (c *Config) complete() {
@@ -76,11 +79,16 @@ func (c *Config) complete() {
 // Run runs this replica until ctx ends and all that it started has stopped.
 func Run(ctx context.Context, conn *bus.Conn, c Config) error {
 	c.complete()
-	v := view.New(conn, c.Table)
+	v := c.View
+	if v == nil {
+		v = view.New(conn, c.Table)
+	}
 	client := api.NewClient(conn, c.Table)
 	events := record.New(client, "controller", "")
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return v.Run(ctx) })
+	if c.View == nil {
+		g.Go(func() error { return v.Run(ctx) })
+	}
 	g.Go(func() error { return events.Run(ctx) })
 	g.Go(func() error { return status.NewEndpoint(conn, c.Table, c.Log).Serve(ctx, conn) })
 	g.Go(func() error {

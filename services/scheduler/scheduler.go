@@ -29,6 +29,9 @@ type Config struct {
 	Log   *slog.Logger
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
+	// View is a copy of the state that another service of this process keeps up; nil
+	// is one of its own.
+	View *view.View
 }
 
 // Run schedules while it leads, until ctx ends and all that it started has stopped.
@@ -39,10 +42,15 @@ func Run(ctx context.Context, conn *bus.Conn, c Config) error {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	v := view.New(conn, c.Table)
+	v := c.View
+	if v == nil {
+		v = view.New(conn, c.Table)
+	}
 	recorder := record.New(api.NewClient(conn, c.Table), c.Name, "")
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return v.Run(ctx) })
+	if c.View == nil {
+		g.Go(func() error { return v.Run(ctx) })
+	}
 	g.Go(func() error { return recorder.Run(ctx) })
 	g.Go(func() error {
 		return lease.Lead(ctx, conn, "scheduler", c.ID, func(ctx context.Context) error {
