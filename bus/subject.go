@@ -144,6 +144,15 @@ func AssignedFilter(node schemas.NodeName) string {
 	return PrefixAssigned + "." + orNone(string(node)) + ".>"
 }
 
+// OwnNodeFilter matches the Node that node is, as desired; "" for a name with dots,
+// which the permissions of the node's credentials cannot express.
+func OwnNodeFilter(node schemas.NodeName) string {
+	if Escape(string(node), true) != Escape(string(node), false) {
+		return ""
+	}
+	return string(DesiredKey(schemas.Ref{Resource: schemas.Nodes, Name: schemas.Name(node)}))
+}
+
 // ObservedFilter matches all that node's agent writes.
 func ObservedFilter(node schemas.NodeName) string {
 	return PrefixObserved + "." + orNone(string(node)) + ".>"

@@ -70,7 +70,7 @@ func permissions(r Role) (jwt.Permissions, error) {
 		pub("$KV.state.observed."+node+".>", "$KV.leases.node."+node)
 		callAPI(pub, sub)
 		pub("stream.*." + node + ".*.out")
-		sub("watch.state.assigned."+node+".>", "node."+node+".>", "stream.*."+node+".*.in")
+		sub("watch.state.assigned."+node+".>", "watch.state.desired.nodes._."+node, "node."+node+".>", "stream.*."+node+".*.in")
 		// Replies to requests that came in, and nothing else's inbox.
 		p.Resp = &jwt.ResponsePermission{MaxMsgs: 16, Expires: responseTTL}
 	case RoleAdmin:

@@ -57,13 +57,29 @@ func (g *group) apply(ctx context.Context, w *write) (Revision, error) {
 		return 0, fmt.Errorf("apply %s: %w", w.Key, err)
 	}
 	m := &member{w: w, done: make(chan struct{})}
+	g.add(m)
+	return g.wait(ctx, m)
+}
+
+// add queues members; nil ones are left out.
+func (g *group) add(members ...*member) {
 	g.mu.Lock()
-	g.queue = append(g.queue, m)
-	if !g.running {
+	defer g.mu.Unlock()
+	for _, m := range members {
+		if m != nil {
+			g.queue = append(g.queue, m)
+		}
+	}
+	if !g.running && len(g.queue) > 0 {
 		g.running = true
 		go g.run()
 	}
-	g.mu.Unlock()
+}
+
+// wait waits for m's answer. If ctx ends first, m is taken out of the queue if it is
+// still there.
+func (g *group) wait(ctx context.Context, m *member) (Revision, error) {
+	w := m.w
 	select {
 	case <-m.done:
 		return m.rev, m.err
@@ -190,4 +206,34 @@ func (g *group) each(ctx context.Context, members []*member) {
 		})
 	}
 	all.Wait()
+}
+
+// Each makes independent writes together: each is a compare-and-swap of its own, and
+// its error says what became of it alone. It takes the cheapest way there is: what
+// waits at the same time shares atomic batches, and few writes go one by one.
+func (s *Store) Each(ctx context.Context, ops ...Op) ([]Revision, []error) {
+	revs, errs := make([]Revision, len(ops)), make([]error, len(ops))
+	members := make([]*member, len(ops))
+	for i, op := range ops {
+		if errs[i] = s.check([]Op{op}); errs[i] == nil {
+			members[i] = &member{w: s.newWrite(op), done: make(chan struct{})}
+		}
+	}
+	if s.group == nil {
+		var all sync.WaitGroup
+		for i, m := range members {
+			if m != nil {
+				all.Go(func() { revs[i], errs[i] = s.commit(ctx, []*write{m.w}) })
+			}
+		}
+		all.Wait()
+		return revs, errs
+	}
+	s.group.add(members...)
+	for i, m := range members {
+		if m != nil {
+			revs[i], errs[i] = s.group.wait(ctx, m)
+		}
+	}
+	return revs, errs
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/store"
+	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/services/agent/pod"
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
@@ -85,9 +86,14 @@ func (o *orders) sync() {
 	o.synced, o.listed = true, nil
 }
 
-// watchOrders follows the work orders until ctx ends.
+// watchOrders follows the work orders, and the node's own Node, until ctx ends: one
+// subscription more costs the cluster less than a watch through the apiserver.
 func (a *agent) watchOrders(ctx context.Context) error {
-	for e := range a.state.Watch(ctx, a.client.StateLister(), bus.AssignedFilter(a.Node)) {
+	filters := []string{bus.AssignedFilter(a.Node)}
+	if own := bus.OwnNodeFilter(a.Node); own != "" {
+		filters = append(filters, own)
+	}
+	for e := range a.state.Watch(ctx, a.client.StateLister(), filters...) {
 		switch {
 		case e.Synced:
 			a.orders.sync()
@@ -102,11 +108,14 @@ func (a *agent) watchOrders(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// take takes in one changed work order.
+// take takes in one changed work order, or the node's own Node.
 func (a *agent) take(e store.Entry) error {
 	k, err := bus.ParseStateKey(e.Key)
 	if err != nil {
 		return err
+	}
+	if k.Ref.Resource == schemas.Nodes {
+		return a.takeNode(e)
 	}
 	key := sandbox.Key{Namespace: k.Ref.Namespace, Name: k.Ref.Name}
 	if e.Deleted {
@@ -123,6 +132,19 @@ func (a *agent) take(e store.Entry) error {
 	}
 	a.orders.put(p)
 	a.pods.Add(key)
+	return nil
+}
+
+func (a *agent) takeNode(e store.Entry) error {
+	if e.Deleted {
+		a.node.Saw(nil)
+		return nil
+	}
+	n := &v1.Node{}
+	if err := json.Unmarshal(e.Value, n); err != nil {
+		return fmt.Errorf("decode: %w", err)
+	}
+	a.node.Saw(n)
 	return nil
 }
 

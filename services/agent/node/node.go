@@ -75,8 +75,10 @@ type Config struct {
 type Node struct {
 	Config
 	nudge chan struct{}
+	saw   chan struct{} // one token: seen is news
 
 	mu        sync.Mutex
+	seen      *v1.Node
 	object    *v1.Node // as the apiserver has it; nil until registered
 	status    v1.NodeStatus
 	posted    time.Time
@@ -87,7 +89,7 @@ type Node struct {
 
 // New returns the node with what can be told without asking anyone.
 func New(c Config) *Node {
-	n := &Node{Config: c, nudge: make(chan struct{}, 1)}
+	n := &Node{Config: c, nudge: make(chan struct{}, 1), saw: make(chan struct{}, 1)}
 	n.hostIPs = addresses(c.Address)
 	n.status = v1.NodeStatus{Capacity: n.capacity()}
 	n.status.Allocatable = allocatable(n.status.Capacity, c.Reserved)

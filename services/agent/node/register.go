@@ -12,7 +12,6 @@ import (
 	v1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/skerry/skerry/schemas"
@@ -31,8 +30,8 @@ func (n *Node) labels() map[string]string {
 	return l
 }
 
-// follow registers the node and learns its pod CIDR, for ever: watches end, and
-// the control plane may be away.
+// follow registers the node and learns its pod CIDR, for ever: the node may be
+// deleted, and the control plane may be away.
 func (n *Node) follow(ctx context.Context) error {
 	delay := 100 * time.Millisecond
 	for {
@@ -54,7 +53,7 @@ func (n *Node) follow(ctx context.Context) error {
 	}
 }
 
-// session registers the node and follows it until the watch ends.
+// session registers the node and follows it until it is deleted or something fails.
 func (n *Node) session(ctx context.Context) error {
 	obj, err := n.register(ctx)
 	if err != nil {
@@ -63,20 +62,57 @@ func (n *Node) session(ctx context.Context) error {
 	if err := n.learn(ctx, obj); err != nil {
 		return err
 	}
-	o := metav1.ListOptions{
-		FieldSelector:   fields.OneTermEqualSelector("metadata.name", string(n.Name)).String(),
-		ResourceVersion: obj.ResourceVersion,
+	for wait := firstAsk; ; {
+		// Until the control plane has said which addresses the pods get, it is also asked:
+		// the news may have passed before anybody listened.
+		var ask <-chan time.Time
+		if obj.Spec.PodCIDR == "" {
+			ask = time.After(wait/2 + rand.N(wait))
+			wait = min(2*wait, lastAsk)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ask:
+			got, err := n.Client.Get(ctx, n.ref())
+			if err != nil {
+				return err
+			}
+			if obj, _ = got.(*v1.Node); obj == nil {
+				return fmt.Errorf("the answer is a %T", got)
+			}
+		case <-n.saw:
+			if obj = n.take(); obj == nil {
+				return fmt.Errorf("the node was deleted")
+			}
+		}
+		if err := n.learn(ctx, obj); err != nil {
+			return err
+		}
 	}
-	return n.Client.Watch(ctx, schemas.Nodes, "", o, func(eventType string, obj schemas.Object) error {
-		node, ok := obj.(*v1.Node)
-		if !ok {
-			return nil
-		}
-		if eventType == "DELETED" {
-			return fmt.Errorf("the node was deleted")
-		}
-		return n.learn(ctx, node)
-	})
+}
+
+// How long a node waits for its pod CIDR before it asks, at first and at most.
+const (
+	firstAsk = 500 * time.Millisecond
+	lastAsk  = 10 * time.Second
+)
+
+// Saw takes the Node as it is stored now, nil if it was deleted. It does not block.
+func (n *Node) Saw(obj *v1.Node) {
+	n.mu.Lock()
+	n.seen = obj
+	n.mu.Unlock()
+	select {
+	case n.saw <- struct{}{}:
+	default:
+	}
+}
+
+func (n *Node) take() *v1.Node {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.seen
 }
 
 // register creates the Node, or brings the labels of the one there is up to date.

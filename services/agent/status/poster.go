@@ -1,8 +1,10 @@
 package status
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -15,10 +17,10 @@ import (
 
 // Bucket is the part of a store.Store that a Poster writes with.
 type Bucket interface {
-	Apply(ctx context.Context, ops ...store.Op) (store.Revision, error)
+	Each(ctx context.Context, ops ...store.Op) ([]store.Revision, []error)
 }
 
-// batch is how many keys are written at once: one batch costs one fsync.
+// batch is how many keys are written at once.
 const batch = 64
 
 // Poster writes the newest value of each key, coalesced. Safe for concurrent use.
@@ -162,26 +164,27 @@ func (p *Poster) take() []store.Op {
 func (p *Poster) write(ctx context.Context, ops []store.Op) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	rev, err := p.bucket.Apply(ctx, ops...)
-	if err != nil {
-		// A conflict: an agent before this one, still ending, wrote; or this one, in
-		// a write whose answer was lost. Any other failure may have been written too.
-		p.mu.Lock()
-		p.synced = false
-		p.mu.Unlock()
-		return fmt.Errorf("write status: %w", err)
-	}
+	revs, errs := p.bucket.Each(ctx, ops...)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i, op := range ops {
+		if errs[i] != nil {
+			// A conflict: an agent before this one, still ending, wrote; or this one, in
+			// a write whose answer was lost. Any other failure may have been written too.
+			p.synced = false
+			continue
+		}
 		if op.Value == nil {
 			delete(p.known, op.Key)
 		} else {
-			p.known[op.Key] = rev - store.Revision(len(ops)-1-i)
+			p.known[op.Key] = revs[i]
 		}
-		if now, ok := p.pending[op.Key]; ok && string(now) == string(op.Value) && (now == nil) == (op.Value == nil) {
+		if now, ok := p.pending[op.Key]; ok && bytes.Equal(now, op.Value) && (now == nil) == (op.Value == nil) {
 			delete(p.pending, op.Key)
 		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("write status: %w", err)
 	}
 	return nil
 }

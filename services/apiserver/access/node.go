@@ -58,12 +58,12 @@ func (n Nodes) Authorize(a Attributes) (bool, string) {
 	return false, ""
 }
 
-// state: only its own work orders and what it wrote itself.
+// state: only its own work orders, its own Node and what it wrote itself.
 func (n Nodes) state(a Attributes, node schemas.NodeName) (bool, string) {
 	for _, f := range a.Filters {
 		assigned := strings.TrimSuffix(bus.AssignedFilter(node), ">")
 		observed := strings.TrimSuffix(bus.ObservedFilter(node), ">")
-		if !strings.HasPrefix(f, assigned) && !strings.HasPrefix(f, observed) {
+		if !strings.HasPrefix(f, assigned) && !strings.HasPrefix(f, observed) && (f == "" || f != bus.OwnNodeFilter(node)) {
 			return false, fmt.Sprintf("node %q may only list its own state", node)
 		}
 	}
