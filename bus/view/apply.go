@@ -41,6 +41,9 @@ func (v *View) apply(e store.Entry) []Change {
 	o.put(k, e, obj)
 	old := o.joined
 	changes := o.rejoin(kind, k.Ref, e.Revision)
+	for i := range changes {
+		changes[i].Part = k.Prefix
+	}
 	v.index.replace(k.Ref, old, o.joined)
 	if o.orphaned() {
 		v.index.orphans[k.Ref] = struct{}{}

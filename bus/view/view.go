@@ -39,6 +39,9 @@ type Change struct {
 	Object   schemas.Object // for Deleted: the last state
 	Old      schemas.Object // nil for Added
 	Revision store.Revision
+	// Part is the prefix of the key that made the change (bus.PrefixObserved: only a
+	// status was reported); "" if it is unknown, for what was there before.
+	Part string
 }
 
 // View is the copy. Safe for concurrent use.

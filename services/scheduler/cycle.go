@@ -23,10 +23,11 @@ type write struct {
 	pod     *v1.Pod
 	node    schemas.NodeName
 	verdict string
+	// desired is the revision of what the work order was made from.
+	desired store.Revision
 }
 
-// cycle looks at the pods that are due, and writes all that follows in atomic
-// batches. It waits until the view shows the writes: the next cycle sees them.
+// cycle looks at the pods that are due, and writes all that follows. It waits until the view shows the writes: the next cycle sees them.
 func (s *scheduler) cycle(ctx context.Context, due []schemas.Ref) error {
 	writes := s.plan(due)
 	if len(writes) == 0 {
@@ -46,14 +47,19 @@ func (s *scheduler) plan(due []schemas.Ref) []write {
 	var writes []write
 	var pending []write
 	for _, ref := range due {
-		st, err := planOrder(ref, s.view.Parts(ref), s.Name)
+		parts := s.view.Parts(ref)
+		if s.state.isSettled(ref, parts) {
+			s.state.queue.forget(ref)
+			continue
+		}
+		st, err := planOrder(ref, parts, s.Name)
 		switch {
 		case err != nil:
 			s.Log.Error("cannot read a pod", "pod", ref, "error", err)
 		case st.place != nil:
-			pending = append(pending, write{ref: ref, pod: st.place})
+			pending = append(pending, write{ref: ref, pod: st.place, desired: parts.Desired.Revision})
 		case len(st.ops) > 0:
-			writes = append(writes, write{ref: ref, ops: st.ops})
+			writes = append(writes, write{ref: ref, ops: st.ops, desired: parts.Desired.Revision})
 		default:
 			s.state.queue.forget(ref)
 		}
@@ -105,46 +111,49 @@ func (s *scheduler) decide(w write) (write, bool) {
 	return w, true
 }
 
-// apply writes everything in batches. A batch that conflicts (a pod changed
-// meanwhile, an order was bound by hand) is written pod by pod: who conflicts has
-// another turn with fresh state.
+// apply writes everything, each pod's part for itself: who conflicts (the pod changed
+// meanwhile, an order was bound by hand) has another turn with fresh state.
 func (s *scheduler) apply(ctx context.Context, writes []write) (last store.Revision, err error) {
-	for len(writes) > 0 {
-		part := writes[:min(len(writes), batch)]
-		writes = writes[len(part):]
-		var ops []store.Op
-		for _, w := range part {
-			ops = append(ops, w.ops...)
+	var ops []store.Op
+	var single []write
+	for _, w := range writes {
+		if len(w.ops) == 1 {
+			ops, single = append(ops, w.ops[0]), append(single, w)
 		}
-		rev, err := s.store.Apply(ctx, ops...)
-		if errors.Is(err, store.ErrConflict) {
-			rev, err = s.applyEach(ctx, part)
-		} else if err == nil {
-			s.done(part...)
+	}
+	revs, errs := s.store.Each(ctx, ops...)
+	for i, w := range single {
+		last, err = s.written(w, revs[i], errs[i], last, err)
+	}
+	for _, w := range writes {
+		if len(w.ops) > 1 { // a verdict goes and a work order comes, or neither
+			rev, applyErr := s.store.Apply(ctx, w.ops...)
+			last, err = s.written(w, rev, applyErr, last, err)
 		}
-		if err != nil {
-			return last, fmt.Errorf("write %d work orders: %w", len(part), err)
-		}
-		last = max(last, rev)
+	}
+	if err != nil {
+		return last, fmt.Errorf("write work orders: %w", err)
 	}
 	return last, nil
 }
 
-func (s *scheduler) applyEach(ctx context.Context, part []write) (last store.Revision, err error) {
-	for _, w := range part {
-		rev, err := s.store.Apply(ctx, w.ops...)
-		switch {
-		case errors.Is(err, store.ErrConflict):
-			s.forgetAssumed([]write{w})
-			s.state.queue.add(w.ref)
-		case err != nil:
-			return last, err
-		default:
-			s.done(w)
-			last = max(last, rev)
+// written acts on what became of one write, and returns the newest revision and the
+// first error that was no conflict.
+func (s *scheduler) written(w write, rev store.Revision, err error, last store.Revision, first error) (store.Revision, error) {
+	switch {
+	case errors.Is(err, store.ErrConflict):
+		s.forgetAssumed([]write{w})
+		s.state.queue.add(w.ref)
+	case err != nil:
+		if first == nil {
+			first = err
 		}
+	default:
+		s.state.settle(w, rev)
+		s.done(w)
+		last = max(last, rev)
 	}
-	return last, nil
+	return last, first
 }
 
 // done tells the world what was decided.

@@ -6,6 +6,8 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 
+	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/store"
 	"github.com/skerry/skerry/bus/view"
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/services/scheduler/place"
@@ -17,10 +19,33 @@ type mirror struct {
 
 	mu      sync.Mutex
 	cluster *place.Cluster
+	// settled are the work orders that this leader wrote: from which desired value,
+	// at which revision. While both stand there is nothing to compare.
+	settled map[schemas.Ref]settled
+}
+
+type settled struct{ desired, assigned store.Revision }
+
+func (m *mirror) isSettled(ref schemas.Ref, p view.Parts) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s, ok := m.settled[ref]
+	return ok && s.desired == p.Desired.Revision && s.assigned == p.Assigned.Revision && !p.Assigned.Deleted && !p.Desired.Deleted
+}
+
+// settle notes that w was written, at rev.
+func (m *mirror) settle(w write, rev store.Revision) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if order := w.ops[len(w.ops)-1]; order.Value == nil || w.verdict != "" {
+		delete(m.settled, w.ref)
+		return
+	}
+	m.settled[w.ref] = settled{desired: w.desired, assigned: rev}
 }
 
 func newMirror() *mirror {
-	return &mirror{queue: newQueue(), cluster: place.NewCluster(place.Policy{})}
+	return &mirror{queue: newQueue(), cluster: place.NewCluster(place.Policy{}), settled: map[schemas.Ref]settled{}}
 }
 
 // change takes one change of the view.
@@ -39,6 +64,9 @@ func (m *mirror) podChanged(c view.Change) {
 		return
 	}
 	finished := pod.Status.Phase == v1.PodSucceeded || pod.Status.Phase == v1.PodFailed
+	if c.Type == view.Modified && !finished && (c.Part == bus.PrefixObserved || c.Part == bus.PrefixCurrent) {
+		return // a status: neither where it is nor its work order follow from that
+	}
 	m.mu.Lock()
 	if old, ok := c.Old.(*v1.Pod); ok && old.UID != pod.UID {
 		m.cluster.RemovePod(old.UID)
@@ -46,6 +74,7 @@ func (m *mirror) podChanged(c view.Change) {
 	freed := false
 	switch {
 	case c.Type == view.Deleted || finished:
+		delete(m.settled, c.Ref)
 		m.cluster.RemovePod(pod.UID)
 		freed = pod.Spec.NodeName != ""
 	case pod.Spec.NodeName != "":

@@ -39,28 +39,28 @@ func planOrder(ref schemas.Ref, parts view.Parts, schedulerName string) (step, e
 		}
 		return step{}, nil
 	}
-	var pod v1.Pod
-	if err := json.Unmarshal(parts.Desired.Value, &pod); err != nil {
-		return step{}, fmt.Errorf("decode desired %s: %w", ref, err)
+	pod, ok := parts.Objects.Desired.(*v1.Pod)
+	if !ok {
+		return step{}, fmt.Errorf("decode desired %s: it is a %T", ref, parts.Objects.Desired)
 	}
 	var node schemas.NodeName
 	if hasOrder {
-		var order v1.Pod
-		if err := json.Unmarshal(a.Value, &order); err != nil || order.UID != pod.UID {
+		order, ok := parts.Objects.Assigned.(*v1.Pod)
+		if !ok || order.UID != pod.UID {
 			return drop, nil
 		}
 		node = schemas.NodeName(order.Spec.NodeName)
 	}
 	if node == "" && pod.Spec.NodeName != "" {
-		return step{ops: assign(&pod, schemas.NodeName(pod.Spec.NodeName), a)}, nil
+		return step{ops: assign(pod, schemas.NodeName(pod.Spec.NodeName), a)}, nil
 	}
 	if node == "" {
 		if pod.DeletionTimestamp != nil || len(pod.Spec.SchedulingGates) > 0 || pod.Spec.SchedulerName != schedulerName {
 			return step{}, nil
 		}
-		return step{place: &pod}, nil
+		return step{place: pod}, nil
 	}
-	want := encodeOrder(&pod, node)
+	want := encodeOrder(pod, node)
 	if bytes.Equal(want, a.Value) {
 		return step{}, nil
 	}
@@ -80,11 +80,11 @@ func assign(pod *v1.Pod, node schemas.NodeName, verdict store.Entry) []store.Op 
 // encodeOrder renders a work order: the desired pod with its node, without what an
 // agent has no use for.
 func encodeOrder(pod *v1.Pod, node schemas.NodeName) []byte {
-	order := pod.DeepCopy()
+	order := *pod // what it shares is not changed
 	order.ManagedFields = nil
 	order.Spec.NodeName = string(node)
 	order.Status = v1.PodStatus{}
-	b, err := json.Marshal(order)
+	b, err := json.Marshal(&order)
 	if err != nil {
 		panic(fmt.Sprintf("scheduler: a pod does not marshal: %v", err)) // it was JSON a moment ago
 	}

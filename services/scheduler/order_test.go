@@ -37,6 +37,23 @@ func entry(t *testing.T, key bus.Key, rev store.Revision, v any) store.Entry {
 	return store.Entry{Key: key, Value: b, Revision: rev}
 }
 
+// decoded fills in the objects of parts, as the view does.
+func decoded(t *testing.T, parts view.Parts) view.Parts {
+	t.Helper()
+	object := func(e store.Entry) schemas.Object {
+		if e.Value == nil || e.Deleted {
+			return nil
+		}
+		p := &v1.Pod{}
+		if err := json.Unmarshal(e.Value, p); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	parts.Objects.Desired, parts.Objects.Assigned = object(parts.Desired), object(parts.Assigned)
+	return parts
+}
+
 func TestPlanOrder(t *testing.T) {
 	deleted := func(p *v1.Pod) { p.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)} }
 	onN1 := bus.AssignedKey("n1", "default", "web")
@@ -68,7 +85,7 @@ func TestPlanOrder(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			st, err := planOrder(ref, tt.parts, v1.DefaultSchedulerName)
+			st, err := planOrder(ref, decoded(t, tt.parts), v1.DefaultSchedulerName)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -92,12 +109,12 @@ func TestPlanOrder(t *testing.T) {
 func TestPlanOrderIsDoneWhenApplied(t *testing.T) {
 	pod := desired("u1", func(p *v1.Pod) { p.Spec.NodeName = "n1" })
 	parts := view.Parts{Desired: entry(t, bus.DesiredKey(ref), 3, pod)}
-	st, err := planOrder(ref, parts, v1.DefaultSchedulerName)
+	st, err := planOrder(ref, decoded(t, parts), v1.DefaultSchedulerName)
 	if err != nil || len(st.ops) != 1 {
 		t.Fatalf("%+v, %v", st, err)
 	}
 	parts.Assigned = store.Entry{Key: st.ops[0].Key, Value: st.ops[0].Value, Revision: 4}
-	if st, err = planOrder(ref, parts, v1.DefaultSchedulerName); err != nil || len(st.ops) != 0 || st.place != nil {
+	if st, err = planOrder(ref, decoded(t, parts), v1.DefaultSchedulerName); err != nil || len(st.ops) != 0 || st.place != nil {
 		t.Errorf("a second turn still plans %+v, %v", st, err)
 	}
 }

@@ -177,6 +177,14 @@ func (s *shelf) Apply(_ context.Context, ops ...store.Op) (store.Revision, error
 	return s.rev, nil
 }
 
+func (s *shelf) Each(ctx context.Context, ops ...store.Op) ([]store.Revision, []error) {
+	revs, errs := make([]store.Revision, len(ops)), make([]error, len(ops))
+	for i, op := range ops {
+		revs[i], errs[i] = s.Apply(ctx, op)
+	}
+	return revs, errs
+}
+
 func (s *shelf) List(context.Context, ...string) ([]store.Entry, store.Revision, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -210,7 +218,7 @@ func TestPoster(t *testing.T) {
 		set := func(away, mute bool) { s.mu.Lock(); s.away, s.mute = away, mute; s.mu.Unlock() }
 		set(false, false)
 		time.Sleep(time.Minute)
-		if string(s.values["a"].Value) != "99" || string(s.values["old"].Value) != "99" || s.writes != 1 || p.Pending("a") {
+		if string(s.values["a"].Value) != "99" || string(s.values["old"].Value) != "99" || s.writes != 2 || p.Pending("a") {
 			t.Errorf("%+v after %d writes", s.values, s.writes)
 		}
 		set(false, true) // written, but nobody said so
