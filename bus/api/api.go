@@ -39,6 +39,10 @@ const (
 	VerbHistory Verb = "history"
 	// VerbState lists state keys for an agent, which may not read the stream.
 	VerbState Verb = "state"
+	// VerbCreateMany and VerbDeleteMany are several creates or deletes in one request
+	// (Skerry's own), one a line, each of which succeeds or fails for itself.
+	VerbCreateMany Verb = "createmany"
+	VerbDeleteMany Verb = "deletemany"
 )
 
 // Request is one request. Which fields matter depends on the verb, as in the
@@ -72,6 +76,8 @@ type Request struct {
 	DryRun          bool                  `json:"dryRun,omitempty"`
 	List            *metav1.ListOptions   `json:"list,omitempty"`
 	Delete          *metav1.DeleteOptions `json:"delete,omitempty"`
+	// Brief asks for a Brief in place of the object; the apiserver sets it.
+	Brief bool `json:"-"`
 	// Filters are VerbState's key filters.
 	Filters []string `json:"filters,omitempty"`
 }
@@ -88,7 +94,7 @@ type Identity struct {
 func Verbs() []Verb {
 	return []Verb{
 		VerbGet, VerbList, VerbWatch, VerbCreate, VerbUpdate, VerbPatch, VerbDelete,
-		VerbDeleteCollection, VerbHistory, VerbState,
+		VerbDeleteCollection, VerbHistory, VerbState, VerbCreateMany, VerbDeleteMany,
 	}
 }
 

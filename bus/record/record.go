@@ -16,6 +16,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/skerry/skerry/bus"
@@ -27,13 +28,15 @@ const (
 	queueSize = 256
 	// lastCall is how long Run goes on sending after its context ended.
 	lastCall = time.Second
+	// linger is how long events wait for company: a pod that starts makes several.
+	linger   = 50 * time.Millisecond
 	minDelay = 100 * time.Millisecond
 	maxDelay = 10 * time.Second
 )
 
 // client is what the recorder needs of *api.Client.
 type client interface {
-	Create(ctx context.Context, r schemas.Resource, obj schemas.Object) (schemas.Object, error)
+	CreateMany(ctx context.Context, r schemas.Resource, ns schemas.Namespace, objs []schemas.Object) ([]api.Brief, error)
 	Kind(obj schemas.Object) schema.GroupVersionKind
 }
 
@@ -119,17 +122,24 @@ func (r *Recorder) push(e *corev1.Event) {
 	}
 }
 
-// pop returns the oldest event, nil if there is none.
-func (r *Recorder) pop() *corev1.Event {
+// pop returns the oldest events of one namespace, none if there are none.
+func (r *Recorder) pop() (ns schemas.Namespace, events []schemas.Object) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.queue) == 0 {
-		return nil
+	rest := r.queue[:0]
+	for _, e := range r.queue {
+		if len(events) == 0 {
+			ns = schemas.Namespace(e.Namespace)
+		}
+		if schemas.Namespace(e.Namespace) == ns {
+			events = append(events, e)
+		} else {
+			rest = append(rest, e)
+		}
 	}
-	e := r.queue[0]
-	r.queue[0] = nil
-	r.queue = r.queue[1:]
-	return e
+	clear(r.queue[len(rest):])
+	r.queue = rest
+	return ns, events
 }
 
 func (r *Recorder) drop(n int) {
@@ -142,38 +152,56 @@ func (r *Recorder) drop(n int) {
 // returns nil.
 func (r *Recorder) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		if e := r.pop(); e != nil {
-			r.deliver(ctx, e)
-			continue
-		}
 		select {
 		case <-r.arrived:
+			r.gather(ctx)
 		case <-ctx.Done():
+		}
+		for ctx.Err() == nil {
+			ns, events := r.pop()
+			if len(events) == 0 {
+				break
+			}
+			r.deliver(ctx, ns, events)
 		}
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastCall)
 	defer cancel()
-	for e := r.pop(); e != nil && last.Err() == nil; e = r.pop() {
-		if err := r.create(last, e); err != nil {
-			r.drop(1)
+	for last.Err() == nil {
+		ns, events := r.pop()
+		if len(events) == 0 {
+			break
+		}
+		if err := r.create(last, ns, events); err != nil {
+			r.drop(len(events))
 		}
 	}
 	return nil
 }
 
-// deliver sends e, waiting while no apiserver can be reached.
-func (r *Recorder) deliver(ctx context.Context, e *corev1.Event) {
+// gather waits for what comes right after.
+func (r *Recorder) gather(ctx context.Context) {
+	t := time.NewTimer(linger)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// deliver sends events of one namespace, waiting while no apiserver can be reached.
+func (r *Recorder) deliver(ctx context.Context, ns schemas.Namespace, events []schemas.Object) {
 	for delay := minDelay; ; delay = min(2*delay, maxDelay) {
-		err := r.create(ctx, e)
+		err := r.create(ctx, ns, events)
 		switch {
 		case err == nil:
 			return
 		case ctx.Err() != nil:
-			r.again(e)
+			r.again(events)
 			return
 		case !errors.Is(err, bus.ErrUnreachable):
-			r.drop(1)
-			r.log.Warn("record event", "event", e.Namespace+"/"+e.Name, "reason", e.Reason, "error", err)
+			r.drop(len(events))
+			r.log.Warn("record events", "namespace", ns, "count", len(events), "error", err)
 			return
 		}
 		t := time.NewTimer(delay/2 + rand.N(delay))
@@ -181,24 +209,45 @@ func (r *Recorder) deliver(ctx context.Context, e *corev1.Event) {
 		case <-t.C:
 		case <-ctx.Done():
 			t.Stop()
-			r.again(e)
+			r.again(events)
 			return
 		}
 	}
 }
 
-// again puts e back in front, for the last call.
-func (r *Recorder) again(e *corev1.Event) {
+// again puts events back in front, for the last call.
+func (r *Recorder) again(events []schemas.Object) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.queue) == queueSize {
-		r.dropped++
-		return
+	front := make([]*corev1.Event, 0, len(events)+len(r.queue))
+	for _, o := range events {
+		if e, ok := o.(*corev1.Event); ok {
+			front = append(front, e)
+		}
 	}
-	r.queue = append([]*corev1.Event{e}, r.queue...)
+	r.queue = append(front, r.queue...)
+	if over := len(r.queue) - queueSize; over > 0 {
+		r.queue = r.queue[over:]
+		r.dropped += uint64(over)
+	}
 }
 
-func (r *Recorder) create(ctx context.Context, e *corev1.Event) error {
-	_, err := r.client.Create(ctx, schemas.Events, e)
-	return err
+// create sends events. Those that are refused are counted: what is refused once is
+// refused again.
+func (r *Recorder) create(ctx context.Context, ns schemas.Namespace, events []schemas.Object) error {
+	briefs, err := r.client.CreateMany(ctx, schemas.Events, ns, events)
+	if err != nil {
+		return err
+	}
+	for i, b := range briefs {
+		if err := b.Err(); err != nil {
+			r.drop(1)
+			level := slog.LevelWarn
+			if apierrors.IsTooManyRequests(err) {
+				level = slog.LevelDebug
+			}
+			r.log.Log(ctx, level, "record event", "event", ns+"/"+schemas.Namespace(events[i].GetName()), "error", err)
+		}
+	}
+	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/schemas"
 )
 
@@ -28,20 +29,33 @@ type sink struct {
 	tries  int
 }
 
-func (s *sink) Create(ctx context.Context, _ schemas.Resource, obj schemas.Object) (schemas.Object, error) {
+func (s *sink) CreateMany(ctx context.Context, _ schemas.Resource, ns schemas.Namespace, objs []schemas.Object) ([]api.Brief, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.tries++
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	if s.fail != nil {
-		if err := s.fail(s.tries); err != nil {
-			return nil, err
+	briefs := make([]api.Brief, len(objs))
+	for i, obj := range objs {
+		s.tries++
+		if s.fail != nil {
+			err := s.fail(s.tries)
+			var known apierrors.APIStatus
+			switch {
+			case errors.As(err, &known):
+				st := known.Status()
+				briefs[i].Status = &st
+				continue
+			case err != nil:
+				return nil, err
+			}
 		}
+		if schemas.Namespace(obj.GetNamespace()) != ns {
+			return nil, fmt.Errorf("an event of %s among those of %s", obj.GetNamespace(), ns)
+		}
+		s.events = append(s.events, obj.(*corev1.Event))
 	}
-	s.events = append(s.events, obj.(*corev1.Event))
-	return obj, nil
+	return briefs, nil
 }
 
 func (s *sink) Kind(obj schemas.Object) schema.GroupVersionKind {

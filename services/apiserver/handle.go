@@ -26,6 +26,12 @@ func (s *server) Do(ctx context.Context, r *api.Request) (*api.Reply, error) {
 		}
 		return nil, err
 	}
+	if own.Verb == api.VerbCreateMany || own.Verb == api.VerbDeleteMany {
+		return s.many(ctx, own, by)
+	}
+	if err := s.tooMany(own); err != nil {
+		return nil, err
+	}
 	reply, err := s.do(ctx, own)
 	if writes(own.Verb) && !own.DryRun {
 		s.record(own, by, start, err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
 	v1 "k8s.io/api/core/v1"
 
 	"github.com/skerry/skerry/bus"
@@ -131,6 +132,7 @@ type server struct {
 	happened *replica.Replica // events
 	registry *registry.Registry
 	access   access.Authorizer
+	eventful *rate.Limiter
 }
 
 func newServer(conn *bus.Conn, c Config) *server {
@@ -142,7 +144,7 @@ func newServer(conn *bus.Conn, c Config) *server {
 	stateHub, eventHub := feed.NewHub(c.Clock), feed.NewHub(c.Clock)
 	events := event.NewLog(conn, c.Log, eventHub.Handle)
 	s := &server{
-		Config: c, conn: conn, view: v, events: events, audit: audit.New(conn, c.Log),
+		Config: c, conn: conn, view: v, eventful: rate.NewLimiter(eventRate, eventBurst), events: events, audit: audit.New(conn, c.Log),
 		state:    &replica.Replica{Copy: v, Last: state.Last, Settle: v.Settle, Hub: stateHub},
 		happened: &replica.Replica{Copy: events, Last: events.Last, Settle: events.Settle, Hub: eventHub},
 	}

@@ -27,10 +27,12 @@ type Record struct {
 	Verb        api.Verb   `json:"verb"`
 	Object      string     `json:"object"`
 	Subresource string     `json:"subresource,omitempty"`
-	Code        int32      `json:"code"`
-	Reason      string     `json:"reason,omitempty"`
-	Revision    string     `json:"resourceVersion,omitempty"`
-	Millis      float64    `json:"ms"`
+	// Objects are the names that a request for many came to, or why one did not.
+	Objects  []string `json:"objects,omitempty"`
+	Code     int32    `json:"code"`
+	Reason   string   `json:"reason,omitempty"`
+	Revision string   `json:"resourceVersion,omitempty"`
+	Millis   float64  `json:"ms"`
 	// Dropped is how many records before this one were lost.
 	Dropped uint64 `json:"dropped,omitempty"`
 }

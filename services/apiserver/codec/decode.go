@@ -51,7 +51,7 @@ func Decode(k *schemas.Kind, data []byte, validation string) (schemas.Object, []
 		return nil, nil, err
 	}
 	obj := k.New()
-	strict, err := unmarshal(data, obj)
+	strict, err := unmarshal(data, obj, validation != "Ignore")
 	if err != nil {
 		return nil, nil, malformed(k, err)
 	}
@@ -74,9 +74,14 @@ func Into(data []byte, v any) error {
 	return nil
 }
 
-func unmarshal(data []byte, obj schemas.Object) (strict []error, err error) {
+// unmarshal looks for unknown and duplicate fields only if somebody wants to know:
+// that takes as long again.
+func unmarshal(data []byte, obj schemas.Object, strictly bool) (strict []error, err error) {
 	if u, ok := obj.(*unstructured.Unstructured); ok {
 		return nil, u.UnmarshalJSON(data)
+	}
+	if !strictly {
+		return nil, kjson.UnmarshalCaseSensitivePreserveInts(data, obj)
 	}
 	return kjson.UnmarshalStrict(data, obj)
 }

@@ -46,31 +46,44 @@ func (w Writer) Put(ctx context.Context, c registry.Write) (schemas.Object, erro
 		return w.store(ctx, c.Ref, e, c.Revision)
 	}
 	c.Ref.Name = schemas.Name(Name(e))
+	last, rev, known := w.Read(c.Ref)
 	for {
-		last, err := w.Log.stream.Get(ctx, keyOf(c.Ref))
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return nil, err
-		}
-		next, rev := first(e, w.Now()), store.Revision(0)
-		if err == nil {
-			stored, err := decode(last)
-			if err != nil {
-				return nil, err
+		next := first(e, w.Now())
+		if known {
+			stored, ok := last.(*v1.Event)
+			if !ok {
+				return nil, fmt.Errorf("store event: the stored one is a %T", last)
 			}
-			next, rev = merge(stored, e, w.Now()), last.Revision
+			next = merge(stored, e, w.Now())
 		}
 		next.Name = string(c.Ref.Name)
 		out, err := w.store(ctx, c.Ref, next, rev)
 		if !errors.Is(err, store.ErrConflict) {
 			return out, err
 		}
+		// The copy was behind: ask the stream.
+		if last, rev, known, err = w.newest(ctx, c.Ref); err != nil {
+			return nil, err
+		}
 	}
 }
 
+func (w Writer) newest(ctx context.Context, ref schemas.Ref) (schemas.Object, store.Revision, bool, error) {
+	entry, err := w.Log.stream.Get(ctx, keyOf(ref))
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, 0, false, nil
+	}
+	if err != nil {
+		return nil, 0, false, err
+	}
+	stored, err := decode(entry)
+	return stored, entry.Revision, true, err
+}
+
 func (w Writer) store(ctx context.Context, ref schemas.Ref, e *v1.Event, rev store.Revision) (schemas.Object, error) {
-	out := e.DeepCopy()
+	out := *e
 	out.ResourceVersion, out.ManagedFields = "", nil
-	data, err := json.Marshal(out)
+	data, err := json.Marshal(&out)
 	if err != nil {
 		return nil, fmt.Errorf("encode event %s: %w", ref, err)
 	}
@@ -79,5 +92,5 @@ func (w Writer) store(ctx context.Context, ref schemas.Ref, e *v1.Event, rev sto
 		return nil, err
 	}
 	out.ResourceVersion = strconv.FormatUint(uint64(at), 10)
-	return out, nil
+	return &out, nil
 }

@@ -34,7 +34,7 @@ func (g *Registry) create(ctx context.Context, r *api.Request, k *schemas.Kind) 
 	if err != nil {
 		return nil, err
 	}
-	return reply(out, warnings, true)
+	return answer(r, out, warnings, true)
 }
 
 // answer completes a question with its answer; nothing is stored.
@@ -197,6 +197,14 @@ func manager(r *api.Request) string {
 		return r.FieldManager
 	}
 	return string(r.User)
+}
+
+// answer is reply, or a Brief if r wants no more.
+func answer(r *api.Request, obj schemas.Object, warnings []string, created bool) (*api.Reply, error) {
+	if !r.Brief {
+		return reply(obj, warnings, created)
+	}
+	return reply(api.Brief{Name: schemas.Name(obj.GetName()), UID: obj.GetUID(), ResourceVersion: obj.GetResourceVersion()}, nil, created)
 }
 
 func reply(obj any, warnings []string, created bool) (*api.Reply, error) {

@@ -24,8 +24,8 @@ func (g *Registry) remove(ctx context.Context, r *api.Request, k *schemas.Kind) 
 	if err != nil {
 		return nil, err
 	}
-	if _, pod := last.(*v1.Pod); !removed || pod {
-		return reply(last, nil, false)
+	if _, pod := last.(*v1.Pod); !removed || pod || r.Brief {
+		return answer(r, last, nil, false)
 	}
 	return reply(metav1.Status{
 		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
