@@ -15,6 +15,14 @@ type Subresource struct {
 	Verbs []string
 }
 
+// Verbs are what can be asked of k's objects.
+func (k *Kind) Verbs() []string {
+	if k.Store == StoreNowhere {
+		return []string{"create"} // its answer is all there is
+	}
+	return []string{"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}
+}
+
 // Subresources returns all that k has, by name.
 func (k *Kind) Subresources() []Subresource {
 	out := slices.Clone(k.Below)

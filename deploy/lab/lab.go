@@ -117,6 +117,7 @@ func (l *Lab) mintCreds() error {
 	}{
 		"admin": {identity.RoleAdmin, "admin"}, "apiserver": {identity.RoleAPIServer, "system:apiserver"},
 		"controller": {identity.RoleController, "system:controller"}, "scheduler": {identity.RoleScheduler, "system:scheduler"},
+		"gateway": {identity.RoleGateway, "system:gateway"},
 	}
 	for name, w := range who {
 		if err := l.mint(a, name, w.role, w.user); err != nil {
@@ -220,7 +221,7 @@ func (l *Lab) Stop() error {
 	for _, h := range l.Hosts {
 		errs = append(errs, l.stopProc(h.Name+"-agent"))
 	}
-	for _, s := range append(slices.Clone(controlPlane), "bus") {
+	for _, s := range append(append([]string{"gateway"}, controlPlane...), "bus") {
 		errs = append(errs, l.stopProc(s))
 	}
 	for _, h := range l.Hosts {

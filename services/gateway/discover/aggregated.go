@@ -33,7 +33,7 @@ func version(kinds []*schemas.Kind, gv schema.GroupVersion) discoveryv2.APIVersi
 	for _, k := range of(kinds, gv) {
 		r := discoveryv2.APIResourceDiscovery{
 			Resource: k.Resource.Plural, ResponseKind: gvk(k.GroupVersionKind()), Scope: discoveryv2.ScopeCluster,
-			SingularResource: k.Singular, Verbs: verbs, ShortNames: k.ShortNames, Categories: k.Categories,
+			SingularResource: k.Singular, Verbs: k.Verbs(), ShortNames: k.ShortNames, Categories: k.Categories,
 		}
 		if k.Namespaced {
 			r.Scope = discoveryv2.ScopeNamespace

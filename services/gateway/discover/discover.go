@@ -15,9 +15,6 @@ import (
 	"github.com/skerry/skerry/schemas"
 )
 
-// verbs are those of every stored kind.
-var verbs = metav1.Verbs{"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}
-
 // LegacyVersions is /api. server is the address that the client reached.
 func LegacyVersions(server string) *metav1.APIVersions {
 	return &metav1.APIVersions{
@@ -113,7 +110,7 @@ func Resources(kinds []*schemas.Kind, gv schema.GroupVersion) *metav1.APIResourc
 	for _, k := range mine {
 		out.APIResources = append(out.APIResources, metav1.APIResource{
 			Name: k.Resource.Plural, SingularName: k.Singular, Namespaced: k.Namespaced, Kind: k.Kind,
-			Verbs: verbs, ShortNames: k.ShortNames, Categories: k.Categories,
+			Verbs: k.Verbs(), ShortNames: k.ShortNames, Categories: k.Categories,
 		})
 		for _, s := range k.Subresources() {
 			r := metav1.APIResource{Name: k.Resource.Plural + "/" + s.Name, Namespaced: k.Namespaced, Kind: s.Of.Kind, Verbs: s.Verbs}

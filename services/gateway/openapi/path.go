@@ -44,12 +44,19 @@ func base(gv schema.GroupVersion) string {
 func (d *describer) paths(k *schemas.Kind, one, list node, out map[string]any) {
 	root := base(k.GroupVersion()) + "/"
 	var inPath []string
-	if k.Namespaced {
+	stored := slices.Contains(k.Verbs(), "get")
+	if k.Namespaced && stored {
 		out[root+k.Resource.Plural] = node{"get": d.operation(k, "list", k.GroupVersionKind(), nil, list, listQuery)}
+	}
+	if k.Namespaced {
 		root += "namespaces/{namespace}/"
 		inPath = []string{"namespace"}
 	}
 	collection := root + k.Resource.Plural
+	if !stored {
+		out[collection] = d.withPath(inPath, node{"post": d.operation(k, "post", k.GroupVersionKind(), one, one, writeQuery)})
+		return
+	}
 	out[collection] = d.withPath(inPath, node{
 		"get":    d.operation(k, "list", k.GroupVersionKind(), nil, list, listQuery),
 		"post":   d.operation(k, "post", k.GroupVersionKind(), one, one, writeQuery),
