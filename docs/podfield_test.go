@@ -52,7 +52,12 @@ func ofOtherContainers(fields []*podField) []*podField {
 	for _, list := range []string{"initContainers", "ephemeralContainers"} {
 		for _, f := range fields {
 			below, ok := strings.CutPrefix(f.path, "containers[].")
-			if path := list + "[]." + below; ok && !listed[list] && !listed[path] {
+			path := list + "[]." + below
+			covered := false
+			for p := range listed {
+				covered = covered || path == p || strings.HasPrefix(path, p+".") || strings.HasPrefix(path, p+"[")
+			}
+			if ok && !covered {
 				out = append(out, &podField{path: path, state: f.state, test: f.test, reason: f.reason})
 			}
 		}

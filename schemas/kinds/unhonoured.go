@@ -28,12 +28,11 @@ func podUnhonoured(spec string) []string {
 
 func containerUnhonoured() []string {
 	return []string{
-		"livenessProbe", "readinessProbe", "startupProbe", "lifecycle",
 		"volumeMounts", "volumeDevices",
 		"env[].valueFrom.fileKeyRef",
 		// The scheduler counts ephemeral storage; nothing enforces it on the node.
 		"resources.limits[^cpu,memory]", "resources.requests[^cpu,memory,ephemeral-storage]", "resources.claims",
-		"resizePolicy[].restartPolicy!=NotRequired", "restartPolicy", "restartPolicyRules",
+		"resizePolicy[].restartPolicy!=NotRequired",
 		"terminationMessagePath!=/dev/termination-log", "terminationMessagePolicy!=File",
 		"stdinOnce",
 	}

@@ -44,8 +44,6 @@ func TestUnhonouredPathsExist(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	yes, no, one := true, false, resource.MustParse("1")
-	probe := &corev1.Probe{}
-	probe.PeriodSeconds = 3
 	d := &appsv1.Deployment{}
 	spec := &d.Spec.Template.Spec
 	spec.DNSPolicy = corev1.DNSClusterFirst
@@ -55,17 +53,17 @@ func TestWarnings(t *testing.T) {
 	spec.ShareProcessNamespace = &yes
 	spec.Volumes = []corev1.Volume{{Name: "v"}}
 	spec.Containers = []corev1.Container{{Name: "a", TerminationMessagePolicy: corev1.TerminationMessageReadFile}, {
-		Name: "b", LivenessProbe: probe,
+		Name: "b", StdinOnce: true,
 		Resources: corev1.ResourceRequirements{Limits: corev1.ResourceList{"cpu": one, "x.io/gpu": one, "a.io/b": one, "c.io/none": {}}},
 		Env:       []corev1.EnvVar{{Name: "A", ValueFrom: &corev1.EnvVarSource{FileKeyRef: &corev1.FileKeySelector{Key: "k"}}}},
 	}}
 	want := []string{
 		"spec.template.spec.volumes",
 		"spec.template.spec.schedulerName",
-		"spec.template.spec.containers[1].livenessProbe",
 		"spec.template.spec.containers[1].env[0].valueFrom.fileKeyRef",
 		"spec.template.spec.containers[1].resources.limits[a.io/b]",
 		"spec.template.spec.containers[1].resources.limits[x.io/gpu]",
+		"spec.template.spec.containers[1].stdinOnce",
 	}
 	var got []string
 	for _, w := range schemas.Warnings(kinds.Table().ByResource(schemas.Deployments), d) {

@@ -27,6 +27,7 @@ import (
 	"github.com/skerry/skerry/bus/record"
 	"github.com/skerry/skerry/bus/store"
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/services/agent/action"
 	"github.com/skerry/skerry/services/agent/cgroup"
 	"github.com/skerry/skerry/services/agent/keep"
 	"github.com/skerry/skerry/services/agent/network"
@@ -163,7 +164,7 @@ func assemble(conn *bus.Conn, c Config) (*agent, error) {
 	src := newSource(conn, c.Table, kept)
 	a.pods = pod.New(pod.Config{
 		Runtime: a.driver, Orders: a.orders, Reporter: newReporter(conn, c, a.poster), Keeper: kept,
-		Recorder: a.recorder, Images: a.driver, Source: src, Classes: src, Settings: settings(c),
+		Recorder: a.recorder, Images: a.driver, Source: src, Classes: src, Settings: settings(c), Actions: action.New(a.driver),
 		Node: c.Node, HostIPs: a.node.HostIPs, Allocatable: a.node.Allocatable, Network: a.network.Ready, Limits: a.limits(),
 		Workers: c.StartsAtOnce, Now: time.Now, Log: c.Log,
 	})

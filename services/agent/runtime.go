@@ -6,6 +6,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/services/agent/action"
 	"github.com/skerry/skerry/services/agent/exec"
 	"github.com/skerry/skerry/services/agent/image"
 	"github.com/skerry/skerry/services/agent/logs"
@@ -24,6 +25,7 @@ type Runtime interface {
 	node.Runtime
 	logs.Runtime
 	exec.Runtime
+	action.Executor
 	// Changes calls started once it listens, then emit for each container that ended
 	// or vanished, until ctx ends or it cannot go on. One at a time.
 	Changes(ctx context.Context, started func(), emit func(sandbox.Change)) error

@@ -2,10 +2,7 @@ package pod
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
@@ -34,6 +31,8 @@ func (r *Reconciler) apply(ctx context.Context, k sandbox.Key, e *entry, in Inpu
 			continue // what is stopping is looked at again when it has stopped
 		}
 		switch s.Verb {
+		case RunHook:
+			r.postStart(ctx, k, in, s)
 		case CreateSandbox, StartSandbox, StartContainer, ResumeContainer:
 			start = append(start, s)
 		case PullImage:
@@ -82,6 +81,7 @@ func (r *Reconciler) forget(k sandbox.Key, e *entry) error {
 	if r.isStopping(e) {
 		return nil
 	}
+	r.leaveOff(k)
 	r.Reporter.Drop(k)
 	r.puller.Forget(e.uid)
 	r.mu.Lock()
@@ -128,99 +128,4 @@ func (r *Reconciler) pull(ctx context.Context, k sandbox.Key, order *v1.Pod, s S
 		}
 		r.loop.Add(k)
 	})
-}
-
-// stop is a stop under way.
-type stop struct {
-	deadline time.Time
-	count    int
-}
-
-func (r *Reconciler) isStopping(e *entry) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return e.stopping != nil
-}
-
-// stop stops containers in the background: it takes as long as they have to end,
-// and no worker waits for that. A stop with a shorter grace overtakes one under way.
-func (r *Reconciler) stop(ctx context.Context, k sandbox.Key, e *entry, in Input, s Step) {
-	deadline := r.Now().Add(s.Grace)
-	r.mu.Lock()
-	if e.stopping != nil && !deadline.Before(e.stopping.deadline.Add(-time.Second)) {
-		r.mu.Unlock()
-		return
-	}
-	first := e.stopping == nil
-	if first {
-		e.stopping = &stop{}
-	}
-	st := e.stopping
-	st.deadline = deadline
-	st.count++
-	r.mu.Unlock()
-	grace := s.Grace
-	if !first {
-		grace = 0 // the runtime is waiting already: only a kill is faster
-	}
-	if first && in.Order != nil {
-		r.announceKill(in, s)
-	}
-	r.background.Add(1)
-	go func() {
-		defer r.background.Done()
-		err := r.stopAll(ctx, s.IDs, grace)
-		r.stopped(k, st, err)
-		if err != nil && ctx.Err() == nil {
-			r.Log.Warn("stop containers", "pod", k, "error", err)
-			if in.Order != nil {
-				r.Recorder.Event(in.Order, v1.EventTypeWarning, "FailedKillPod", err.Error())
-			}
-			r.loop.AddAfter(k, 5*time.Second)
-			return
-		}
-		r.loop.Add(k)
-	}()
-}
-
-// stopped notes that one stop has ended; the entry may have been replaced meanwhile.
-func (r *Reconciler) stopped(k sandbox.Key, st *stop, _ error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	st.count--
-	if e := r.pods[k]; e != nil && e.stopping == st && st.count == 0 {
-		e.stopping = nil
-	}
-}
-
-func (r *Reconciler) stopAll(ctx context.Context, ids []string, grace time.Duration) error {
-	errs := make(chan error, len(ids))
-	for _, id := range ids {
-		go func() { errs <- r.Runtime.StopContainer(ctx, id, grace) }()
-	}
-	var all []error
-	for range ids {
-		all = append(all, <-errs)
-	}
-	return errors.Join(all...)
-}
-
-func (r *Reconciler) announceKill(in Input, s Step) {
-	mine, _ := in.split()
-	if mine == nil {
-		return
-	}
-	names := map[string]bool{}
-	for _, c := range mine.Containers {
-		if slices.Contains(s.IDs, c.ID) {
-			names[c.Name] = true
-		}
-	}
-	for _, n := range slices.Sorted(maps.Keys(names)) {
-		message := "Stopping container " + n
-		if s.Why != "" {
-			message = s.Why
-		}
-		r.Recorder.Event(in.Order, v1.EventTypeNormal, "Killing", message)
-	}
 }

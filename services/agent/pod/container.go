@@ -110,7 +110,9 @@ func (p *planner) present(c member.Container, s *sandbox.Pod, newest *sandbox.Co
 	case h.Hook == HookDue:
 		return &Step{Verb: RunHook, Sandbox: s.ID, IDs: []string{newest.ID}, Container: c.Name}
 	case h.Failed != "":
-		return stop(p.graceAfter(c, h.Failed), p.killMessage(c, h.Failed))
+		kill := stop(p.graceAfter(c, h.Failed), p.killMessage(c, h.Failed))
+		kill.Restart = true
+		return kill
 	}
 	return nil
 }

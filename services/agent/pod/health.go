@@ -2,9 +2,11 @@ package pod
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/skerry/skerry/services/agent/member"
+	"github.com/skerry/skerry/services/agent/probe"
 	"github.com/skerry/skerry/services/agent/sandbox"
 	"github.com/skerry/skerry/services/agent/status"
 )
@@ -16,7 +18,7 @@ type Health struct {
 	// Started and Ready are what its probes say; both are true without probes.
 	Started, Ready bool
 	// Failed is the probe that ends the container.
-	Failed Probe
+	Failed probe.Kind
 }
 
 // HookState is how far a postStart hook is.
@@ -27,14 +29,6 @@ const (
 	HookRunning HookState = "running"
 	HookDone    HookState = "done"
 	HookFailed  HookState = "failed"
-)
-
-// Probe is a probe that can end a container.
-type Probe string
-
-const (
-	Liveness Probe = "liveness"
-	Startup  Probe = "startup"
 )
 
 // verdict is a Health together with what follows from the container's spec.
@@ -82,20 +76,20 @@ func (p *planner) hooking(c member.Container, s *sandbox.Pod, step *Step) bool {
 }
 
 // graceAfter is how long a container has to end after a probe failed.
-func (p *planner) graceAfter(c member.Container, failed Probe) time.Duration {
-	probe := c.LivenessProbe
-	if failed == Startup {
-		probe = c.StartupProbe
+func (p *planner) graceAfter(c member.Container, failed probe.Kind) time.Duration {
+	spec := c.LivenessProbe
+	if failed == probe.Startup {
+		spec = c.StartupProbe
 	}
-	if probe != nil && probe.TerminationGracePeriodSeconds != nil {
-		return time.Duration(*probe.TerminationGracePeriodSeconds) * time.Second
+	if spec != nil && spec.TerminationGracePeriodSeconds != nil {
+		return time.Duration(*spec.TerminationGracePeriodSeconds) * time.Second
 	}
 	return GraceOf(p.Order)
 }
 
 // killMessage says why a probe ends a container, and whether it comes again.
-func (p *planner) killMessage(c member.Container, failed Probe) string {
-	message := fmt.Sprintf("Container %s failed %s probe", c.Name, failed)
+func (p *planner) killMessage(c member.Container, failed probe.Kind) string {
+	message := fmt.Sprintf("Container %s failed %s probe", c.Name, strings.ToLower(string(failed)))
 	if c.Restarts(p.Order, status.Vanished) {
 		message += ", will be restarted"
 	}

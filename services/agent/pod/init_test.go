@@ -8,6 +8,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/skerry/skerry/services/agent/probe"
 	"github.com/skerry/skerry/services/agent/sandbox"
 	"github.com/skerry/skerry/services/agent/status"
 )
@@ -25,8 +26,8 @@ func before(names ...string) func(*v1.Pod) {
 	}
 }
 
-// probed gives every container a startup probe.
-func probed(p *v1.Pod) {
+// startProbed gives every container a startup probe.
+func startProbed(p *v1.Pod) {
 	for i := range p.Spec.InitContainers {
 		p.Spec.InitContainers[i].StartupProbe = &v1.Probe{}
 	}
@@ -105,12 +106,12 @@ func TestMakeInitContainers(t *testing.T) {
 		{"a sidecar that runs lets the next go", Input{Order: order(before("s", "a")), Observed: []sandbox.Pod{up(named("s", 0, running, 0))}}, "start container a#0"},
 		{
 			"a sidecar that has not started does not",
-			Input{Order: order(before("s", "a"), probed), Observed: []sandbox.Pod{up(named("s", 0, running, 0))}, Health: map[string]Health{"s0": {}}},
+			Input{Order: order(before("s", "a"), startProbed), Observed: []sandbox.Pod{up(named("s", 0, running, 0))}, Health: map[string]Health{"s0": {}}},
 			"",
 		},
 		{
 			"one that has does",
-			Input{Order: order(before("s", "a"), probed), Observed: []sandbox.Pod{up(named("s", 0, running, 0))}, Health: map[string]Health{"s0": {Started: true}}},
+			Input{Order: order(before("s", "a"), startProbed), Observed: []sandbox.Pod{up(named("s", 0, running, 0))}, Health: map[string]Health{"s0": {Started: true}}},
 			"start container a#0",
 		},
 		{"a sidecar that ended comes again first", Input{Order: order(before("s", "a")), Observed: []sandbox.Pod{up(named("s", 0, exited, 0))}}, "start container s#1"},
@@ -133,12 +134,12 @@ func TestMakeInitContainers(t *testing.T) {
 		},
 
 		// Probes that end a container.
-		{"liveness fails", Input{Order: order(), Observed: []sandbox.Pod{up(c(0, running, 0))}, Health: map[string]Health{"c0": {Failed: Liveness}}}, "stop containers c0 in 30s"},
+		{"liveness fails", Input{Order: order(), Observed: []sandbox.Pod{up(c(0, running, 0))}, Health: map[string]Health{"c0": {Failed: probe.Liveness}}}, "stop containers c0 in 30s"},
 		{
 			"startup fails, with a grace of its own",
 			Input{Order: order(func(p *v1.Pod) {
 				p.Spec.Containers[0].StartupProbe = &v1.Probe{TerminationGracePeriodSeconds: new(int64(3))}
-			}), Observed: []sandbox.Pod{up(c(0, running, 0))}, Health: map[string]Health{"c0": {Failed: Startup}}},
+			}), Observed: []sandbox.Pod{up(c(0, running, 0))}, Health: map[string]Health{"c0": {Failed: probe.Startup}}},
 			"stop containers c0 in 3s",
 		},
 		{

@@ -82,6 +82,8 @@ type Step struct {
 	Attempt   int
 	Grace     time.Duration
 	Why       string
+	// Restart: what is stopped is to start again, however it ends.
+	Restart bool
 }
 
 // starts tells whether the step brings a container to life.

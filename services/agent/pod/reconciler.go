@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -16,8 +17,10 @@ import (
 
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/services/agent/env"
+	"github.com/skerry/skerry/services/agent/hook"
 	"github.com/skerry/skerry/services/agent/image"
 	"github.com/skerry/skerry/services/agent/member"
+	"github.com/skerry/skerry/services/agent/probe"
 	"github.com/skerry/skerry/services/agent/sandbox"
 	"github.com/skerry/skerry/services/agent/status"
 	"github.com/skerry/skerry/services/reconcile"
@@ -32,6 +35,7 @@ type Config struct {
 	Recorder Recorder
 	Images   image.Store
 	Source   env.Source
+	Actions  Actions
 
 	Node schemas.NodeName
 	// HostIPs and Allocatable are the node's, Network the name of the network that
@@ -55,6 +59,8 @@ type Reconciler struct {
 	Config
 	loop   *reconcile.Loop[sandbox.Key]
 	puller *image.Puller
+	prober *probe.Prober
+	starts *hook.Starts
 
 	background sync.WaitGroup // stops under way
 	users      users
@@ -64,7 +70,7 @@ type Reconciler struct {
 	looked bool // at everything, once
 }
 
-// entry is what is remembered of one pod. Its worker owns it, but for stopping, evicted and
+// entry is what is remembered of one pod. Its worker owns it, but for stops, evicted and
 // what was seen, which r.mu guards.
 type entry struct {
 	uid  types.UID
@@ -73,7 +79,7 @@ type entry struct {
 	// reported is false until the status is known to have been posted by this agent or the one before.
 	reported bool
 	unposted int // turns that have waited for the last status to be posted
-	stopping *stop
+	stops    []*stop
 	evicted  *Eviction // as asked for, until its worker takes it in
 	// seen are the pod's sandboxes as last seen. listed is false for a pod that is new
 	// since everything was looked at; fresh is true while seen is known to be complete.
@@ -93,12 +99,18 @@ func New(c Config) *Reconciler {
 	r := &Reconciler{Config: c, pods: map[sandbox.Key]*entry{}}
 	r.puller = image.NewPuller(c.Images, c.Now)
 	r.loop = reconcile.New("pod", c.Workers, c.Log, r.Reconcile)
+	r.prober = probe.New(c.Actions, c.Recorder, r.loop.Add)
+	r.starts = hook.NewStarts(c.Actions)
 	return r
 }
 
 // Run reconciles until ctx ends and waits for all that it started.
 func (r *Reconciler) Run(ctx context.Context) error {
-	err := r.loop.Run(ctx)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return r.loop.Run(ctx) })
+	g.Go(func() error { return r.prober.Run(ctx) })
+	err := g.Wait()
+	r.starts.Wait()
 	r.background.Wait()
 	r.puller.Wait()
 	return err
@@ -126,7 +138,7 @@ func (r *Reconciler) entry(k sandbox.Key, uid types.UID) *entry {
 	}
 	if uid != "" && e.uid != uid {
 		r.puller.Forget(e.uid)
-		e = &entry{uid: uid, stopping: e.stopping, seen: e.seen, listed: e.listed, fresh: e.fresh, evicted: e.evicted}
+		e = &entry{uid: uid, stops: e.stops, seen: e.seen, listed: e.listed, fresh: e.fresh, evicted: e.evicted}
 		r.pods[k] = e
 	}
 	return e
@@ -179,34 +191,22 @@ func (r *Reconciler) load(ctx context.Context, k sandbox.Key) (Input, *entry, er
 	}
 	if !in.Blind {
 		prune(e.mem.Unstarted, in.Observed)
+		prune(e.mem.Killed, in.Observed)
 	}
 	r.takeEviction(e, order)
 	in.Memory = e.mem
 	if order != nil {
 		in.Rejected = Reject(order, r.Settings)
 	}
-	in.Health = r.health(in)
+	in.Health = r.watchHealth(k, in)
 	_, in.Network = r.Network()
 	in.Images = r.images(order, in)
 	return in, e, nil
 }
 
-// health is what is known of the containers that run.
-func (r *Reconciler) health(in Input) map[string]Health {
-	out := map[string]Health{}
-	for _, p := range in.Observed {
-		for _, c := range p.Containers {
-			if c.State == sandbox.Running {
-				out[c.ID] = Health{Hook: HookDone, Started: true, Ready: true}
-			}
-		}
-	}
-	return out
-}
-
 // prune forgets containers that are gone.
-func prune(unstarted map[string]status.Unstarted, observed []sandbox.Pod) {
-	maps.DeleteFunc(unstarted, func(id string, _ status.Unstarted) bool {
+func prune[V any](known map[string]V, observed []sandbox.Pod) {
+	maps.DeleteFunc(known, func(id string, _ V) bool {
 		return !slices.ContainsFunc(observed, func(p sandbox.Pod) bool {
 			return slices.ContainsFunc(p.Containers, func(c sandbox.Container) bool { return c.ID == id })
 		})

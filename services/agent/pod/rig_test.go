@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/services/agent/action"
 	"github.com/skerry/skerry/services/agent/pod"
 	"github.com/skerry/skerry/services/agent/podman"
 	"github.com/skerry/skerry/services/agent/podman/podmantest"
@@ -55,7 +56,7 @@ func newRig(t testing.TB) *rig {
 // start starts an agent's reconciler, as if the process had just begun.
 func (g *rig) start() {
 	g.r = pod.New(pod.Config{
-		Runtime: g.driver, Orders: g, Reporter: g, Keeper: g, Recorder: g, Images: g.driver, Source: g, Node: "n1",
+		Runtime: g.driver, Orders: g, Reporter: g, Keeper: g, Recorder: g, Images: g.driver, Source: g, Actions: action.New(g.driver), Node: "n1",
 		HostIPs: func() []string { return []string{"192.0.2.1"} }, Allocatable: func() v1.ResourceList { return nil },
 		Network: func() (string, bool) { return "skerry", true }, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})

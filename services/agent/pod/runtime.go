@@ -7,6 +7,8 @@ import (
 	v1 "k8s.io/api/core/v1"
 
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/services/agent/hook"
+	"github.com/skerry/skerry/services/agent/probe"
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
 
@@ -58,6 +60,12 @@ type Containers interface {
 	StartContainer(ctx context.Context, id string) error
 	StopContainer(ctx context.Context, id string, grace time.Duration) error
 	RemoveContainer(ctx context.Context, id string) error
+}
+
+// Actions do what probes and hooks ask for.
+type Actions interface {
+	probe.Doer
+	hook.Doer
 }
 
 // Orders are the work orders of this node.
