@@ -172,7 +172,19 @@ func ParseNodeLeaseKey(k Key) (schemas.NodeName, error) {
 }
 
 // LeaderLeaseKey is leader.<service> in the leases bucket.
-func LeaderLeaseKey(service string) Key { return Key("leader." + Escape(service, false)) }
+func LeaderLeaseKey(service string) Key { return Key("leader." + Escape(service, true)) }
+
+// SchedulerLease is the service that schedulers of a name are elected for: "scheduler"
+// for the default one, scheduler.<name> for another.
+func SchedulerLease(name string) string {
+	if name == defaultScheduler {
+		return "scheduler"
+	}
+	return "scheduler." + name
+}
+
+// defaultScheduler is Kubernetes' name of the scheduler of pods that name none.
+const defaultScheduler = "default-scheduler"
 
 // StateKey is a parsed key of the state bucket.
 type StateKey struct {

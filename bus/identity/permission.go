@@ -61,7 +61,7 @@ func permissions(r Role) (jwt.Permissions, error) {
 		pub("_INBOX.>")
 		sub("controller.>", "$SRV.>")
 	case RoleScheduler:
-		pub("$KV.state.assigned.>", "$KV.leases."+string(bus.LeaderLeaseKey("scheduler")))
+		pub("$KV.state.assigned.>", "$KV.leases."+string(bus.LeaderLeaseKey("scheduler")), "$KV.leases."+string(bus.LeaderLeaseKey("scheduler"))+".>")
 		readState(pub, sub)
 		callAPI(pub, sub)
 		pub("_INBOX.>")

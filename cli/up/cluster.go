@@ -87,7 +87,7 @@ func (c *cluster) startControlPlane(ctx context.Context) error {
 	if err := c.await(ctx, awaitAPI); err != nil {
 		return err
 	}
-	for _, svc := range []service{controllerService(c.up.ClusterCIDR, sh, c.log), schedulerService(sh, c.log)} {
+	for _, svc := range []service{controllerService(c.up.ClusterCIDR, sh, c.log), schedulerService("", c.up.Placing, sh, c.log)} {
 		if err := c.startService(ctx, svc); err != nil {
 			return err
 		}

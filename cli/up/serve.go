@@ -91,11 +91,20 @@ func (c *ServeController) Run(ctx context.Context, s *session.Session) error {
 }
 
 // ServeScheduler is `skerry serve scheduler`.
-type ServeScheduler struct{ Remote }
+type ServeScheduler struct {
+	Remote
+	Placing
+	Name string `help:"The spec.schedulerName whose pods it places; the default one also keeps the work orders of all." default:"default-scheduler" placeholder:"NAME"`
+}
+
+// Placing are the flags that say how nodes are scored.
+type Placing struct {
+	Pack bool `help:"Fill nodes up, rather than keeping them evenly free (MostAllocated instead of LeastAllocated)."`
+}
 
 // Run implements the command.
 func (c *ServeScheduler) Run(ctx context.Context, s *session.Session) error {
-	return c.run(ctx, s, schedulerService(&shared{}, c.log(s)), c.log(s))
+	return c.run(ctx, s, schedulerService(c.Name, c.Placing, &shared{}, c.log(s)), c.log(s))
 }
 
 // ServeAgent is `skerry serve agent`.

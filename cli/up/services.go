@@ -17,6 +17,7 @@ import (
 	"github.com/skerry/skerry/services/apiserver"
 	"github.com/skerry/skerry/services/controller"
 	"github.com/skerry/skerry/services/scheduler"
+	"github.com/skerry/skerry/services/scheduler/place"
 )
 
 // adminService is who the CLI is.
@@ -50,9 +51,9 @@ func controllerService(cidr string, sh *shared, log *slog.Logger) service {
 	}}
 }
 
-func schedulerService(sh *shared, log *slog.Logger) service {
+func schedulerService(name string, how Placing, sh *shared, log *slog.Logger) service {
 	return service{"scheduler", identity.RoleScheduler, "system:scheduler", func(ctx context.Context, conn *bus.Conn) error {
-		return scheduler.Run(ctx, conn, scheduler.Config{ID: replica("scheduler"), Table: kinds.Table(), View: sh.view, Log: log})
+		return scheduler.Run(ctx, conn, scheduler.Config{ID: replica("scheduler"), Name: name, Policy: place.Policy{Pack: how.Pack}, Table: kinds.Table(), View: sh.view, Log: log})
 	}}
 }
 

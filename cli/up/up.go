@@ -35,6 +35,7 @@ type Host struct {
 // Up is `skerry up`.
 type Up struct {
 	Host
+	Placing
 	Listen      string        `help:"Address that other hosts and clients reach the bus at." default:"127.0.0.1:4222" placeholder:"HOST:PORT"`
 	Nats        string        `help:"Use the NATS server at this URL instead of an embedded one." placeholder:"URL"`
 	TLSCert     string        `name:"tls-cert" help:"Certificate of the embedded server, a PEM file." placeholder:"FILE"`

@@ -11,7 +11,6 @@ func podUnhonoured(spec string) []string {
 		"serviceAccountName!=default", "serviceAccount!=default", "automountServiceAccountToken!=false",
 		"securityContext.fsGroupChangePolicy", "imagePullSecrets",
 		"hostAliases",
-		"schedulerName!=default-scheduler", "schedulingGates", "schedulingGroup",
 		"readinessGates",
 		"resourceClaims", "resources", "evictionResponders",
 	}

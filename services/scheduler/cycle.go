@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sort"
 
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,76 +14,84 @@ import (
 	"github.com/skerry/skerry/services/scheduler/place"
 )
 
-// write is one pod's part of a cycle's batch.
+// write is what is written together: a work order that follows its pod, a placement, a
+// verdict, or all of a gang's.
 type write struct {
-	ref schemas.Ref
-	ops []store.Op
+	ops  []store.Op
+	pods []decision
+}
+
+// decision is one pod's part of a write.
+type decision struct {
+	item
 	// pod and node are set when the write places pod; node "" records a verdict.
 	pod     *v1.Pod
 	node    schemas.NodeName
 	verdict string
-	// desired is the revision of what the work order was made from.
+	// preempt is what must leave first, once it is written down.
+	preempt *place.Preemption
+	// desired is the revision of what the work order was made from; order its number
+	// among the write's ops, counted from 1 (0: there is none).
 	desired store.Revision
+	order   int
 }
 
-// cycle looks at the pods that are due, and writes all that follows. It waits until the view shows the writes: the next cycle sees them.
-func (s *scheduler) cycle(ctx context.Context, due []schemas.Ref) error {
+func (w *write) merge(other write) {
+	w.ops, w.pods = append(w.ops, other.ops...), append(w.pods, other.pods...)
+}
+
+// cycle looks at the pods that are due, and writes all that follows in atomic
+// batches. It waits until the view shows the writes: the next cycle sees them.
+func (s *scheduler) cycle(ctx context.Context, due []item) error {
 	writes := s.plan(due)
 	if len(writes) == 0 {
 		return nil
 	}
 	last, err := s.apply(ctx, writes)
 	if err != nil {
-		s.forgetAssumed(writes)
+		s.forgetAssumed(writes...)
 		return err
 	}
 	return s.view.WaitFor(ctx, last)
 }
 
-// plan decides about every due pod: work orders first, then placements by
-// priority and age, each seeing those before it.
-func (s *scheduler) plan(due []schemas.Ref) []write {
+// plan decides about every due pod: work orders, then placements in the order of the
+// queue, each seeing those before it.
+func (s *scheduler) plan(due []item) []write {
 	var writes []write
-	var pending []write
-	for _, ref := range due {
-		parts := s.view.Parts(ref)
-		if s.state.isSettled(ref, parts) {
-			s.state.queue.forget(ref)
+	var pending []decision
+	for _, it := range due {
+		parts := s.view.Parts(it.ref)
+		if s.state.isSettled(it.ref, parts) {
+			s.state.queue.forget(it.ref)
 			continue
 		}
-		st, err := planOrder(ref, parts, s.Name)
+		st, err := planOrder(it.ref, parts, s.Name, s.keepsOrders())
 		switch {
 		case err != nil:
-			s.Log.Error("cannot read a pod", "pod", ref, "error", err)
+			s.Log.Error("cannot read a pod", "pod", it.ref, "error", err)
 		case st.place != nil:
-			pending = append(pending, write{ref: ref, pod: st.place, desired: parts.Desired.Revision})
+			pending = append(pending, decision{item: it, pod: st.place, desired: parts.Desired.Revision})
+		case st.gated != nil:
+			if w := s.gate(it, st.gated); len(w.ops) > 0 {
+				writes = append(writes, w)
+			}
 		case len(st.ops) > 0:
-			writes = append(writes, write{ref: ref, ops: st.ops, desired: parts.Desired.Revision})
+			writes = append(writes, write{ops: st.ops, pods: []decision{{item: it, desired: parts.Desired.Revision, order: len(st.ops)}}})
 		default:
-			s.state.queue.forget(ref)
+			s.state.queue.forget(it.ref)
 		}
 	}
-	sort.Slice(pending, func(i, j int) bool { return before(pending[i].pod, pending[j].pod) })
 	s.state.mu.Lock()
 	defer s.state.mu.Unlock()
-	for _, w := range pending {
-		if w, changed := s.decide(w); changed {
+	done := map[gangKey]bool{}
+	for _, d := range pending {
+		w := s.decideOne(d, done)
+		if len(w.ops) > 0 {
 			writes = append(writes, w)
 		}
 	}
 	return writes
-}
-
-// before orders the queue: higher priority, then older, then by name.
-func before(a, b *v1.Pod) bool {
-	pa, pb := priority(a), priority(b)
-	switch {
-	case pa != pb:
-		return pa > pb
-	case !a.CreationTimestamp.Equal(&b.CreationTimestamp):
-		return a.CreationTimestamp.Before(&b.CreationTimestamp)
-	}
-	return a.Namespace+"/"+a.Name < b.Namespace+"/"+b.Name
 }
 
 func priority(p *v1.Pod) int32 {
@@ -94,40 +101,129 @@ func priority(p *v1.Pod) int32 {
 	return *p.Spec.Priority
 }
 
-// decide places one pod in the mirror's cluster, or says why not. The caller holds
-// the mirror's lock.
-func (s *scheduler) decide(w write) (write, bool) {
-	verdict := s.view.Parts(w.ref).Assigned
-	p := place.NewPod(w.pod)
-	node, err := s.state.cluster.Decide(p)
-	if err != nil {
-		s.state.queue.putOff(w.ref, s.Now())
-		op, changed := verdictOp(w.pod, verdict, err.Error(), metav1.NewTime(s.Now().Truncate(1e9)))
-		w.ops, w.verdict = []store.Op{op}, err.Error()
-		return w, changed
+// gate records that a pod waits for its gates.
+func (s *scheduler) gate(it item, pod *v1.Pod) write {
+	s.state.queue.forget(it.ref)
+	op, changed := verdictOp(pod, s.view.Parts(it.ref).Assigned, verdict{
+		reason: v1.PodReasonSchedulingGated, message: "Scheduling is blocked due to non-empty scheduling gates",
+	}, metav1.NewTime(s.Now().Truncate(1e9)))
+	if !changed {
+		return write{}
 	}
-	s.state.cluster.SetPod(p, node)
-	w.node, w.ops = node, assign(w.pod, node, verdict)
-	return w, true
+	return write{ops: []store.Op{op}, pods: []decision{{item: it}}}
 }
 
-// apply writes everything, each pod's part for itself: who conflicts (the pod changed
-// meanwhile, an order was bound by hand) has another turn with fresh state.
+// decideOne places one pod, or the gang that it is of unless that was done already. The
+// caller holds the mirror's lock.
+func (s *scheduler) decideOne(d decision, done map[gangKey]bool) write {
+	key, grouped := gangOf(d.pod)
+	if !grouped {
+		return s.decide(d)
+	}
+	minCount, why := s.gangPolicy(key)
+	switch {
+	case why != "":
+		return s.refuse(d.item, d.pod, verdict{reason: v1.PodReasonUnschedulable, message: why}, true)
+	case minCount == 0:
+		return s.decide(d)
+	case done[key]:
+		return write{}
+	}
+	done[key] = true
+	return s.decideGang(key, minCount)
+}
+
+// decide places one pod in the mirror's cluster, or says why not. The caller holds
+// the mirror's lock.
+func (s *scheduler) decide(d decision) write {
+	p := place.NewPod(d.pod)
+	c := s.state.cluster
+	node, err := c.Decide(p)
+	if err == nil {
+		c.SetPod(p, node)
+		ops := assign(d.pod, node, s.view.Parts(d.ref).Assigned)
+		d.node, d.order = node, len(ops)
+		return write{ops: ops, pods: []decision{d}}
+	}
+	v := verdict{reason: v1.PodReasonUnschedulable, message: err.Error()}
+	pre, why := c.Preempt(p)
+	var unfit *place.Unfit
+	switch {
+	case pre != nil:
+		c.Nominate(p, pre.Node)
+		v.nominated, d.preempt = pre.Node, pre
+	case errors.As(err, &unfit) && unfit.Nodes > 0:
+		v.message += " preemption: " + why
+		fallthrough
+	default:
+		if node, ok := c.Nominated(p.UID); ok && c.Waits(p) {
+			v.nominated = node // its victims are on their way out
+		} else {
+			c.Unnominate(p.UID)
+		}
+	}
+	w := s.refuse(d.item, d.pod, v, place.Social(d.pod))
+	if d.preempt == nil {
+		return w
+	}
+	if len(w.pods) == 0 { // it is written down already: a former attempt to evict failed
+		s.evict(d.pod, d.preempt)
+		return w
+	}
+	w.pods[0].preempt = d.preempt
+	return w
+}
+
+// refuse puts a pod off and writes the verdict, if it is another one than before.
+func (s *scheduler) refuse(it item, pod *v1.Pod, v verdict, social bool) write {
+	s.state.queue.putOff(it, social, s.Now())
+	op, changed := verdictOp(pod, s.view.Parts(it.ref).Assigned, v, metav1.NewTime(s.Now().Truncate(1e9)))
+	if !changed {
+		return write{}
+	}
+	return write{ops: []store.Op{op}, pods: []decision{{item: it, pod: pod, verdict: v.message}}}
+}
+
+// maxOps is the most writes of one batch, below the server's limit.
+const maxOps = 960
+
+// apply writes everything. Single keys are independent of each other; what must be
+// written together shares batches, and is written piece by piece if one conflicts: who
+// conflicts (the pod changed meanwhile, an order was bound by hand) has another turn
+// with fresh state.
 func (s *scheduler) apply(ctx context.Context, writes []write) (last store.Revision, err error) {
 	var ops []store.Op
-	var single []write
+	var single, joint []write
 	for _, w := range writes {
 		if len(w.ops) == 1 {
 			ops, single = append(ops, w.ops[0]), append(single, w)
+		} else {
+			joint = append(joint, w)
 		}
 	}
 	revs, errs := s.store.Each(ctx, ops...)
 	for i, w := range single {
 		last, err = s.written(w, revs[i], errs[i], last, err)
 	}
-	for _, w := range writes {
-		if len(w.ops) > 1 { // a verdict goes and a work order comes, or neither
-			rev, applyErr := s.store.Apply(ctx, w.ops...)
+	for len(joint) > 0 {
+		ops, n := joint[0].ops, 1
+		for n < len(joint) && len(ops)+len(joint[n].ops) <= maxOps {
+			ops = append(ops[:len(ops):len(ops)], joint[n].ops...)
+			n++
+		}
+		part := joint[:n]
+		joint = joint[n:]
+		rev, applyErr := s.store.Apply(ctx, ops...)
+		if n > 1 && errors.Is(applyErr, store.ErrConflict) {
+			for _, w := range part {
+				rev, applyErr := s.store.Apply(ctx, w.ops...)
+				last, err = s.written(w, rev, applyErr, last, err)
+			}
+			continue
+		}
+		rev -= store.Revision(len(ops)) // revisions in a batch are consecutive
+		for _, w := range part {
+			rev += store.Revision(len(w.ops))
 			last, err = s.written(w, rev, applyErr, last, err)
 		}
 	}
@@ -142,8 +238,10 @@ func (s *scheduler) apply(ctx context.Context, writes []write) (last store.Revis
 func (s *scheduler) written(w write, rev store.Revision, err error, last store.Revision, first error) (store.Revision, error) {
 	switch {
 	case errors.Is(err, store.ErrConflict):
-		s.forgetAssumed([]write{w})
-		s.state.queue.add(w.ref)
+		s.forgetAssumed(w)
+		for _, d := range w.pods {
+			s.state.queue.add(d.item)
+		}
 	case err != nil:
 		if first == nil {
 			first = err
@@ -159,30 +257,39 @@ func (s *scheduler) written(w write, rev store.Revision, err error, last store.R
 // done tells the world what was decided.
 func (s *scheduler) done(part ...write) {
 	for _, w := range part {
-		switch {
-		case w.node != "":
-			s.state.queue.forget(w.ref)
-			s.events.Eventf(w.pod, v1.EventTypeNormal, "Scheduled", "Successfully assigned %s/%s to %s", w.pod.Namespace, w.pod.Name, w.node)
-		case w.verdict != "":
-			s.events.Event(w.pod, v1.EventTypeWarning, "FailedScheduling", w.verdict)
+		for _, d := range w.pods {
+			switch {
+			case d.node != "":
+				s.state.queue.forget(d.ref)
+				s.events.Eventf(d.pod, v1.EventTypeNormal, "Scheduled", "Successfully assigned %s/%s to %s", d.pod.Namespace, d.pod.Name, d.node)
+			case d.verdict != "":
+				s.events.Event(d.pod, v1.EventTypeWarning, "FailedScheduling", d.verdict)
+			default:
+				s.state.queue.forget(d.ref)
+			}
+			if d.preempt != nil {
+				s.evict(d.pod, d.preempt)
+			}
 		}
 	}
 }
 
 // forgetAssumed takes placements back that were not written. If one was written
 // after all (its answer was lost), the view's change puts it in again.
-func (s *scheduler) forgetAssumed(writes []write) {
+func (s *scheduler) forgetAssumed(writes ...write) {
 	s.state.mu.Lock()
 	defer s.state.mu.Unlock()
 	for _, w := range writes {
-		if w.node == "" {
-			continue
+		for _, d := range w.pods {
+			if d.node == "" {
+				continue
+			}
+			var order v1.Pod
+			a := s.view.Parts(d.ref).Assigned
+			if a.Value != nil && json.Unmarshal(a.Value, &order) == nil && order.UID == d.pod.UID && order.Spec.NodeName != "" {
+				continue
+			}
+			s.state.cluster.RemovePod(d.pod.UID)
 		}
-		var order v1.Pod
-		a := s.view.Parts(w.ref).Assigned
-		if a.Value != nil && json.Unmarshal(a.Value, &order) == nil && order.UID == w.pod.UID && order.Spec.NodeName != "" {
-			continue
-		}
-		s.state.cluster.RemovePod(w.pod.UID)
 	}
 }

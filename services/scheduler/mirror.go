@@ -4,9 +4,11 @@ import (
 	"sync"
 
 	v1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 
-	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/store"
 	"github.com/skerry/skerry/bus/view"
 	"github.com/skerry/skerry/schemas"
@@ -16,9 +18,12 @@ import (
 // mirror is the cluster as the placing code wants it, kept up by the view's changes.
 type mirror struct {
 	queue *queue
+	// name is the scheduler's: which pods are its own to place.
+	name string
 
 	mu      sync.Mutex
 	cluster *place.Cluster
+	gangs   gangs
 	// settled are the work orders that this leader wrote: from which desired value,
 	// at which revision. While both stand there is nothing to compare.
 	settled map[schemas.Ref]settled
@@ -33,68 +38,112 @@ func (m *mirror) isSettled(ref schemas.Ref, p view.Parts) bool {
 	return ok && s.desired == p.Desired.Revision && s.assigned == p.Assigned.Revision && !p.Assigned.Deleted && !p.Desired.Deleted
 }
 
-// settle notes that w was written, at rev.
+// settle notes that w was written; rev is the revision of the last of its ops.
 func (m *mirror) settle(w write, rev store.Revision) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if order := w.ops[len(w.ops)-1]; order.Value == nil || w.verdict != "" {
-		delete(m.settled, w.ref)
-		return
+	for _, d := range w.pods {
+		if d.order == 0 || w.ops[d.order-1].Value == nil {
+			delete(m.settled, d.ref)
+			continue
+		}
+		m.settled[d.ref] = settled{desired: d.desired, assigned: rev - store.Revision(len(w.ops)-d.order)}
 	}
-	m.settled[w.ref] = settled{desired: w.desired, assigned: rev}
 }
 
-func newMirror() *mirror {
-	return &mirror{queue: newQueue(), cluster: place.NewCluster(place.Policy{}), settled: map[schemas.Ref]settled{}}
+func newMirror(name string, policy place.Policy) *mirror {
+	return &mirror{queue: newQueue(), name: name, cluster: place.NewCluster(policy), gangs: gangs{}, settled: map[schemas.Ref]settled{}}
 }
 
 // change takes one change of the view.
 func (m *mirror) change(c view.Change) {
-	switch c.Ref.Resource {
-	case schemas.Pods:
-		m.podChanged(c)
-	case schemas.Nodes:
-		m.nodeChanged(c)
+	switch o := c.Object.(type) {
+	case *v1.Pod:
+		m.podChanged(c, o)
+	case *v1.Node:
+		m.nodeChanged(c, o)
+	case *v1.Namespace:
+		m.mu.Lock()
+		if c.Type == view.Deleted {
+			m.cluster.RemoveNamespace(o.Name)
+		} else {
+			m.cluster.SetNamespace(o.Name, o.Labels)
+		}
+		m.mu.Unlock()
+	case *policyv1.PodDisruptionBudget:
+		m.budgetChanged(c, o)
 	}
-}
-
-func (m *mirror) podChanged(c view.Change) {
-	pod, ok := c.Object.(*v1.Pod)
-	if !ok {
-		return
-	}
-	finished := pod.Status.Phase == v1.PodSucceeded || pod.Status.Phase == v1.PodFailed
-	if c.Type == view.Modified && !finished && (c.Part == bus.PrefixObserved || c.Part == bus.PrefixCurrent) {
-		return // a status: neither where it is nor its work order follow from that
-	}
-	m.mu.Lock()
-	if old, ok := c.Old.(*v1.Pod); ok && old.UID != pod.UID {
-		m.cluster.RemovePod(old.UID)
-	}
-	freed := false
-	switch {
-	case c.Type == view.Deleted || finished:
-		delete(m.settled, c.Ref)
-		m.cluster.RemovePod(pod.UID)
-		freed = pod.Spec.NodeName != ""
-	case pod.Spec.NodeName != "":
-		m.cluster.SetPod(place.NewPod(pod), schemas.NodeName(pod.Spec.NodeName))
-	}
-	m.mu.Unlock()
-	if c.Type == view.Deleted {
-		m.queue.forget(c.Ref)
-	}
-	m.queue.add(c.Ref) // its work order may have to follow
-	if freed {
+	if c.Ref.Resource == schemas.PodGroups {
 		m.queue.changed()
 	}
 }
 
-func (m *mirror) nodeChanged(c view.Change) {
-	node, ok := c.Object.(*v1.Node)
-	if !ok {
-		return
+func itemOf(ref schemas.Ref, pod *v1.Pod) item {
+	return item{ref: ref, priority: priority(pod), made: pod.CreationTimestamp.Unix()}
+}
+
+// sameOrder tells whether two joined pods are of the same desired state and on the same
+// node: the join is shallow, so that an unchanged part is the same memory.
+func sameOrder(a, b *v1.Pod) bool {
+	return a.UID == b.UID && a.Spec.NodeName == b.Spec.NodeName && len(a.Spec.Containers) > 0 && len(b.Spec.Containers) > 0 &&
+		&a.Spec.Containers[0] == &b.Spec.Containers[0] && finished(a) == finished(b)
+}
+
+func finished(p *v1.Pod) bool {
+	return p.Status.Phase == v1.PodSucceeded || p.Status.Phase == v1.PodFailed
+}
+
+func (m *mirror) podChanged(c view.Change, pod *v1.Pod) {
+	old, _ := c.Old.(*v1.Pod)
+	if c.Type == view.Modified && old != nil && sameOrder(old, pod) {
+		return // its agent told something
 	}
+	m.mu.Lock()
+	if old != nil && old.UID != pod.UID {
+		m.cluster.RemovePod(old.UID)
+		m.cluster.Unnominate(old.UID)
+	}
+	freed, joined := false, false
+	m.gangs.set(c, pod, m.name)
+	node := schemas.NodeName(pod.Spec.NodeName)
+	switch {
+	case c.Type == view.Deleted || finished(pod):
+		delete(m.settled, c.Ref)
+		m.cluster.RemovePod(pod.UID)
+		m.cluster.Unnominate(pod.UID)
+		freed = node != ""
+	case node != "":
+		if !m.cluster.Holds(pod) {
+			m.cluster.SetPod(place.NewPod(pod), node)
+		}
+		joined = true
+	case pod.Status.NominatedNodeName != "" && c.Type == view.Added && pod.DeletionTimestamp == nil:
+		// A former leader kept room for it.
+		m.cluster.Nominate(place.NewPod(pod), schemas.NodeName(pod.Status.NominatedNodeName))
+	}
+	var waiting []schemas.Ref
+	if freed {
+		for _, name := range m.cluster.NominatedOn(node) {
+			waiting = append(waiting, schemas.Ref{Resource: schemas.Pods, Namespace: schemas.Namespace(name.Namespace), Name: schemas.Name(name.Name)})
+		}
+	}
+	m.mu.Unlock()
+	if c.Type == view.Deleted {
+		m.queue.remove(c.Ref)
+	}
+	m.queue.add(itemOf(c.Ref, pod)) // its work order may have to follow
+	for _, ref := range waiting {
+		m.queue.hurry(ref)
+	}
+	switch {
+	case freed:
+		m.queue.changed()
+	case joined:
+		m.queue.joined()
+	}
+}
+
+func (m *mirror) nodeChanged(c view.Change, node *v1.Node) {
 	m.mu.Lock()
 	if c.Type == view.Deleted {
 		m.cluster.RemoveNode(schemas.NodeName(node.Name))
@@ -113,4 +162,22 @@ func (m *mirror) nodeChanged(c view.Change) {
 func sameForPlacing(a, b *v1.Node) bool {
 	return equality.Semantic.DeepEqual(a.Status.Allocatable, b.Status.Allocatable) &&
 		equality.Semantic.DeepEqual(a.Spec, b.Spec) && equality.Semantic.DeepEqual(a.Labels, b.Labels)
+}
+
+func (m *mirror) budgetChanged(c view.Change, b *policyv1.PodDisruptionBudget) {
+	selector, err := metav1.LabelSelectorAsSelector(b.Spec.Selector)
+	if err != nil || b.Spec.Selector == nil {
+		selector = labels.Nothing()
+	}
+	going := make(map[string]bool, len(b.Status.DisruptedPods))
+	for name := range b.Status.DisruptedPods {
+		going[name] = true
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if c.Type == view.Deleted {
+		m.cluster.RemoveBudget(b.Namespace, b.Name)
+		return
+	}
+	m.cluster.SetBudget(&place.Budget{Namespace: b.Namespace, Name: b.Name, Selector: selector, Allowed: b.Status.DisruptionsAllowed, Going: going})
 }

@@ -17,8 +17,15 @@ import (
 // step is what is to be done about one pod: writes, or placing it.
 type step struct {
 	ops []store.Op
-	// place is the desired pod if it needs a node.
-	place *v1.Pod
+	// place is the desired pod if it needs a node, gated if it must wait for its gates.
+	place, gated *v1.Pod
+}
+
+// verdict is why a pod is on no node.
+type verdict struct {
+	reason, message string
+	// nominated is where it will be once others have left.
+	nominated schemas.NodeName
 }
 
 // planOrder compares a pod's desired state with its work order. Pure.
@@ -29,12 +36,15 @@ type step struct {
 //	pod       on a node      make the work order equal to the pod
 //	nodeName  none           a work order for that node
 //	pod       none           place it, unless it is going or gated or not ours
-func planOrder(ref schemas.Ref, parts view.Parts, schedulerName string) (step, error) {
+//
+// One scheduler of several, the default one, keeps the work orders of all pods; the
+// others only make those of their own.
+func planOrder(ref schemas.Ref, parts view.Parts, schedulerName string, keeps bool) (step, error) {
 	a := parts.Assigned
 	hasOrder := a.Value != nil && !a.Deleted
 	drop := step{ops: []store.Op{{Key: a.Key, Revision: a.Revision}}}
 	if parts.Desired.Value == nil || parts.Desired.Deleted {
-		if hasOrder {
+		if hasOrder && keeps {
 			return drop, nil
 		}
 		return step{}, nil
@@ -47,18 +57,25 @@ func planOrder(ref schemas.Ref, parts view.Parts, schedulerName string) (step, e
 	if hasOrder {
 		order, ok := parts.Objects.Assigned.(*v1.Pod)
 		if !ok || order.UID != pod.UID {
-			return drop, nil
+			if keeps {
+				return drop, nil
+			}
+			return step{}, nil
 		}
 		node = schemas.NodeName(order.Spec.NodeName)
 	}
-	if node == "" && pod.Spec.NodeName != "" {
+	ours := pod.Spec.SchedulerName == schedulerName
+	switch {
+	case node == "" && pod.Spec.NodeName != "" && keeps:
 		return step{ops: assign(pod, schemas.NodeName(pod.Spec.NodeName), a)}, nil
-	}
-	if node == "" {
-		if pod.DeletionTimestamp != nil || len(pod.Spec.SchedulingGates) > 0 || pod.Spec.SchedulerName != schedulerName {
-			return step{}, nil
-		}
+	case node == "" && (pod.Spec.NodeName != "" || pod.DeletionTimestamp != nil || !ours):
+		return step{}, nil
+	case node == "" && len(pod.Spec.SchedulingGates) > 0:
+		return step{gated: pod}, nil
+	case node == "":
 		return step{place: pod}, nil
+	case !keeps:
+		return step{}, nil
 	}
 	want := encodeOrder(pod, node)
 	if bytes.Equal(want, a.Value) {
@@ -93,10 +110,10 @@ func encodeOrder(pod *v1.Pod, node schemas.NodeName) []byte {
 
 // verdictOp returns the write that records why pod fits nowhere, and false if the
 // verdict on record says the same.
-func verdictOp(pod *v1.Pod, was store.Entry, message string, now metav1.Time) (store.Op, bool) {
+func verdictOp(pod *v1.Pod, was store.Entry, v verdict, now metav1.Time) (store.Op, bool) {
 	cond := v1.PodCondition{
-		Type: v1.PodScheduled, Status: v1.ConditionFalse, Reason: v1.PodReasonUnschedulable,
-		Message: message, LastTransitionTime: now, ObservedGeneration: pod.Generation,
+		Type: v1.PodScheduled, Status: v1.ConditionFalse, Reason: v.reason,
+		Message: v.message, LastTransitionTime: now, ObservedGeneration: pod.Generation,
 	}
 	key := bus.AssignedKey("", schemas.Namespace(pod.Namespace), schemas.Name(pod.Name))
 	op := store.Op{Key: key}
@@ -104,18 +121,19 @@ func verdictOp(pod *v1.Pod, was store.Entry, message string, now metav1.Time) (s
 		op.Revision = was.Revision
 		var old v1.Pod
 		if json.Unmarshal(was.Value, &old) == nil && old.UID == pod.UID && len(old.Status.Conditions) == 1 {
-			if old.Status.Conditions[0].Message == message {
+			c := old.Status.Conditions[0]
+			if c.Message == v.message && c.Reason == v.reason && old.Status.NominatedNodeName == string(v.nominated) {
 				return op, false
 			}
-			cond.LastTransitionTime = old.Status.Conditions[0].LastTransitionTime
+			cond.LastTransitionTime = c.LastTransitionTime
 		}
 	}
-	v := v1.Pod{
+	out := v1.Pod{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
 		ObjectMeta: metav1.ObjectMeta{Name: pod.Name, Namespace: pod.Namespace, UID: pod.UID},
-		Status:     v1.PodStatus{Phase: v1.PodPending, Conditions: []v1.PodCondition{cond}},
+		Status:     v1.PodStatus{Phase: v1.PodPending, Conditions: []v1.PodCondition{cond}, NominatedNodeName: string(v.nominated)},
 	}
-	b, err := json.Marshal(v)
+	b, err := json.Marshal(out)
 	if err != nil {
 		panic(fmt.Sprintf("scheduler: a verdict does not marshal: %v", err))
 	}

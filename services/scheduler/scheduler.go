@@ -17,6 +17,7 @@ import (
 	"github.com/skerry/skerry/bus/store"
 	"github.com/skerry/skerry/bus/view"
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/services/scheduler/place"
 )
 
 // Config is what a scheduler needs besides its connection.
@@ -24,9 +25,11 @@ type Config struct {
 	// ID names this replica in the election.
 	ID string
 	// Name is the spec.schedulerName that this scheduler answers to.
-	Name  string
-	Table *schemas.Table
-	Log   *slog.Logger
+	Name string
+	// Policy says how nodes are scored.
+	Policy place.Policy
+	Table  *schemas.Table
+	Log    *slog.Logger
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// View is a copy of the state that another service of this process keeps up; nil
@@ -53,11 +56,11 @@ func Run(ctx context.Context, conn *bus.Conn, c Config) error {
 	}
 	g.Go(func() error { return recorder.Run(ctx) })
 	g.Go(func() error {
-		return lease.Lead(ctx, conn, "scheduler", c.ID, func(ctx context.Context) error {
+		return lease.Lead(ctx, conn, bus.SchedulerLease(c.Name), c.ID, func(ctx context.Context) error {
 			if err := v.WaitSynced(ctx); err != nil {
 				return err
 			}
-			s := &scheduler{Config: c, view: v, store: store.New(conn, bus.BucketState), events: recorder}
+			s := &scheduler{Config: c, view: v, store: store.New(conn, bus.BucketState), events: recorder, victims: make(chan eviction, evictable)}
 			return s.lead(ctx, conn)
 		})
 	})
@@ -74,18 +77,26 @@ type scheduler struct {
 	store  *store.Store
 	events *record.Recorder
 	state  *mirror
+	// victims are pods that have to go.
+	victims chan eviction
 }
+
+// keepsOrders tells whether this scheduler keeps the work orders of all pods in step.
+func (s *scheduler) keepsOrders() bool { return s.Name == v1.DefaultSchedulerName }
 
 // batch is how many pods one cycle takes: small enough that a burst's first pods
 // do not wait for its last, large enough to share an fsync.
 const batch = 256
 
 func (s *scheduler) lead(ctx context.Context, conn *bus.Conn) error {
-	s.state = newMirror()
+	s.state = newMirror(s.Name, s.Policy)
 	stop := s.view.Handle(s.state.change)
 	defer stop()
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return serveBind(ctx, conn, s) })
+	if s.keepsOrders() {
+		g.Go(func() error { return serveBind(ctx, conn, s) })
+	}
+	g.Go(func() error { return s.evictions(ctx, api.NewClient(conn, s.Table)) })
 	g.Go(func() error { return s.loop(ctx) })
 	return g.Wait()
 }
@@ -107,8 +118,8 @@ func (s *scheduler) loop(ctx context.Context) error {
 		if len(due) > 0 {
 			if err := s.cycle(ctx, due); err != nil {
 				s.Log.Warn("scheduling cycle failed", "pods", len(due), "error", err)
-				for _, ref := range due {
-					s.state.queue.add(ref)
+				for _, it := range due {
+					s.state.queue.add(it)
 				}
 				pause = min(max(2*pause, 50*time.Millisecond), 5*time.Second)
 				if !sleep(ctx, pause) {

@@ -297,3 +297,21 @@ func (c *Cluster) SetNamespace(name string, set map[string]string) {
 
 // RemoveNamespace forgets it.
 func (c *Cluster) RemoveNamespace(name string) { delete(c.spaces, name) }
+
+// Holds tells whether the pod is counted on its node as it is: the same memory is the
+// same desired state.
+func (c *Cluster) Holds(pod *v1.Pod) bool {
+	p, ok := c.pods[pod.UID]
+	return ok && string(p.node) == pod.Spec.NodeName && len(pod.Spec.Containers) > 0 && len(p.pod.spec.Containers) > 0 &&
+		&p.pod.spec.Containers[0] == &pod.Spec.Containers[0]
+}
+
+// NominatedOn names the pods that room is kept for on a node.
+func (c *Cluster) NominatedOn(node schemas.NodeName) (out []types.NamespacedName) {
+	if ni := c.byName[node]; ni != nil {
+		for _, p := range ni.nominated {
+			out = append(out, p.Ref())
+		}
+	}
+	return out
+}

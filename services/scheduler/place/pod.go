@@ -63,6 +63,17 @@ func NewPod(pod *v1.Pod) *Pod {
 	return p
 }
 
+// Ref names the pod.
+func (p *Pod) Ref() types.NamespacedName {
+	return types.NamespacedName{Namespace: p.Namespace, Name: p.Name[len(p.Namespace)+1:]}
+}
+
+// Social tells whether the pod may fit once another one is placed.
+func Social(pod *v1.Pod) bool {
+	a := pod.Spec.Affinity
+	return a != nil && a.PodAffinity != nil || len(pod.Spec.TopologySpreadConstraints) > 0
+}
+
 // nonzero is the request that scores count: a container that asks for no cpu counts
 // as 100m, for no memory as 200 MB, so that such pods spread too.
 func nonzero(pod *v1.Pod, r Resources) [2]int64 {

@@ -58,7 +58,7 @@ func (c *Cluster) Preempt(p *Pod) (*Preemption, string) {
 	if p.spec.PreemptionPolicy != nil && *p.spec.PreemptionPolicy == v1.PreemptNever {
 		return nil, "not eligible due to preemptionPolicy=Never."
 	}
-	if c.waits(p) {
+	if c.Waits(p) {
 		return nil, "not eligible due to a terminating pod on the nominated node."
 	}
 	k := c.class(p)
@@ -73,8 +73,8 @@ func (c *Cluster) Preempt(p *Pod) (*Preemption, string) {
 	return &Preemption{Node: schemas.NodeName(c.slots[best].node.Name), Victims: victims, Violations: violations}, ""
 }
 
-// waits tells whether room is being made for p already.
-func (c *Cluster) waits(p *Pod) bool {
+// Waits tells whether room is being made for p already.
+func (c *Cluster) Waits(p *Pod) bool {
 	n, ok := c.nominated[p.UID]
 	if !ok || c.byName[n.node] == nil {
 		return false
@@ -285,4 +285,4 @@ func (c *Cluster) budgetsOf(p *Pod) (out []*Budget) {
 	return out
 }
 
-func podName(p *Pod) string { return p.Name[len(p.Namespace)+1:] }
+func podName(p *Pod) string { return p.Ref().Name }
