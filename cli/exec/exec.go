@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/skerry/skerry/bus/remote"
+	"github.com/skerry/skerry/cli/console"
 	"github.com/skerry/skerry/cli/failure"
 	"github.com/skerry/skerry/cli/session"
 	"github.com/skerry/skerry/cli/target"
@@ -54,19 +55,7 @@ func (c *Command) Run(ctx context.Context, s *session.Session) error {
 	if err != nil {
 		return err
 	}
-	defer st.Close()
-	x := &exchange{s: s, st: st, stdin: c.Stdin}
-	if tty {
-		x.terminal = s.Terminal
-		if c.Stdin {
-			restore, err := s.Terminal.Raw()
-			if err != nil {
-				return err
-			}
-			defer restore()
-		}
-	}
-	return x.run(ctx)
+	return (&console.Console{Session: s, Stream: st, Stdin: c.Stdin, TTY: tty}).Run(ctx)
 }
 
 func (c *Command) find(ctx context.Context, s *session.Session) (*corev1.Pod, string, error) {

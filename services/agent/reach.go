@@ -10,8 +10,10 @@ import (
 	"github.com/skerry/skerry/bus/metric"
 	"github.com/skerry/skerry/bus/remote"
 	"github.com/skerry/skerry/bus/stream"
+	"github.com/skerry/skerry/services/agent/copy"
 	"github.com/skerry/skerry/services/agent/exec"
 	"github.com/skerry/skerry/services/agent/gate"
+	"github.com/skerry/skerry/services/agent/forward"
 	"github.com/skerry/skerry/services/agent/logfile"
 	"github.com/skerry/skerry/services/agent/logs"
 	"github.com/skerry/skerry/services/agent/lookup"
@@ -21,7 +23,7 @@ import (
 )
 
 // maxStreams bounds how many sessions of one sort are served at once.
-const maxStreams = 64
+const maxStreams = 128
 
 // serveUsers serves what users ask of this node's pods until ctx ends.
 func (a *agent) serveUsers(ctx context.Context, conn *bus.Conn) error {
@@ -34,6 +36,16 @@ func (a *agent) serveUsers(ctx context.Context, conn *bus.Conn) error {
 	}
 	serve(remote.VerbLogs, (&logs.Handler{Find: find, Runtime: a.driver}).Serve)
 	serve(remote.VerbExec, (&exec.Handler{Find: find, Runtime: a.driver}).Serve)
+	// A simulated runtime has no files, and nobody to talk to.
+	if r, ok := a.driver.(exec.Attachable); ok {
+		serve(remote.VerbAttach, (&exec.Attacher{Find: find, Runtime: r}).Serve)
+	}
+	if r, ok := a.driver.(forward.Runtime); ok {
+		serve(remote.VerbForward, (&forward.Handler{Find: find, Runtime: r}).Serve)
+	}
+	if r, ok := a.driver.(copy.Runtime); ok {
+		serve(remote.VerbCopy, (&copy.Handler{Find: find, Runtime: r}).Serve)
+	}
 	g.Go(func() error { return metric.Serve(ctx, conn, a.Node, sampler.New(a.Node, a.cgroups, time.Now).Sample) })
 	return g.Wait()
 }
