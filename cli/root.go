@@ -9,14 +9,17 @@ import (
 
 	"github.com/skerry/skerry/cli/about"
 	"github.com/skerry/skerry/cli/apply"
+	"github.com/skerry/skerry/cli/attach"
 	"github.com/skerry/skerry/cli/auth"
 	"github.com/skerry/skerry/cli/complete"
+	"github.com/skerry/skerry/cli/copy"
 	"github.com/skerry/skerry/cli/create"
 	"github.com/skerry/skerry/cli/describe"
 	"github.com/skerry/skerry/cli/edit"
 	"github.com/skerry/skerry/cli/event"
 	"github.com/skerry/skerry/cli/exec"
 	"github.com/skerry/skerry/cli/failure"
+	"github.com/skerry/skerry/cli/forward"
 	"github.com/skerry/skerry/cli/get"
 	"github.com/skerry/skerry/cli/label"
 	"github.com/skerry/skerry/cli/logs"
@@ -50,6 +53,9 @@ type root struct {
 	Scale   scale.Command   `cmd:"" group:"workloads" help:"Set how many replicas there are."`
 	Logs    logs.Command    `cmd:"" group:"workloads" help:"Show what containers wrote."`
 	Exec    exec.Command    `cmd:"" group:"workloads" help:"Run a command in a container."`
+	Attach  attach.Command  `cmd:"" group:"workloads" help:"Join the streams of a container's own process."`
+	Forward forward.Command `cmd:"" name:"port-forward" group:"workloads" help:"Lead local ports into a pod."`
+	Copy    copy.Command    `cmd:"" name:"cp" group:"workloads" help:"Copy files to and from a container."`
 
 	Top      top.Command   `cmd:"" group:"nodes" help:"Show what nodes and pods use."`
 	Cordon   node.Cordon   `cmd:"" group:"nodes" help:"Let a node take no new pods."`

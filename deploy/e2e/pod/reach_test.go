@@ -2,12 +2,20 @@ package pod
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
 	osexec "os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"golang.org/x/sync/errgroup"
 	v1 "k8s.io/api/core/v1"
 
 	"github.com/skerry/skerry/deploy/lab/labtest"
@@ -86,5 +94,254 @@ func TestLogsOptions(t *testing.T) {
 	}
 	if got := logs(t, ns, "talk", "--since-time=2100-01-01T00:00:00Z"); got != "" {
 		t.Errorf("of the future it is %q", got)
+	}
+}
+
+// TestExecSession: exit codes as they are, the end of input, a terminal's size.
+func TestExecSession(t *testing.T) {
+	t.Parallel()
+	ns := rig.Namespace(t)
+	apply(t, ns, script("shell", "sleep 1000", "", ""))
+	running(t, ns, "shell")
+	for command, want := range map[string]int{"exit 0": 0, "exit 1": 1, "exit 42": 42, "exit 255": 255, "kill -9 $$": 137, "kill -15 $$": 143, "exec >&- 2>&-; sleep 0.3; exit 5": 5} {
+		out, err := rig.TrySkerry(t, "", "exec", "-n", ns, "shell", "--", "sh", "-c", command)
+		if got := code(err); got != want {
+			t.Errorf("%s: exit code %d, want %d\n%s", command, got, want, out)
+		}
+	}
+	big := strings.Repeat("0123456789abcdef\n", 100_000)
+	if got := rig.Skerry(t, big, "exec", "-i", "-n", ns, "shell", "--", "cat"); got != big {
+		t.Errorf("%d bytes came back of %d", len(got), len(big))
+	}
+	if out, err := rig.TrySkerry(t, "", "exec", "-n", ns, "shell", "--", "/no/such"); err == nil {
+		t.Errorf("a command that is not there succeeded: %s", out)
+	}
+}
+
+// code is the exit code of a command line.
+func code(err error) int {
+	var exit *osexec.ExitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		return exit.ExitCode()
+	}
+	return -1
+}
+
+// TestAttach: output from now on; input that stays open for the next one, or does not.
+func TestAttach(t *testing.T) {
+	t.Parallel()
+	ns := rig.Namespace(t)
+	apply(t, ns, script("keeps", "echo before; cat; echo over", "  restartPolicy: Never", "    stdin: true"))
+	apply(t, ns, script("once", "cat; echo over", "  restartPolicy: Never", "    stdin: true\n    stdinOnce: true"))
+	running(t, ns, "keeps")
+	running(t, ns, "once")
+	for _, word := range []string{"first", "second"} {
+		ended := make(chan struct{})
+		in, out := attach(t, ns, "keeps", ended)
+		if _, err := io.WriteString(in, word+"\n"); err != nil {
+			t.Fatal(err)
+		}
+		if l, err := out.ReadString('\n'); l != word+"\n" {
+			t.Fatalf("%q came back of %s: %v", l, word, err)
+		}
+		_ = in.Close()
+		close(ended)
+	}
+	if p := get(t, ns, "keeps"); p.Status.Phase != v1.PodRunning {
+		t.Errorf("its input ended: %+v", p.Status)
+	}
+	in, out := attach(t, ns, "once", make(chan struct{}))
+	if _, err := io.WriteString(in, "only\n"); err != nil {
+		t.Fatal(err)
+	}
+	_ = in.Close()
+	if all, err := io.ReadAll(out); err != nil || string(all) != "only\nover\n" {
+		t.Errorf("%q came of it, %v", all, err)
+	}
+	ended(t, ns, "once")
+}
+
+// attach attaches with -i; closing leave ends it.
+func attach(t *testing.T, ns, name string, leave chan struct{}) (io.WriteCloser, *bufio.Reader) {
+	t.Helper()
+	var in io.WriteCloser
+	var out *bufio.Reader
+	cmd := background(t, func(cmd *osexec.Cmd) {
+		var err error
+		if in, err = cmd.StdinPipe(); err != nil {
+			t.Fatal(err)
+		}
+		pipe, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = bufio.NewReader(pipe)
+	}, "attach", "-i", "-q", "-n", ns, name)
+	go func() {
+		<-leave
+		_ = cmd.Process.Kill() // as a terminal that is closed
+	}()
+	return in, out
+}
+
+// TestPortForward: many connections at once, one direction ending before the other, a
+// port that nobody listens on, and a server on the loopback address alone.
+func TestPortForward(t *testing.T) {
+	t.Parallel()
+	ns := rig.Namespace(t)
+	apply(t, ns, script("web", "mkdir -p /tmp/w; head -c 3000000 /dev/zero > /tmp/w/big; echo hello > /tmp/w/index.html; exec httpd -f -p 127.0.0.1:8080 -h /tmp/w", "",
+		"    ports: [{name: http, containerPort: 8080}]"))
+	running(t, ns, "web")
+	local, nobody := forward(t, ns, "web", ":http", ":9")
+	var g errgroup.Group
+	for range 20 {
+		g.Go(func() error {
+			resp, err := http.Get("http://" + local + "/big")
+			if err != nil {
+				return err
+			}
+			defer func() { _ = resp.Body.Close() }()
+			n, err := io.Copy(io.Discard, resp.Body)
+			if err == nil && n != 3_000_000 {
+				err = fmt.Errorf("%d bytes", n)
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		t.Error(err)
+	}
+	// The request's direction ends first, the answer still comes.
+	conn, err := net.Dial("tcp", local)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := io.WriteString(conn, "GET / HTTP/1.0\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := io.ReadAll(conn); err != nil || !strings.Contains(string(b), "hello") {
+		t.Errorf("%q, %v", b, err)
+	}
+	refused, err := net.Dial("tcp", nobody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = refused.Close() }()
+	if b, err := io.ReadAll(refused); len(b) > 0 {
+		t.Errorf("nobody said %q, %v", b, err)
+	}
+	if resp, err := http.Get("http://" + local + "/"); err != nil {
+		t.Errorf("after a refusal: %v", err)
+	} else {
+		_ = resp.Body.Close()
+	}
+}
+
+// forward forwards ports and returns where they are, in order.
+func forward(t *testing.T, ns, name string, ports ...string) (a, b string) {
+	t.Helper()
+	var out *bufio.Reader
+	background(t, func(cmd *osexec.Cmd) {
+		pipe, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = bufio.NewReader(pipe)
+	}, append([]string{"port-forward", "-n", ns, "--address=127.0.0.1", "pod/" + name}, ports...)...)
+	var at []string
+	for range ports {
+		l, err := out.ReadString('\n')
+		rest, ok := strings.CutPrefix(l, "Forwarding from ")
+		if !ok {
+			t.Fatalf("port-forward said %q, %v", l, err)
+		}
+		addr, _, _ := strings.Cut(rest, " -> ")
+		at = append(at, addr)
+	}
+	go func() { _, _ = io.Copy(io.Discard, out) }() // ends with the process
+	return at[0], at[len(at)-1]
+}
+
+// TestPortForwardEnds: with its pod.
+func TestPortForwardEnds(t *testing.T) {
+	t.Parallel()
+	ns := rig.Namespace(t)
+	apply(t, ns, script("web", "sleep 1000", "", ""))
+	running(t, ns, "web")
+	var out *bufio.Reader
+	cmd := background(t, func(cmd *osexec.Cmd) {
+		pipe, err := cmd.StderrPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = bufio.NewReader(pipe)
+	}, "port-forward", "-n", ns, "web", ":80")
+	rig.Skerry(t, "", "delete", "pod", "-n", ns, "web")
+	if l, err := io.ReadAll(out); err != nil || !strings.Contains(string(l), "lost connection to pod") {
+		t.Errorf("it said %q, %v", l, err)
+	}
+	if err := cmd.Wait(); code(err) != 1 {
+		t.Errorf("it ended with %v", err)
+	}
+}
+
+// TestCopy: both ways, an image without tar, directories, and a destination that is not there.
+func TestCopy(t *testing.T) {
+	t.Parallel()
+	ns := rig.Namespace(t)
+	apply(t, ns, script("files", "mkdir -p /tmp/out/sub; echo made > /tmp/out/sub/f; ln -s /etc/passwd /tmp/out/l; sleep 1000", "", ""))
+	running(t, ns, "files")
+	dir := t.TempDir()
+	in := filepath.Join(dir, "in")
+	big := bytes.Repeat([]byte("0123456789abcde\n"), 1<<20) // 16 MiB
+	err := errors.Join(os.MkdirAll(filepath.Join(in, "deep"), 0o755), os.WriteFile(filepath.Join(in, "deep", "big"), big, 0o640))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cp := func(args ...string) (string, error) {
+		return rig.TrySkerry(t, "", append([]string{"cp", "-n", ns}, args...)...)
+	}
+	if out, err := cp(in, "files:/tmp"); err != nil || out != "" {
+		t.Fatalf("to a pod: %v %s", err, out)
+	}
+	if got := exec(t, ns, "files", "stat", "-c", "%s %a %u", "/tmp/in/deep/big"); got != fmt.Sprintf("%d 640 %d\n", len(big), os.Getuid()) {
+		t.Errorf("there it is %s", got)
+	}
+	if out, err := cp(filepath.Join(in, "deep", "big"), ns+"/files:/tmp/named", "--no-preserve"); err != nil {
+		t.Errorf("under another name: %v %s", err, out)
+	}
+	if got := exec(t, ns, "files", "stat", "-c", "%s %a", "/tmp/named"); got != fmt.Sprintf("%d 644\n", len(big)) {
+		t.Errorf("there it is %s", got)
+	}
+	if out, err := cp("files:/tmp/named", filepath.Join(dir, "back")); err != nil || out != "" {
+		t.Errorf("from a pod: %v %s", err, out)
+	}
+	if got, err := os.ReadFile(filepath.Join(dir, "back")); err != nil || !bytes.Equal(got, big) {
+		t.Errorf("%d bytes came back, %v", len(got), err)
+	}
+	if out, err := cp("files:/tmp/out", filepath.Join(dir, "out")); err != nil || !strings.Contains(out, "skipping symlink") {
+		t.Errorf("a directory: %v %s", err, out)
+	}
+	if got, err := os.ReadFile(filepath.Join(dir, "out", "sub", "f")); err != nil || string(got) != "made\n" {
+		t.Errorf("it holds %q, %v", got, err)
+	}
+	for _, c := range []struct{ from, to, say string }{
+		{filepath.Join(dir, "nosuch"), "files:/tmp", "doesn't exist in local filesystem"},
+		{"files:/nosuch", dir, "/nosuch: No such file or directory"},
+		{in, "files:/nosuch/deeper/x", "/nosuch/deeper: No such file or directory"},
+		{in, "files:/tmp/named/x", "/tmp/named: Not a directory"},
+		{"files:/tmp", "files:/tmp", "must be a local file"},
+		{in, dir, "must be a remote file"},
+	} {
+		if out, err := cp(c.from, c.to); err == nil || !strings.Contains(out, c.say) {
+			t.Errorf("%s to %s: %v %s", c.from, c.to, err, out)
+		}
 	}
 }

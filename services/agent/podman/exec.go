@@ -40,32 +40,36 @@ func (d *Driver) Exec(ctx context.Context, id string, e Exec) (int, error) {
 	if err != nil {
 		return 0, d.fail("create exec session in "+id, err)
 	}
-	body, err := json.Marshal(map[string]any{"Detach": false, "Tty": e.TTY})
-	if err != nil {
-		return 0, fmt.Errorf("encode exec request: %w", err)
-	}
-	sock, r, err := d.hijack(ctx, "/exec/"+session+"/start", body)
-	if err != nil {
-		return 0, err
-	}
-	if e.Stdin != nil {
-		// Ends with its reader, which the caller ends with the stream: a read of
-		// stdin cannot be taken back, so nobody waits for it here.
-		go feed(e.Stdin, sock, nil, true)
-	}
-	err = d.pump(sock, r, e.TTY, e.Output, func(done <-chan struct{}) {
-		d.resize(ctx, e.Resize, done, func(s remote.Size) error {
-			o := new(containers.ResizeExecTTYOptions).WithHeight(int(s.Height)).WithWidth(int(s.Width))
-			return containers.ResizeExecTTY(ctx, session, o)
-		})
-	})
-	if err != nil {
+	if err := d.startExec(ctx, session, e); err != nil {
 		if e.TTY && ctx.Err() != nil {
 			d.hangUp(conn, session)
 		}
 		return 0, err
 	}
 	return d.exitCode(ctx, session)
+}
+
+// startExec starts a session and moves bytes until the command's outputs end.
+func (d *Driver) startExec(ctx context.Context, session string, e Exec) error {
+	body, err := json.Marshal(map[string]any{"Detach": false, "Tty": e.TTY})
+	if err != nil {
+		return fmt.Errorf("encode exec request: %w", err)
+	}
+	sock, r, err := d.hijack(ctx, "/exec/"+session+"/start", body)
+	if err != nil {
+		return err
+	}
+	if e.Stdin != nil {
+		// Ends with its reader, which the caller ends with the stream: a read of
+		// stdin cannot be taken back, so nobody waits for it here.
+		go feed(e.Stdin, sock, nil, true)
+	}
+	return d.pump(sock, r, e.TTY, e.Output, func(done <-chan struct{}) {
+		d.resize(ctx, e.Resize, done, func(s remote.Size) error {
+			o := new(containers.ResizeExecTTYOptions).WithHeight(int(s.Height)).WithWidth(int(s.Width))
+			return containers.ResizeExecTTY(ctx, session, o)
+		})
+	})
 }
 
 // hangUp tells a command that its terminal is gone, as a lost line does. A command without

@@ -26,13 +26,10 @@ func (d *Driver) Run(ctx context.Context, id string, command []string, limit int
 	if err != nil {
 		return 0, nil, d.fail("create exec session in "+id, err)
 	}
-	sock, r, err := d.startExec(ctx, session, false)
-	if err == nil {
-		err = d.attach(ctx, session, sock, r, Exec{Output: func(_ byte, p []byte) error {
-			output = append(output, p[:min(len(p), limit-len(output))]...)
-			return nil
-		}})
-	}
+	err = d.startExec(ctx, session, Exec{Output: func(_ byte, p []byte) error {
+		output = append(output, p[:min(len(p), limit-len(output))]...)
+		return nil
+	}})
 	if ctx.Err() != nil {
 		d.killExec(ctx, session)
 		return 0, output, ctx.Err()
@@ -40,11 +37,8 @@ func (d *Driver) Run(ctx context.Context, id string, command []string, limit int
 	if err != nil {
 		return 0, output, err
 	}
-	i, err := containers.ExecInspect(ctx, session, nil)
-	if err != nil {
-		return 0, output, d.fail("inspect exec session", err)
-	}
-	return i.ExitCode, output, nil
+	code, err = d.exitCode(ctx, session)
+	return code, output, err
 }
 
 // killExec kills a session's process, which is one of this host's. Podman has no call for that.

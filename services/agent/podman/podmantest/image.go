@@ -15,7 +15,7 @@ import (
 
 // applets are the commands that the test image has.
 var applets = []string{"sh", "sleep", "cat", "echo", "env", "hostname", "httpd", "id", "kill", "ls", "stty", "test", "true", "false", "wget", "yes", "head", "tail", "dd", "date", "stat",
-	"grep", "mount", "ps", "touch", "readlink", "mkdir"}
+	"grep", "mount", "ps", "touch", "readlink", "mkdir", "ln"}
 
 // accounts are the users of the test image: app, 1001, is in the groups 1002 and 5000.
 var accounts = []struct{ name, text string }{
