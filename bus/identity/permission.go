@@ -52,7 +52,7 @@ func permissions(r Role) (jwt.Permissions, error) {
 		}
 		readState(pub, sub)
 		pub("_INBOX.>", bus.StatusSubject, bus.BindSubject)
-		pub(bus.StreamSubject("*", bus.PeerAPIServer, "*", "out"))
+		pub(bus.StreamSubject("*", bus.PeerAPIServer, "*", "out"), "node.*."+self+".changed")
 		sub("api.>", "join.*", "$SRV.>", bus.StreamSubject("*", bus.PeerAPIServer, "*", "in"))
 	case RoleController:
 		pub("$KV.state.current.>", "$KV.leases."+string(bus.LeaderLeaseKey("controller")))

@@ -6,13 +6,15 @@ package kinds
 
 func podUnhonoured(spec string) []string {
 	paths := []string{
-		"volumes",
 		"dnsPolicy!=ClusterFirst,Default", "dnsConfig",
 		"serviceAccountName!=default", "serviceAccount!=default", "automountServiceAccountToken!=false",
 		"securityContext.fsGroupChangePolicy", "imagePullSecrets",
 		"hostAliases",
 		"readinessGates",
 		"resourceClaims", "resources", "evictionResponders",
+	}
+	for _, field := range volumeUnhonoured() {
+		paths = append(paths, "volumes[]."+field)
 	}
 	for _, list := range []string{"containers[].", "initContainers[].", "ephemeralContainers[]."} {
 		for _, field := range containerUnhonoured() {
@@ -27,13 +29,23 @@ func podUnhonoured(spec string) []string {
 
 func containerUnhonoured() []string {
 	return []string{
-		"volumeMounts", "volumeDevices",
+		"volumeDevices",
 		"env[].valueFrom.fileKeyRef",
 		// The scheduler counts ephemeral storage; nothing enforces it on the node.
 		"resources.limits[^cpu,memory]", "resources.requests[^cpu,memory,ephemeral-storage]", "resources.claims",
 		"resizePolicy[].restartPolicy!=NotRequired",
 		"terminationMessagePath!=/dev/termination-log", "terminationMessagePolicy!=File",
 		"stdinOnce",
+	}
+}
+
+func volumeUnhonoured() []string {
+	return []string{
+		"persistentVolumeClaim", "ephemeral", "csi", "nfs", "iscsi", "fc", "flexVolume", "cephfs", "rbd", "cinder", "glusterfs", "flocker",
+		"quobyte", "gitRepo", "gcePersistentDisk", "awsElasticBlockStore", "azureFile", "azureDisk", "vsphereVolume",
+		"photonPersistentDisk", "portworxVolume", "scaleIO", "storageos",
+		"emptyDir.medium!=Memory",
+		"projected.sources[].clusterTrustBundle", "projected.sources[].podCertificate", "projected.sources[].serviceAccountToken",
 	}
 }
 

@@ -25,6 +25,7 @@ func (r *podRules) mounts(p *field.Path, c *v1.Container) field.ErrorList {
 			when(devicePaths[m.MountPath], field.Invalid(at.Child("mountPath"), m.MountPath, "must not already exist as a path in volumeDevices")),
 			subPaths(at, &m, known && source.Image != nil),
 			propagation(at.Child("mountPropagation"), m.MountPropagation, privileged(c)),
+			bindOptions(at.Child("bindMountOptions"), m.BindMountOptions, known && source.Image != nil),
 			recursiveReadOnly(at.Child("recursiveReadOnly"), &m),
 		)
 		places[m.MountPath] = true
@@ -48,6 +49,15 @@ func propagation(p *field.Path, mode *v1.MountPropagationMode, privileged bool) 
 	back := mode != nil && *mode == v1.MountPropagationBidirectional
 	return append(errs, when(back && !privileged,
 		field.Forbidden(p, "Bidirectional mount propagation is available only to privileged containers"))...)
+}
+
+func bindOptions(p *field.Path, options []string, image bool) field.ErrorList {
+	errs := when(image && len(options) > 0, field.Forbidden(p, "not allowed in image volume sources"))
+	for i, o := range options {
+		errs = append(errs, oneOf(p.Index(i), o, "noexec", "nodev", "nosuid")...)
+		errs = append(errs, when(slices.Contains(options[:i], o), field.Duplicate(p.Index(i), o))...)
+	}
+	return errs
 }
 
 func privileged(c *v1.Container) bool {

@@ -35,6 +35,7 @@ import (
 	"github.com/skerry/skerry/services/agent/pod"
 	"github.com/skerry/skerry/services/agent/podman"
 	"github.com/skerry/skerry/services/agent/status"
+	"github.com/skerry/skerry/services/agent/volume"
 )
 
 // Config is an agent's. Zero values are the defaults.
@@ -127,6 +128,7 @@ type agent struct {
 	network  *network.Network
 	orders   *orders
 	pods     *pod.Reconciler
+	volumes  *volume.Manager
 }
 
 func assemble(conn *bus.Conn, c Config) (*agent, error) {
@@ -162,9 +164,13 @@ func assemble(conn *bus.Conn, c Config) (*agent, error) {
 		Log: c.Log, Now: time.Now,
 	})
 	src := newSource(conn, c.Table, kept)
+	var err error
+	if a.volumes, err = a.newVolumes(src); err != nil {
+		return nil, err
+	}
 	a.pods = pod.New(pod.Config{
 		Runtime: a.driver, Orders: a.orders, Reporter: newReporter(conn, c, a.poster), Keeper: kept,
-		Recorder: a.recorder, Images: a.driver, Source: src, Classes: src, Settings: settings(c), Actions: action.New(a.driver),
+		Recorder: a.recorder, Images: a.driver, Source: src, Volumes: a.volumes, Classes: src, Settings: settings(c), Actions: action.New(a.driver),
 		Node: c.Node, HostIPs: a.node.HostIPs, Allocatable: a.node.Allocatable, Network: a.network.Ready, Limits: a.limits(),
 		Workers: c.StartsAtOnce, Now: time.Now, Log: c.Log,
 	})

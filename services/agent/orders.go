@@ -131,6 +131,7 @@ func (a *agent) take(e store.Entry) error {
 		return fmt.Errorf("it holds pod %s", pod.KeyOf(p))
 	}
 	a.orders.put(p)
+	a.volumes.Ordered(p)
 	a.pods.Add(key)
 	return nil
 }

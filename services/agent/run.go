@@ -27,6 +27,7 @@ func (a *agent) runPods(ctx context.Context) error {
 	a.node.Nudge()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return a.pods.Run(ctx) })
+	g.Go(func() error { return a.keepVolumes(ctx) })
 	g.Go(func() error { return a.watchOrders(ctx) })
 	g.Go(func() error { return a.watchRuntime(ctx) })
 	g.Go(func() error { return a.resync(ctx) })
@@ -61,6 +62,7 @@ func (a *agent) restore(ctx context.Context) {
 		same := was != nil && was.UID == p.UID && equality.Semantic.DeepEqual(was.Status, p.Status)
 		a.pods.Restore(p, same)
 		a.orders.keep(p)
+		a.volumes.Ordered(p)
 	}
 }
 
@@ -151,6 +153,9 @@ func (a *agent) houseKeep(ctx context.Context) error {
 		pods := a.orders.all()
 		if err := a.kept.Sweep(used(pods)); err != nil {
 			a.Log.Warn("sweep kept objects", "error", err)
+		}
+		if err := a.sweepVolumes(ctx); err != nil && ctx.Err() == nil {
+			a.Log.Warn("sweep volumes", "error", err)
 		}
 		if err := a.collectImages(ctx, pods, lastUsed); err != nil && ctx.Err() == nil {
 			a.Log.Warn("collect unused images", "error", err)

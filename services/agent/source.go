@@ -12,7 +12,7 @@ import (
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/schemas"
-	"github.com/skerry/skerry/services/agent/member"
+	"github.com/skerry/skerry/schemas/refer"
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
 
@@ -88,28 +88,8 @@ func used(pods []*v1.Pod) map[schemas.Ref]bool {
 		if name := p.Spec.RuntimeClassName; name != nil {
 			out[schemas.Ref{Resource: schemas.RuntimeClasses, Name: schemas.Name(*name)}] = true
 		}
-		for _, s := range p.Spec.ImagePullSecrets {
-			out[schemas.Ref{Resource: schemas.Secrets, Namespace: schemas.Namespace(p.Namespace), Name: schemas.Name(s.Name)}] = true
-		}
-		for _, c := range member.All(p) {
-			add := func(r schemas.Resource, name string) {
-				out[schemas.Ref{Resource: r, Namespace: schemas.Namespace(p.Namespace), Name: schemas.Name(name)}] = true
-			}
-			for _, f := range c.EnvFrom {
-				if f.ConfigMapRef != nil {
-					add(schemas.ConfigMaps, f.ConfigMapRef.Name)
-				}
-				if f.SecretRef != nil {
-					add(schemas.Secrets, f.SecretRef.Name)
-				}
-			}
-			for _, e := range c.Env {
-				if f := e.ValueFrom; f != nil && f.ConfigMapKeyRef != nil {
-					add(schemas.ConfigMaps, f.ConfigMapKeyRef.Name)
-				} else if f != nil && f.SecretKeyRef != nil {
-					add(schemas.Secrets, f.SecretKeyRef.Name)
-				}
-			}
+		for _, ref := range refer.Objects(p) {
+			out[ref] = true
 		}
 	}
 	return out

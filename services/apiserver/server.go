@@ -15,6 +15,7 @@ import (
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/bus/identity"
+	"github.com/skerry/skerry/bus/notice"
 	"github.com/skerry/skerry/bus/store"
 	"github.com/skerry/skerry/bus/view"
 	"github.com/skerry/skerry/schemas"
@@ -23,6 +24,7 @@ import (
 	"github.com/skerry/skerry/services/apiserver/event"
 	"github.com/skerry/skerry/services/apiserver/feed"
 	"github.com/skerry/skerry/services/apiserver/history"
+	"github.com/skerry/skerry/services/apiserver/interest"
 	"github.com/skerry/skerry/services/apiserver/managed"
 	"github.com/skerry/skerry/services/apiserver/rbac"
 	"github.com/skerry/skerry/services/apiserver/registry"
@@ -65,6 +67,7 @@ func Run(ctx context.Context, conn *bus.Conn, c Config) error {
 	s := newServer(conn, c)
 	unhandle := s.view.Handle(s.state.Hub.Handle)
 	defer unhandle()
+	defer s.view.Handle(s.interest.Handle)()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.view.Run(ctx) })
 	g.Go(func() error { return s.events.Run(ctx) })
@@ -133,6 +136,7 @@ type server struct {
 	registry *registry.Registry
 	access   access.Authorizer
 	eventful *rate.Limiter
+	interest *interest.Interest
 }
 
 func newServer(conn *bus.Conn, c Config) *server {
@@ -148,6 +152,11 @@ func newServer(conn *bus.Conn, c Config) *server {
 		state:    &replica.Replica{Copy: v, Last: state.Last, Settle: v.Settle, Hub: stateHub},
 		happened: &replica.Replica{Copy: events, Last: events.Last, Settle: events.Settle, Hub: eventHub},
 	}
+	s.interest = interest.New(func(node schemas.NodeName, ref schemas.Ref) {
+		if err := notice.Send(conn, node, ref); err != nil {
+			c.Log.Debug("notice not sent; the node will look for itself", "node", node, "object", ref.String(), "error", err)
+		}
+	})
 	nodes := access.Nodes{State: v, Placed: s.placed}
 	roles := rbac.Authorizer{State: v}
 	s.access = access.Chain{superusers(), access.Masters{}, nodes, roles}
@@ -188,6 +197,7 @@ func (s *server) serve(ctx context.Context, g *errgroup.Group) error {
 		return err
 	}
 	s.state.Hub.Start(s.view.Revision())
+	s.interest.Start()
 	select {
 	case <-s.events.Synced():
 	case <-ctx.Done():

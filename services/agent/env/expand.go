@@ -50,3 +50,32 @@ func ExpandAll(ss []string, lookup map[string]string) []string {
 	}
 	return out
 }
+
+// ExpandStrict is Expand for what must not keep a reference: it tells which names are missing.
+func ExpandStrict(s string, lookup map[string]string) (expanded string, missing []string) {
+	for _, name := range references(s) {
+		if _, ok := lookup[name]; !ok {
+			missing = append(missing, name)
+		}
+	}
+	return Expand(s, lookup), missing
+}
+
+// references are the names that s refers to.
+func references(s string) []string {
+	var names []string
+	for i := 0; i+1 < len(s); i++ {
+		if s[i] != '$' {
+			continue
+		}
+		if s[i+1] == '(' {
+			if end := strings.IndexByte(s[i:], ')'); end > 0 {
+				names = append(names, s[i+2:i+end])
+				i += end
+			}
+			continue
+		}
+		i++ // $$ stands for $
+	}
+	return names
+}

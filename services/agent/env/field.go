@@ -60,6 +60,19 @@ func NeedsPodIP(c *v1.Container) bool {
 	})
 }
 
+// Field is the value of a fieldRef in a file of a volume.
+func Field(p *v1.Pod, n Node, path string) (string, error) { return field(p, n, path) }
+
+// ResourceField is the value of a resourceFieldRef, which names its container, in a file of a volume.
+func ResourceField(p *v1.Pod, n Node, r *v1.ResourceFieldSelector) (string, error) {
+	for _, cs := range [][]v1.Container{p.Spec.Containers, p.Spec.InitContainers} {
+		if i := slices.IndexFunc(cs, func(c v1.Container) bool { return c.Name == r.ContainerName }); i >= 0 {
+			return resourceField(p, &cs[i], n, r)
+		}
+	}
+	return "", fmt.Errorf("container %s not found", r.ContainerName)
+}
+
 func first(s []string) string {
 	if len(s) == 0 {
 		return ""

@@ -62,6 +62,9 @@ func (r *Reconciler) remove(ctx context.Context, in Input, s Step) error {
 	switch s.Verb {
 	case StopSandbox:
 		err = r.Runtime.StopSandbox(ctx, s.Sandbox)
+		if err == nil && in.Order != nil && terminal(in.Memory.Last.Phase) {
+			err = r.Volumes.Remove(in.Order.UID) // nothing of it starts again
+		}
 	case RemoveContainer:
 		err = r.Runtime.RemoveContainer(ctx, s.IDs[0])
 	case RemoveSandbox:
@@ -80,6 +83,11 @@ func (r *Reconciler) remove(ctx context.Context, in Input, s Step) error {
 func (r *Reconciler) forget(k sandbox.Key, e *entry) error {
 	if r.isStopping(e) {
 		return nil
+	}
+	if e.uid != "" {
+		if err := r.Volumes.Remove(e.uid); err != nil {
+			return err
+		}
 	}
 	r.leaveOff(k)
 	r.Reporter.Drop(k)
@@ -103,6 +111,9 @@ func (r *Reconciler) finish(ctx context.Context, k sandbox.Key, e *entry, in Inp
 		return nil
 	}
 	e.unposted = 0
+	if err := r.Volumes.Remove(in.Order.UID); err != nil {
+		return err
+	}
 	if err := r.Reporter.Remove(ctx, in.Order); err != nil {
 		return fmt.Errorf("remove finished pod %s: %w", k, err)
 	}

@@ -49,6 +49,14 @@ func (r *Reconciler) launch(ctx context.Context, e *entry, in Input, steps []Ste
 	if mine != nil {
 		l.id, l.mine = mine.ID, mine
 	}
+	for _, s := range steps {
+		if s.Verb == StartContainer || s.Verb == ResumeContainer {
+			l.add(s)
+		}
+	}
+	if ready, err := l.volumes(ctx); !ready {
+		return err
+	}
 	if err := l.settle(ctx, mine); err != nil {
 		return l.sandboxFailed(ctx, err)
 	}
@@ -64,8 +72,6 @@ func (r *Reconciler) launch(ctx context.Context, e *entry, in Input, steps []Ste
 			l.id = id
 		case StartSandbox:
 			up = false
-		default:
-			l.add(s)
 		}
 	}
 	if ready, err := l.prepare(ctx, up, mine); !ready {
@@ -208,13 +214,17 @@ func (l *launching) create(ctx context.Context, c *starting, ips []string) error
 	if err != nil {
 		return err
 	}
+	mounts, err := l.Volumes.Mounts(l.pod, c.spec, result.Env)
+	if err != nil {
+		return configError{err}
+	}
 	c.id, err = l.Runtime.CreateContainer(ctx, sandbox.ContainerSpec{
 		SandboxID: l.id, Sandbox: l.spec, Name: c.spec.Name, Attempt: c.attempt, Hash: Hash(c.spec),
 		Image:      c.spec.Image,
 		Entrypoint: env.ExpandAll(c.spec.Command, result.Env),
 		Args:       env.ExpandAll(c.spec.Args, result.Env),
 		Env:        result.Env, WorkingDir: c.spec.WorkingDir,
-		Stdin: c.spec.Stdin, TTY: c.spec.TTY, Resources: l.limits(c.spec),
+		Stdin: c.spec.Stdin, TTY: c.spec.TTY, Resources: l.limits(c.spec), Mounts: mounts,
 		PIDOf: l.target(c), StopSignal: stopSignal(c.spec), Security: security,
 	})
 	return err

@@ -36,6 +36,7 @@ type Config struct {
 	Images   image.Store
 	Source   env.Source
 	Actions  Actions
+	Volumes  Volumes
 
 	Node schemas.NodeName
 	// HostIPs and Allocatable are the node's, Network the name of the network that
@@ -70,8 +71,8 @@ type Reconciler struct {
 	looked bool // at everything, once
 }
 
-// entry is what is remembered of one pod. Its worker owns it, but for stops, evicted and
-// what was seen, which r.mu guards.
+// entry is what is remembered of one pod. Its worker owns it, but for stops, evicted, retry
+// and what was seen, which r.mu guards.
 type entry struct {
 	uid  types.UID
 	mem  Memory
@@ -81,6 +82,7 @@ type entry struct {
 	unposted int // turns that have waited for the last status to be posted
 	stops    []*stop
 	evicted  *Eviction // as asked for, until its worker takes it in
+	retry    bool      // what waits for volumes need not wait any more
 	// seen are the pod's sandboxes as last seen. listed is false for a pod that is new
 	// since everything was looked at; fresh is true while seen is known to be complete.
 	seen          []sandbox.Pod
@@ -194,6 +196,7 @@ func (r *Reconciler) load(ctx context.Context, k sandbox.Key) (Input, *entry, er
 		prune(e.mem.Killed, in.Observed)
 	}
 	r.takeEviction(e, order)
+	r.retried(e)
 	in.Memory = e.mem
 	if order != nil {
 		in.Rejected = Reject(order, r.Settings)

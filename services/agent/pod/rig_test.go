@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -18,10 +19,12 @@ import (
 
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/services/agent/action"
+	"github.com/skerry/skerry/services/agent/env"
 	"github.com/skerry/skerry/services/agent/pod"
 	"github.com/skerry/skerry/services/agent/podman"
 	"github.com/skerry/skerry/services/agent/podman/podmantest"
 	"github.com/skerry/skerry/services/agent/sandbox"
+	"github.com/skerry/skerry/services/agent/volume"
 )
 
 // rig is an agent's pods on a real Podman, without a bus.
@@ -31,6 +34,7 @@ type rig struct {
 	driver *podman.Driver
 	r      *pod.Reconciler
 	stop   func()
+	dir    string
 
 	mu       sync.Mutex
 	orders   map[sandbox.Key]*v1.Pod
@@ -43,7 +47,7 @@ type rig struct {
 
 func newRig(t testing.TB) *rig {
 	h := podmantest.Start(t)
-	g := &rig{t: t, host: h, orders: map[sandbox.Key]*v1.Pod{}, statuses: map[sandbox.Key]*v1.Pod{}, news: make(chan struct{})}
+	g := &rig{t: t, host: h, dir: filepath.Join(h.Dir, "agent"), orders: map[sandbox.Key]*v1.Pod{}, statuses: map[sandbox.Key]*v1.Pod{}, news: make(chan struct{})}
 	g.driver = podman.New(h.Socket, slog.New(slog.DiscardHandler))
 	if err := g.driver.CreateNetwork(t.Context(), "skerry", "skerry0", netip.MustParsePrefix("10.244.9.0/24")); err != nil {
 		t.Fatal(err)
@@ -55,8 +59,15 @@ func newRig(t testing.TB) *rig {
 
 // start starts an agent's reconciler, as if the process had just begun.
 func (g *rig) start() {
+	vols, err := volume.New(volume.Config{
+		Dir: g.dir, Source: g, Recorder: g, Node: func() env.Node { return env.Node{Name: "n1"} },
+		Retry: func(k sandbox.Key) { g.r.Retry(k) }, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		g.t.Fatal(err)
+	}
 	g.r = pod.New(pod.Config{
-		Runtime: g.driver, Orders: g, Reporter: g, Keeper: g, Recorder: g, Images: g.driver, Source: g, Actions: action.New(g.driver), Node: "n1",
+		Runtime: g.driver, Orders: g, Reporter: g, Keeper: g, Recorder: g, Images: g.driver, Source: g, Volumes: vols, Actions: action.New(g.driver), Node: "n1",
 		HostIPs: func() []string { return []string{"192.0.2.1"} }, Allocatable: func() v1.ResourceList { return nil },
 		Network: func() (string, bool) { return "skerry", true }, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})

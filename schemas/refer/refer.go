@@ -1,0 +1,99 @@
+// Package refer tells which objects a pod needs beside itself.
+//
+// It reads and writes nothing. What always holds: whoever decides on a pod's objects
+// (may its node read them, are they to be kept on disk, whom does a change concern) sees the
+// same ones.
+package refer
+
+import (
+	v1 "k8s.io/api/core/v1"
+
+	"github.com/skerry/skerry/schemas"
+)
+
+// Objects are the ConfigMaps, Secrets and the ServiceAccount that p names, each once,
+// whether they exist or not.
+func Objects(p *v1.Pod) []schemas.Ref {
+	s := seen{namespace: schemas.Namespace(p.Namespace), known: map[schemas.Ref]bool{}}
+	s.add(schemas.ServiceAccounts, p.Spec.ServiceAccountName)
+	for _, r := range p.Spec.ImagePullSecrets {
+		s.add(schemas.Secrets, r.Name)
+	}
+	for i := range p.Spec.InitContainers {
+		s.env(p.Spec.InitContainers[i].Env, p.Spec.InitContainers[i].EnvFrom)
+	}
+	for i := range p.Spec.Containers {
+		s.env(p.Spec.Containers[i].Env, p.Spec.Containers[i].EnvFrom)
+	}
+	for i := range p.Spec.EphemeralContainers {
+		s.env(p.Spec.EphemeralContainers[i].Env, p.Spec.EphemeralContainers[i].EnvFrom)
+	}
+	for i := range p.Spec.Volumes {
+		s.volume(&p.Spec.Volumes[i].VolumeSource)
+	}
+	return s.refs
+}
+
+// Volume are the ConfigMaps and Secrets that one volume of a pod in namespace ns is made of.
+func Volume(ns schemas.Namespace, v *v1.VolumeSource) []schemas.Ref {
+	s := seen{namespace: ns, known: map[schemas.Ref]bool{}}
+	s.volume(v)
+	return s.refs
+}
+
+type seen struct {
+	namespace schemas.Namespace
+	known     map[schemas.Ref]bool
+	refs      []schemas.Ref
+}
+
+func (s *seen) add(r schemas.Resource, name string) {
+	ref := schemas.Ref{Resource: r, Namespace: s.namespace, Name: schemas.Name(name)}
+	if name == "" || s.known[ref] {
+		return
+	}
+	s.known[ref] = true
+	s.refs = append(s.refs, ref)
+}
+
+func (s *seen) env(env []v1.EnvVar, from []v1.EnvFromSource) {
+	for _, e := range env {
+		if e.ValueFrom == nil {
+			continue
+		}
+		if c := e.ValueFrom.ConfigMapKeyRef; c != nil {
+			s.add(schemas.ConfigMaps, c.Name)
+		}
+		if c := e.ValueFrom.SecretKeyRef; c != nil {
+			s.add(schemas.Secrets, c.Name)
+		}
+	}
+	for _, f := range from {
+		if f.ConfigMapRef != nil {
+			s.add(schemas.ConfigMaps, f.ConfigMapRef.Name)
+		}
+		if f.SecretRef != nil {
+			s.add(schemas.Secrets, f.SecretRef.Name)
+		}
+	}
+}
+
+func (s *seen) volume(v *v1.VolumeSource) {
+	if v.ConfigMap != nil {
+		s.add(schemas.ConfigMaps, v.ConfigMap.Name)
+	}
+	if v.Secret != nil {
+		s.add(schemas.Secrets, v.Secret.SecretName)
+	}
+	if v.Projected == nil {
+		return
+	}
+	for _, src := range v.Projected.Sources {
+		if src.ConfigMap != nil {
+			s.add(schemas.ConfigMaps, src.ConfigMap.Name)
+		}
+		if src.Secret != nil {
+			s.add(schemas.Secrets, src.Secret.Name)
+		}
+	}
+}

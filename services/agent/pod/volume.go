@@ -1,0 +1,121 @@
+package pod
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/skerry/skerry/services/agent/image"
+	"github.com/skerry/skerry/services/agent/sandbox"
+)
+
+// Volumes makes what containers mount.
+type Volumes interface {
+	// Prepare makes those of the pod's volumes that are not there yet: for none, it is free.
+	Prepare(ctx context.Context, p *v1.Pod) error
+	// Mounts are the mounts of one container whose environment is vars.
+	Mounts(p *v1.Pod, c *v1.Container, vars map[string]string) ([]sandbox.Mount, error)
+	// Remove removes all volumes of a pod that does not run any more.
+	Remove(uid types.UID) error
+}
+
+// failedMount is why a pod whose volumes cannot be made waits.
+const failedMount = "FailedMount"
+
+// volumes makes the pod's volumes before anything of it is started, and tells whether
+// they are there. A pod whose volumes cannot be made stays ContainerCreating.
+func (l *launching) volumes(ctx context.Context) (bool, error) {
+	err := l.Volumes.Prepare(ctx, l.pod)
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	if err == nil {
+		return l.imageVolumes(ctx), nil
+	}
+	for _, one := range each(err) {
+		l.Recorder.Event(l.pod, v1.EventTypeWarning, failedMount, one.Error())
+	}
+	l.hold(failedMount, err.Error(), time.Time{})
+	return false, nil
+}
+
+// each takes joined errors apart.
+func each(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
+// hold has the pod's starts wait until then, or for its back-off, or until Retry.
+func (l *launching) hold(reason, message string, until time.Time) {
+	f := l.e.mem.Sandbox.Again(reason, message, l.Now())
+	if !until.IsZero() {
+		f.Until = until
+	}
+	l.e.mem.Sandbox = f
+	for _, c := range l.containers {
+		l.e.mem.Failures = with(l.e.mem.Failures, c.spec.Name, Failure{Reason: "ContainerCreating", Until: f.Until})
+	}
+}
+
+// pullWait is when a pull that has said nothing is looked at again.
+const pullWait = 5 * time.Minute
+
+// imageVolumes tells whether the images that the pod mounts are here, and has them pulled.
+func (l *launching) imageVolumes(ctx context.Context) bool {
+	k := KeyOf(l.pod)
+	for i := range l.pod.Spec.Volumes {
+		v := &l.pod.Spec.Volumes[i]
+		if v.Image == nil {
+			continue
+		}
+		// No container can be called so.
+		u := image.Use{Pod: l.pod.UID, Container: "volume/" + v.Name}
+		switch st := l.puller.State(u); {
+		case st.Phase == image.Present:
+			continue
+		case st.Phase == image.Failed && l.Now().Before(st.Until):
+			l.hold("ImagePullBackOff", fmt.Sprintf("Back-off pulling image %q: %s", v.Image.Reference, st.Message), st.Until)
+			return false
+		}
+		policy := image.Policy(v.Image.Reference, v.Image.PullPolicy)
+		pod := l.pod
+		// Nothing is pulled that is here already, but for the policy Always.
+		l.puller.Pull(ctx, u, v.Image.Reference, policy, func(o image.Outcome) {
+			if o.Err != nil {
+				l.Recorder.Event(pod, v1.EventTypeWarning, "Failed", fmt.Sprintf("Failed to pull image %q: %v", o.Image, o.Err))
+			}
+			l.Retry(k)
+		})
+		l.hold("PullingImageVolume", fmt.Sprintf("pulling image %q of volume %q", v.Image.Reference, v.Name), l.Now().Add(pullWait))
+		return false
+	}
+	return true
+}
+
+// Retry has a pod that waits for its volumes try again now.
+func (r *Reconciler) Retry(k sandbox.Key) {
+	r.mu.Lock()
+	if e := r.pods[k]; e != nil {
+		e.retry = true
+	}
+	r.mu.Unlock()
+	r.loop.Add(k)
+}
+
+// retried forgets how long the pod was to wait, once Retry was called.
+func (r *Reconciler) retried(e *entry) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !e.retry {
+		return
+	}
+	e.retry = false
+	e.mem.Sandbox.Until = time.Time{}
+	maps.DeleteFunc(e.mem.Failures, func(_ string, f Failure) bool { return f.Reason == "ContainerCreating" })
+}

@@ -1,0 +1,53 @@
+package volume
+
+import (
+	v1 "k8s.io/api/core/v1"
+
+	"github.com/skerry/skerry/services/agent/sandbox"
+)
+
+// kind is what a volume is made of, by the name of its directory.
+type kind string
+
+const (
+	kindEmpty     kind = "kubernetes.io~empty-dir"
+	kindHost      kind = "kubernetes.io~host-path" // has no directory
+	kindImage     kind = "kubernetes.io~image"     // has no directory
+	kindConfigMap kind = "kubernetes.io~configmap"
+	kindSecret    kind = "kubernetes.io~secret"
+	kindDownward  kind = "kubernetes.io~downward-api"
+	kindProjected kind = "kubernetes.io~projected"
+)
+
+// kindOf is v's kind; "" is one that is not honoured.
+func kindOf(v *v1.Volume) kind {
+	switch {
+	case v.EmptyDir != nil:
+		return kindEmpty
+	case v.HostPath != nil:
+		return kindHost
+	case v.Image != nil:
+		return kindImage
+	case v.ConfigMap != nil:
+		return kindConfigMap
+	case v.Secret != nil:
+		return kindSecret
+	case v.DownwardAPI != nil:
+		return kindDownward
+	case v.Projected != nil:
+		return kindProjected
+	}
+	return ""
+}
+
+// made tells whether the volume's files are written by the agent: containers only read them.
+func (k kind) made() bool {
+	return k == kindConfigMap || k == kindSecret || k == kindDownward || k == kindProjected
+}
+
+// secret tells whether the volume's files are kept in memory only.
+func (k kind) secret() bool { return k == kindSecret || k == kindProjected }
+
+func keyOf(p *v1.Pod) sandbox.Key {
+	return sandbox.KeyOf(map[string]string{sandbox.LabelNamespace: p.Namespace, sandbox.LabelPod: p.Name})
+}

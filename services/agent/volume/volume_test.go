@@ -1,0 +1,225 @@
+package volume
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+func mode(t *testing.T, path string) fs.FileMode {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Mode() & (fs.ModePerm | fs.ModeSetgid | fs.ModeSticky)
+}
+
+func TestEmptyDir(t *testing.T) {
+	g := newRig(t)
+	sticky, group, limit := int32(0o1750), int64(77), resource.MustParse("64Ki")
+	p := pod(emptyVolume("plain", v1.EmptyDirVolumeSource{}), emptyVolume("moded", v1.EmptyDirVolumeSource{Mode: &sticky}),
+		emptyVolume("memory", v1.EmptyDirVolumeSource{Medium: v1.StorageMediumMemory, SizeLimit: &limit}))
+	g.must(g.Prepare(t.Context(), p))
+	for name, want := range map[string]fs.FileMode{"plain": 0o777, "moded": 0o750 | fs.ModeSticky, "memory": 0o777} {
+		if got := mode(t, g.dir(p, name)); got != want {
+			t.Errorf("%s: mode %v, want %v", name, got, want)
+		}
+	}
+	g.must(os.WriteFile(filepath.Join(g.dir(p, "plain"), "f"), make([]byte, 5000), 0o600))
+	g.must(os.Link(filepath.Join(g.dir(p, "plain"), "f"), filepath.Join(g.dir(p, "plain"), "same")))
+	g.must(os.WriteFile(filepath.Join(g.dir(p, "memory"), "f"), make([]byte, 20<<10), 0o600))
+	if err := os.WriteFile(filepath.Join(g.dir(p, "memory"), "g"), make([]byte, 60<<10), 0o600); err == nil {
+		t.Error("the tmpfs takes more than its limit")
+	}
+	use, err := g.Usage(p)
+	g.must(err)
+	if len(use) != 3 || use[0].Bytes != 8192 || use[2].Bytes < 20<<10 || !use[2].Memory || use[2].Limit != 64<<10 {
+		t.Errorf("usage %+v", use)
+	}
+	// Another agent, as after a restart, leaves it all alone.
+	g.must(os.Chmod(g.dir(p, "plain"), 0o700))
+	g.start()
+	g.must(g.Prepare(t.Context(), p))
+	if m := mode(t, g.dir(p, "plain")); m != 0o700 || len(g.file(filepath.Join(g.dir(p, "memory"), "f"))) != 20<<10 {
+		t.Errorf("a restart changed a volume: mode %v", m)
+	}
+	q := pod(emptyVolume("grouped", v1.EmptyDirVolumeSource{}))
+	q.UID, q.Spec.SecurityContext = "other", &v1.PodSecurityContext{FSGroup: &group}
+	g.must(g.Prepare(t.Context(), q))
+	if got := mode(t, g.dir(q, "grouped")); got != 0o777|fs.ModeSetgid {
+		t.Errorf("with an fsGroup: mode %v", got)
+	}
+	if err := g.Prepare(t.Context(), &v1.Pod{Spec: v1.PodSpec{Volumes: []v1.Volume{emptyVolume("huge", v1.EmptyDirVolumeSource{Medium: "HugePages"})}}}); err == nil {
+		t.Error("huge pages were handed out")
+	}
+}
+
+func TestRemoveAndSweep(t *testing.T) {
+	g := newRig(t)
+	precious := filepath.Join(t.TempDir(), "precious")
+	g.must(os.WriteFile(precious, []byte("x"), 0o600))
+	p := pod(emptyVolume("d", v1.EmptyDirVolumeSource{}), emptyVolume("m", v1.EmptyDirVolumeSource{Medium: v1.StorageMediumMemory}),
+		hostVolume(filepath.Dir(precious), v1.HostPathDirectory),
+		v1.Volume{Name: "s", VolumeSource: v1.VolumeSource{Secret: &v1.SecretVolumeSource{SecretName: "none", Optional: ptr(true)}}})
+	g.must(g.Prepare(t.Context(), p))
+	for i, m := range []v1.VolumeMount{{Name: "d", SubPath: "a/b"}, {Name: "h", ReadOnly: true, RecursiveReadOnly: ptr(v1.RecursiveReadOnlyEnabled)}} {
+		c := &v1.Container{Name: string(rune('a' + i)), VolumeMounts: []v1.VolumeMount{m}}
+		_, err := g.Mounts(p, c, nil)
+		g.must(err)
+	}
+	link(t, filepath.Dir(precious), filepath.Join(g.dir(p, "d"), "way", "out"))
+	below, err := mountsBelow(filepath.Join(g.data, "pods"))
+	g.must(err)
+	if len(below) != 3 {
+		t.Errorf("mounts: %q", below)
+	}
+	g.start() // it ended in the middle
+	g.must(g.Sweep(func(uid types.UID) bool { return uid == p.UID }))
+	if _, err := os.Stat(g.dir(p, "d")); err != nil {
+		t.Error(err)
+	}
+	g.must(g.Sweep(func(types.UID) bool { return false }))
+	for _, d := range []string{"pods", "memory"} {
+		left, err := os.ReadDir(filepath.Join(g.data, d))
+		g.must(err)
+		if len(left) > 0 {
+			t.Errorf("%s: left: %v", d, left)
+		}
+	}
+	if g.file(precious) != "x" {
+		t.Error("what a volume showed was removed")
+	}
+	if g.Remove("../../etc") == nil || g.Remove("..") == nil || g.Remove("") == nil {
+		t.Error("a uid that leads elsewhere was taken")
+	}
+}
+
+// TestRemoveCrossesNoMount: what somebody mounted below a volume survives the volume.
+func TestRemoveCrossesNoMount(t *testing.T) {
+	g := newRig(t)
+	other := t.TempDir()
+	g.must(os.WriteFile(filepath.Join(other, "f"), nil, 0o600))
+	tree := filepath.Join(g.data, "tree")
+	g.must(os.MkdirAll(filepath.Join(tree, "a", "b"), 0o755))
+	dir, err := os.Open(other)
+	g.must(err)
+	defer func() { _ = dir.Close() }()
+	g.must(bind(dir, filepath.Join(tree, "a", "b"), false, false))
+	if err := removeTree(tree); err == nil {
+		t.Error("removed through a mount")
+	}
+	if _, err := os.Stat(filepath.Join(other, "f")); err != nil {
+		t.Error(err)
+	}
+	g.must(Unmount(tree))
+	g.must(removeTree(tree))
+}
+
+func TestHostPath(t *testing.T) {
+	g := newRig(t)
+	dir := t.TempDir()
+	file, none := filepath.Join(dir, "file"), filepath.Join(dir, "none", "deep")
+	g.must(os.WriteFile(file, nil, 0o600))
+	for _, c := range []struct {
+		path string
+		t    v1.HostPathType
+		want string
+	}{
+		{dir, v1.HostPathUnset, ""}, {dir, v1.HostPathDirectory, ""}, {file, v1.HostPathFile, ""}, {"/dev/null", v1.HostPathCharDev, ""},
+		{file, v1.HostPathDirectory, "hostPath type check failed: " + file + " is not a directory, it's a File"},
+		{dir, v1.HostPathFileOrCreate, "hostPath type check failed: " + dir + " is not a file, it's a Directory"},
+		{dir, v1.HostPathSocket, "is not a socket file"}, {dir, v1.HostPathBlockDev, "is not a block device"}, {dir, v1.HostPathCharDev, "is not a character device"},
+		{none, v1.HostPathDirectory, "hostPath " + none + " doesn't exist"},
+		{none, v1.HostPathFileOrCreate, "no such file or directory"}, // its folder is not made
+		{none, v1.HostPathDirectoryOrCreate, ""}, {none, v1.HostPathDirectory, ""},
+		{filepath.Join(dir, "new"), v1.HostPathFileOrCreate, ""}, {filepath.Join(dir, "new"), v1.HostPathFile, ""},
+		{filepath.Join(dir, "unset"), v1.HostPathUnset, ""}, {filepath.Join(dir, "unset"), v1.HostPathDirectory, ""},
+	} {
+		err := hostPath(&v1.HostPathVolumeSource{Path: c.path, Type: &c.t})
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s as %q: %v, want %q", c.path, c.t, err, c.want)
+		}
+	}
+}
+
+func TestMounts(t *testing.T) {
+	g := newRig(t)
+	g.config("conf", map[string]string{"k": "v"})
+	p := pod(emptyVolume("d", v1.EmptyDirVolumeSource{}), configVolume("c", "conf"), hostVolume("/etc", v1.HostPathDirectory),
+		v1.Volume{Name: "i", VolumeSource: v1.VolumeSource{Image: &v1.ImageVolumeSource{Reference: "img:1"}}})
+	g.must(g.Prepare(t.Context(), p))
+	for _, c := range []struct {
+		m                   v1.VolumeMount
+		source, propagation string
+		readOnly            bool
+	}{
+		{v1.VolumeMount{Name: "d", MountPath: "/x"}, g.dir(p, "d"), "rprivate", false},
+		{v1.VolumeMount{Name: "d", MountPath: "/x", ReadOnly: true}, g.dir(p, "d"), "rprivate", true},
+		{v1.VolumeMount{Name: "c", MountPath: "x/"}, g.dir(p, "c"), "rprivate", true},
+		{v1.VolumeMount{Name: "h", MountPath: "/x", MountPropagation: ptr(v1.MountPropagationHostToContainer)}, "/etc", "rslave", false},
+		{v1.VolumeMount{Name: "h", MountPath: "/x", MountPropagation: ptr(v1.MountPropagationBidirectional)}, "/etc", "rshared", false},
+	} {
+		got, err := g.mounts(p, c.m)
+		g.must(err)
+		if m := got[0]; m.Source != c.source || m.Target != "/x" || m.Propagation != c.propagation || m.ReadOnly != c.readOnly {
+			t.Errorf("%+v became %+v", c.m, m)
+		}
+	}
+	got, err := g.mounts(p, v1.VolumeMount{Name: "i", MountPath: "/i"})
+	g.must(err)
+	if got[0].Image != "img:1" || got[0].Source != "" || !got[0].ReadOnly {
+		t.Errorf("an image became %+v", got[0])
+	}
+	for want, m := range map[string]v1.VolumeMount{
+		"missing value for \"NOBODY\"": {Name: "d", SubPathExpr: "a/$(NOBODY)"},
+		"must not be an absolute path": {Name: "d", SubPathExpr: "/$(NAME)"},
+		"must not contain '..'":        {Name: "d", SubPath: "a/../../b"},
+		"whole images only":            {Name: "i", SubPath: "a"},
+		"cannot find volume":           {Name: "nobody"},
+	} {
+		if _, err := g.mounts(p, m); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v, want %q", m, err, want)
+		}
+	}
+	// A directory that is not there is made with the volume's mode; a key is bound as a file.
+	got, err = g.mounts(p, v1.VolumeMount{Name: "d", SubPathExpr: "logs/$(NAME)"})
+	g.must(err)
+	if m := mode(t, filepath.Join(g.dir(p, "d"), "logs", "x")); m != 0o777 {
+		t.Errorf("mode %v", m)
+	}
+	g.must(os.WriteFile(filepath.Join(got[0].Source, "f"), nil, 0o600))
+	if _, err := os.Stat(filepath.Join(g.dir(p, "d"), "logs", "x", "f")); err != nil {
+		t.Error(err)
+	}
+	got, err = g.mounts(p, v1.VolumeMount{Name: "c", SubPath: "k"})
+	g.must(err)
+	if g.file(got[0].Source) != "v" {
+		t.Error("not the key")
+	}
+	g.config("conf", map[string]string{"k": "v2"})
+	g.must(g.settle(p))
+	if g.file(got[0].Source) != "v" || g.file(filepath.Join(g.dir(p, "c"), "k")) != "v2" {
+		t.Error("a sub-path followed a change, or the volume did not")
+	}
+}
+
+func TestMountsOfTheHostAreParsed(t *testing.T) {
+	const info = `25 1 0:23 / /a\040b/c rw - tmpfs tmpfs rw
+26 1 0:23 / /a\040b rw - tmpfs tmpfs rw
+27 1 0:23 / /a\040bc rw - tmpfs tmpfs rw
+short`
+	got, err := parseMounts(strings.NewReader(info), "/a b")
+	if err != nil || !slices.Equal(got, []string{"/a b/c", "/a b"}) {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+func ptr[T any](v T) *T { return &v }

@@ -1,0 +1,74 @@
+package agent
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/skerry/skerry/bus/notice"
+	"github.com/skerry/skerry/services/agent/env"
+	"github.com/skerry/skerry/services/agent/sandbox"
+	"github.com/skerry/skerry/services/agent/volume"
+)
+
+func (a *agent) newVolumes(src *source) (*volume.Manager, error) {
+	return volume.New(volume.Config{
+		Dir: a.DataDir, Source: src, Recorder: a.recorder,
+		Node: func() env.Node {
+			return env.Node{Name: a.Node, HostIPs: a.node.HostIPs(), Allocatable: a.node.Allocatable()}
+		},
+		Retry: func(k sandbox.Key) { a.pods.Retry(k) }, Now: time.Now, Log: a.Log,
+	})
+}
+
+// lookAgain is how often volumes are compared with what they are made of: a notice can be lost.
+const lookAgain = 5 * time.Minute
+
+// keepVolumes has volumes follow the objects that they are made of, until ctx ends.
+func (a *agent) keepVolumes(ctx context.Context) error {
+	conn := a.client.Conn()
+	g, ctx := errgroup.WithContext(ctx)
+	back := make(chan struct{}, 1)
+	defer conn.OnReconnect(func() {
+		select {
+		case back <- struct{}{}:
+		default:
+		}
+	})()
+	g.Go(func() error { return a.volumes.Run(ctx) })
+	g.Go(func() error { return notice.Listen(ctx, conn, a.Node, a.volumes.Changed) })
+	g.Go(func() error {
+		for {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-back:
+			case <-time.After(lookAgain/2 + rand.N(lookAgain)):
+			}
+			for _, ref := range a.volumes.Objects() {
+				a.volumes.Changed(ref)
+			}
+		}
+	})
+	return g.Wait()
+}
+
+// sweepVolumes removes volumes of pods that are neither ordered nor there.
+func (a *agent) sweepVolumes(ctx context.Context) error {
+	needed := map[types.UID]bool{}
+	running, err := a.driver.Pods(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range running {
+		needed[p.UID] = true
+	}
+	// After the look: an order that has come since then is in.
+	for _, p := range a.orders.all() {
+		needed[p.UID] = true
+	}
+	return a.volumes.Sweep(func(uid types.UID) bool { return needed[uid] })
+}

@@ -1,0 +1,65 @@
+package interest
+
+import (
+	"slices"
+	"testing"
+
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/skerry/skerry/bus/view"
+	"github.com/skerry/skerry/schemas"
+)
+
+func pod(name, node, cm string) *v1.Pod {
+	return &v1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name}, Spec: v1.PodSpec{NodeName: node, Volumes: []v1.Volume{
+		{VolumeSource: v1.VolumeSource{ConfigMap: &v1.ConfigMapVolumeSource{LocalObjectReference: v1.LocalObjectReference{Name: cm}}}}}}}
+}
+
+func TestNodesHearOfWhatTheirPodsReferTo(t *testing.T) {
+	var told []string
+	i := New(func(n schemas.NodeName, r schemas.Ref) { told = append(told, string(n)+" "+string(r.Name)) })
+	cm := func(name string) {
+		c := &v1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name}}
+		i.Handle(view.Change{Type: view.Added, Ref: schemas.RefOf(schemas.ConfigMaps, c), Object: c})
+	}
+	change := func(kind view.ChangeType, p, old *v1.Pod) {
+		c := view.Change{Type: kind, Ref: schemas.RefOf(schemas.Pods, p), Object: p}
+		if old != nil {
+			c.Old = old
+		}
+		i.Handle(c)
+	}
+	expect := func(when string, want ...string) {
+		t.Helper()
+		slices.Sort(told)
+		if !slices.Equal(told, want) {
+			t.Errorf("%s: told %q, want %q", when, told, want)
+		}
+		told = nil
+	}
+	change(view.Added, pod("a", "n1", "c1"), nil)
+	cm("c1")
+	expect("before the start")
+	i.Start()
+	change(view.Added, pod("b", "n2", "c1"), nil)
+	change(view.Added, pod("b2", "n2", "c1"), nil)
+	change(view.Added, pod("c", "", "c1"), nil)
+	cm("c1")
+	expect("two nodes, each once", "n1 c1", "n2 c1")
+	cm("c2")
+	expect("nobody's")
+	change(view.Modified, pod("c", "n3", "c1"), pod("c", "", "c1"))
+	change(view.Modified, pod("c", "n3", "c1"), pod("c", "n3", "c1"))
+	change(view.Deleted, pod("a", "n1", "c1"), nil)
+	change(view.Deleted, pod("b", "n2", "c1"), pod("b", "n2", "c1"))
+	cm("c1")
+	expect("one was placed, two are gone", "n2 c1", "n3 c1")
+	change(view.Deleted, pod("b2", "n2", "c1"), nil)
+	change(view.Deleted, pod("c", "n3", "c1"), nil)
+	cm("c1")
+	expect("all are gone")
+	if len(i.nodes) != 0 {
+		t.Errorf("remembered: %v", i.nodes)
+	}
+}
