@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -87,11 +89,8 @@ func (c *Client) many(ctx context.Context, v Verb, r schemas.Resource, ns schema
 	return out, nil
 }
 
+// newline separates the lines: JSON as it is encoded here has none in it.
 var newline = []byte{'\n'}
-
-// Lines splits the body of a createmany or deletemany. JSON as it is encoded here has
-// no line breaks in it.
-func Lines(body []byte) [][]byte { return bytes.Split(body, newline) }
 
 // EncodeBriefs renders the reply's body.
 func EncodeBriefs(briefs []Brief) ([]byte, error) {
@@ -107,4 +106,40 @@ func EncodeBriefs(briefs []Brief) ([]byte, error) {
 		b.Write(line)
 	}
 	return b.Bytes(), nil
+}
+
+// Each does one request for each line of r, a createmany or deletemany, all at once:
+// a server's half. do answers one create or delete, which asks for a Brief.
+func Each(ctx context.Context, r *Request, do func(context.Context, *Request) (*Reply, error)) ([]Brief, error) {
+	lines := bytes.Split(r.Body, newline)
+	if len(lines) > MaxMany {
+		return nil, apierrors.NewRequestEntityTooLargeError(fmt.Sprintf("%s: %d objects, at most %d", r.Verb, len(lines), MaxMany))
+	}
+	briefs := make([]Brief, len(lines))
+	var all sync.WaitGroup
+	for i, line := range lines {
+		one := *r
+		one.Brief, one.Body, one.Verb = true, line, VerbCreate
+		if r.Verb == VerbDeleteMany {
+			var w Removal
+			if err := json.Unmarshal(line, &w); err != nil {
+				return nil, apierrors.NewBadRequest(fmt.Sprintf("line %d: %v", i+1, err))
+			}
+			one.Verb, one.Body, one.Name, one.Delete = VerbDelete, nil, w.Name, &w.Delete
+		}
+		all.Go(func() { briefs[i] = briefOf(do(ctx, &one)) })
+	}
+	all.Wait()
+	return briefs, nil
+}
+
+func briefOf(reply *Reply, err error) (b Brief) {
+	if err == nil {
+		err = json.Unmarshal(reply.Body, &b)
+	}
+	if err != nil {
+		st := status.Of(err)
+		return Brief{Status: &st}
+	}
+	return b
 }

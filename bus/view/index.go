@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -47,6 +48,7 @@ type index struct {
 	spaces  map[schemas.Resource]map[schemas.Namespace]struct{}
 	owners  refs[types.UID]
 	nodes   refs[schemas.NodeName]
+	loose   refs[schemas.Namespace]  // pods without a controller
 	orphans map[schemas.Ref]struct{} // objects with parts that belong to nothing
 }
 
@@ -56,6 +58,7 @@ func newIndex() index {
 		spaces:  map[schemas.Resource]map[schemas.Namespace]struct{}{},
 		owners:  refs[types.UID]{},
 		nodes:   refs[schemas.NodeName]{},
+		loose:   refs[schemas.Namespace]{},
 		orphans: map[schemas.Ref]struct{}{},
 	}
 }
@@ -69,6 +72,7 @@ func (x *index) replace(ref schemas.Ref, old, obj schemas.Object) {
 		}
 		if ref.Resource == schemas.Pods {
 			x.nodes.remove(nodeOf(old), ref)
+			x.loose.remove(ref.Namespace, ref)
 		}
 	}
 	if obj != nil {
@@ -77,6 +81,9 @@ func (x *index) replace(ref schemas.Ref, old, obj schemas.Object) {
 		}
 		if ref.Resource == schemas.Pods {
 			x.nodes.add(nodeOf(obj), ref)
+			if metav1.GetControllerOfNoCopy(obj) == nil {
+				x.loose.add(ref.Namespace, ref)
+			}
 		}
 	}
 	switch {

@@ -256,6 +256,32 @@ func (v *View) OwnedBy(uid string) []schemas.Ref {
 	return refs
 }
 
+// Owned returns the objects whose controller or other owner reference names uid, in no
+// order, shared: do not change them.
+func (v *View) Owned(uid string) []schemas.Object {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	refs := v.index.owners[types.UID(uid)]
+	found := make([]schemas.Object, 0, len(refs))
+	for ref := range refs {
+		found = append(found, v.objects[ref].joined)
+	}
+	return found
+}
+
+// Loose returns the pods of a namespace that have no controller, in no order, shared:
+// do not change them.
+func (v *View) Loose(ns schemas.Namespace) []schemas.Object {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	refs := v.index.loose[ns]
+	found := make([]schemas.Object, 0, len(refs))
+	for ref := range refs {
+		found = append(found, v.objects[ref].joined)
+	}
+	return found
+}
+
 // PodsOn returns the pods of a node ("" for those that are not placed), sorted by
 // namespace and name, shared: do not change them.
 func (v *View) PodsOn(node schemas.NodeName) []schemas.Object {

@@ -131,7 +131,11 @@ func (p *process) profileTo(path, kind string, seconds int) error {
 	if p.pprof == "" {
 		return nil
 	}
-	resp, err := http.Get(fmt.Sprintf("http://%s/debug/pprof/%s?seconds=%d", p.pprof, kind, seconds))
+	url := fmt.Sprintf("http://%s/debug/pprof/%s", p.pprof, kind)
+	if seconds > 0 {
+		url += fmt.Sprintf("?seconds=%d", seconds)
+	}
+	resp, err := http.Get(url)
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,14 @@ func (c *control) Do(ctx context.Context, r *api.Request) (*api.Reply, error) {
 		body, err := api.EncodeState(entries, rev)
 		return &api.Reply{Body: body}, err
 	}
+	if r.Verb == api.VerbCreateMany {
+		briefs, err := api.Each(ctx, r, c.Do)
+		if err != nil {
+			return nil, err
+		}
+		body, err := api.EncodeBriefs(briefs)
+		return &api.Reply{Body: body}, err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	obj := c.objects[r.Ref()]
@@ -66,6 +74,9 @@ func (c *control) Do(ctx context.Context, r *api.Request) (*api.Reply, error) {
 			return nil, apierrors.NewBadRequest("not the end of a graceful deletion")
 		}
 		delete(c.objects, r.Ref())
+	}
+	if r.Brief {
+		return &api.Reply{Body: []byte("{}")}, nil
 	}
 	body, err := json.Marshal(obj)
 	return &api.Reply{Body: body}, err

@@ -3,9 +3,7 @@ package apiserver
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -13,10 +11,8 @@ import (
 
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/api"
-	"github.com/skerry/skerry/bus/status"
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/services/apiserver/audit"
-	"github.com/skerry/skerry/services/apiserver/codec"
 )
 
 // Events are told as well as can be. When a thousand pods start at once, most of what
@@ -30,42 +26,18 @@ const (
 // share a batch. Each is authorized, admitted and answered for itself.
 func (s *server) many(ctx context.Context, r *api.Request, by []bus.User) (*api.Reply, error) {
 	start := s.Clock()
-	lines := api.Lines(r.Body)
-	if len(lines) > api.MaxMany {
-		return nil, apierrors.NewRequestEntityTooLargeError(fmt.Sprintf("%s: %d objects, at most %d", r.Verb, len(lines), api.MaxMany))
-	}
-	briefs := make([]api.Brief, len(lines))
-	var all sync.WaitGroup
-	for i, line := range lines {
-		one := *r
-		one.Brief, one.Body, one.Verb = true, line, api.VerbCreate
-		if r.Verb == api.VerbDeleteMany {
-			var w api.Removal
-			if err := codec.Into(line, &w); err != nil {
-				return nil, err
-			}
-			one.Verb, one.Body, one.Name, one.Delete = api.VerbDelete, nil, w.Name, &w.Delete
-		} else if err := s.tooMany(&one); err != nil {
-			briefs[i] = brief(nil, err)
-			continue
+	briefs, err := api.Each(ctx, r, func(ctx context.Context, one *api.Request) (*api.Reply, error) {
+		if err := s.tooMany(one); err != nil {
+			return nil, err
 		}
-		all.Go(func() { briefs[i] = brief(s.do(ctx, &one)) })
+		return s.do(ctx, one)
+	})
+	if err != nil {
+		return nil, err
 	}
-	all.Wait()
 	s.recordMany(r, by, start, briefs)
 	body, err := api.EncodeBriefs(briefs)
 	return &api.Reply{Body: body}, err
-}
-
-func brief(reply *api.Reply, err error) (b api.Brief) {
-	if err == nil {
-		err = json.Unmarshal(reply.Body, &b)
-	}
-	if err != nil {
-		st := status.Of(err)
-		return api.Brief{Status: &st}
-	}
-	return b
 }
 
 // tooMany refuses events that tell of ordinary things while there are too many of them.

@@ -43,8 +43,16 @@ func (g *registry) Watch(context.Context, *api.Request, func(api.WatchEvent) err
 }
 
 func (g *registry) Do(ctx context.Context, r *api.Request) (*api.Reply, error) {
+	if r.Verb == api.VerbCreateMany || r.Verb == api.VerbDeleteMany {
+		briefs, err := api.Each(ctx, r, g.Do)
+		if err != nil {
+			return nil, err
+		}
+		body, err := api.EncodeBriefs(briefs)
+		return &api.Reply{Body: body}, err
+	}
 	if r.Resource == schemas.Events {
-		return &api.Reply{Body: r.Body}, nil
+		return &api.Reply{Body: []byte("{}")}, nil
 	}
 	kind, gr := g.table.ByResource(r.Resource), schema.GroupResource{Group: r.Resource.Group, Resource: r.Resource.Plural}
 	obj := kind.New()
@@ -68,7 +76,7 @@ func (g *registry) Do(ctx context.Context, r *api.Request) (*api.Reply, error) {
 		if _, err := g.state.Delete(ctx, old.Key, old.Revision); err != nil {
 			return nil, apierrors.NewConflict(gr, string(ref.Name), err)
 		}
-		return &api.Reply{Body: old.Value}, nil
+		return &api.Reply{Body: []byte("{}")}, nil
 	case r.Verb == api.VerbCreate:
 		g.complete(kind, obj)
 	default:
@@ -87,6 +95,10 @@ func (g *registry) Do(ctx context.Context, r *api.Request) (*api.Reply, error) {
 		return nil, apierrors.NewConflict(gr, string(ref.Name), err)
 	}
 	obj.SetResourceVersion(fmt.Sprint(rev))
+	if r.Brief {
+		value, err = json.Marshal(api.Brief{Name: ref.Name, UID: obj.GetUID(), ResourceVersion: obj.GetResourceVersion()})
+		return &api.Reply{Body: value}, err
+	}
 	value, err = json.Marshal(obj)
 	return &api.Reply{Body: value}, err
 }
@@ -114,9 +126,12 @@ func eventually(t *testing.T, v *view.View, what string, ok func() bool) {
 		}
 	})()
 	timeout := time.After(20 * time.Second)
+	look := time.NewTicker(50 * time.Millisecond) // no handler is told of orphans
+	defer look.Stop()
 	for !ok() {
 		select {
 		case <-changed:
+		case <-look.C:
 		case <-timeout:
 			t.Fatalf("never: %s", what)
 		}

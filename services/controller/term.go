@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -38,11 +39,23 @@ type term struct {
 type part struct {
 	keys func(view.Change) []schemas.Ref
 	loop *reconcile.Loop[schemas.Ref]
+	// after is how long a key can wait for more changes; nil: not at all.
+	after func(view.Change, schemas.Ref) time.Duration
+}
+
+func (p part) add(ch view.Change, key schemas.Ref) {
+	if p.after != nil {
+		if d := p.after(ch, key); d > 0 {
+			p.loop.AddAfter(key, d)
+			return
+		}
+	}
+	p.loop.Add(key)
 }
 
 // run runs all controllers until ctx ends.
 func (t *term) run(ctx context.Context) error {
-	hands := &cluster.Bus{View: t.view, Client: t.client, State: store.New(t.conn, bus.BucketState), Table: t.Table}
+	hands := &cluster.Bus{View: t.view, Client: t.client, Gather: api.NewGatherer(t.client), State: store.New(t.conn, bus.BucketState), Table: t.Table}
 	// A predecessor's last writes must be in sight before the first plan.
 	if err := hands.Refresh(ctx); err != nil {
 		return fmt.Errorf("begin term: %w", err)
@@ -62,15 +75,15 @@ func (t *term) run(ctx context.Context) error {
 	podLoop := t.loop("podgc", 1, pods.Reconcile)
 	sweepLoop := t.loop("sweep", 2, sweeper.Reconcile)
 	parts := []part{
-		{deployments.Keys, t.loop("deployment", 5, deployments.Reconcile)},
-		{sets.Keys, t.loop("replicaset", 5, sets.Reconcile)},
-		{collector.Keys, t.loop("garbage", 8, collector.Reconcile)},
-		{spaces.Keys, t.loop("namespace", 4, spaces.Reconcile)},
-		{nodes.Keys, nodeLoop},
-		{tenants.Keys, t.loop("tenant", 4, tenants.Reconcile)},
-		{pods.Keys, podLoop},
-		{sweeper.Keys, sweepLoop},
-		{roles.Keys, t.loop("aggregate", 1, roles.Reconcile)},
+		{deployments.Keys, t.loop("deployment", 5, deployments.Reconcile), nil},
+		{sets.Keys, t.loop("replicaset", 5, sets.Reconcile), sets.After},
+		{collector.Keys, t.loop("garbage", 256, collector.Reconcile), nil},
+		{spaces.Keys, t.loop("namespace", 4, spaces.Reconcile), nil},
+		{nodes.Keys, nodeLoop, nil},
+		{tenants.Keys, t.loop("tenant", 4, tenants.Reconcile), nil},
+		{pods.Keys, podLoop, nil},
+		{sweeper.Keys, sweepLoop, nil},
+		{roles.Keys, t.loop("aggregate", 1, roles.Reconcile), nil},
 	}
 	podLoop.Add(pods.Key())
 	sweepLoop.Add(sweeper.Key())
@@ -82,7 +95,7 @@ func (t *term) run(ctx context.Context) error {
 	defer t.view.Handle(func(ch view.Change) {
 		for _, p := range parts {
 			for _, key := range p.keys(ch) {
-				p.loop.Add(key)
+				p.add(ch, key)
 			}
 		}
 	})()

@@ -27,6 +27,7 @@ const patience = 30 * time.Second
 type Bus struct {
 	View   *view.View
 	Client *api.Client
+	Gather *api.Gatherer // of Client's requests
 	State  *store.Store
 	Table  *schemas.Table
 }
@@ -40,6 +41,21 @@ func (b *Bus) Create(ctx context.Context, r schemas.Resource, obj schemas.Object
 		return nil, err
 	}
 	return out, b.await(ctx, out)
+}
+
+// Make implements Writer.
+func (b *Bus) Make(ctx context.Context, r schemas.Resource, obj schemas.Object) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	made, err := b.Gather.Create(ctx, r, obj)
+	if err != nil {
+		return err
+	}
+	rev, err := strconv.ParseUint(made.ResourceVersion, 10, 64)
+	if err != nil {
+		return b.Refresh(ctx)
+	}
+	return b.View.WaitFor(ctx, store.Revision(rev))
 }
 
 // Update implements Writer.
@@ -57,7 +73,7 @@ func (b *Bus) Update(ctx context.Context, r schemas.Resource, obj schemas.Object
 func (b *Bus) Delete(ctx context.Context, ref schemas.Ref, o metav1.DeleteOptions) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if err := b.Client.Delete(ctx, ref, o); err != nil {
+	if _, err := b.Gather.Delete(ctx, ref, o); err != nil {
 		return err
 	}
 	return b.Refresh(ctx)

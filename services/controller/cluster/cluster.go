@@ -26,12 +26,19 @@ type Reader interface {
 	List(r schemas.Resource, ns schemas.Namespace) []schemas.Object
 	// OwnedBy returns the objects with an owner reference to uid.
 	OwnedBy(uid string) []schemas.Ref
+	// Owned returns the same as objects, in no order.
+	Owned(uid string) []schemas.Object
+	// Loose returns the pods of a namespace that have no controller, in no order.
+	Loose(ns schemas.Namespace) []schemas.Object
 	PodsOn(node schemas.NodeName) []schemas.Object
 }
 
 // Writer changes metadata and specs, as a client of the apiserver.
 type Writer interface {
 	Create(ctx context.Context, r schemas.Resource, obj schemas.Object) (schemas.Object, error)
+	// Make is Create for those who need no more than that it is done: many at once go
+	// as one request.
+	Make(ctx context.Context, r schemas.Resource, obj schemas.Object) error
 	// Update replaces obj at its resourceVersion; subresource "" or "finalize".
 	Update(ctx context.Context, r schemas.Resource, obj schemas.Object, subresource string) (schemas.Object, error)
 	Delete(ctx context.Context, ref schemas.Ref, o metav1.DeleteOptions) error

@@ -59,6 +59,12 @@ func (w *World) Create(_ context.Context, r schemas.Resource, obj schemas.Object
 	return w.objects[ref].joined, nil
 }
 
+// Make implements cluster.Writer.
+func (w *World) Make(ctx context.Context, r schemas.Resource, obj schemas.Object) error {
+	_, err := w.Create(ctx, r, obj)
+	return err
+}
+
 // Update implements cluster.Writer.
 func (w *World) Update(_ context.Context, r schemas.Resource, obj schemas.Object, _ string) (schemas.Object, error) {
 	ref := schemas.RefOf(r, obj)

@@ -8,6 +8,7 @@ package clustertest
 
 import (
 	"fmt"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -199,6 +200,26 @@ func (w *World) List(r schemas.Resource, ns schemas.Namespace) []schemas.Object 
 	_, out := w.each(func(ref schemas.Ref, _ schemas.Object) bool {
 		return ref.Resource == r && (ns == "" || ref.Namespace == ns)
 	})
+	return out
+}
+
+// Owned implements cluster.Reader.
+func (w *World) Owned(uid string) (out []schemas.Object) {
+	for _, ref := range w.OwnedBy(uid) {
+		if o, ok := w.Get(ref); ok {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// Loose implements cluster.Reader.
+func (w *World) Loose(ns schemas.Namespace) (out []schemas.Object) {
+	for _, o := range w.List(schemas.Pods, ns) {
+		if metav1.GetControllerOfNoCopy(o) == nil {
+			out = append(out, o)
+		}
+	}
 	return out
 }
 

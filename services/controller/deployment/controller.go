@@ -117,7 +117,7 @@ func (k *Controller) Reconcile(ctx context.Context, key schemas.Ref) (time.Durat
 		return 0, err
 	}
 	// Plan.
-	p := plan(d, sets, k.podsOf(sets), k.c.Now())
+	p := plan(d, sets, k.podsOf(d, sets), k.c.Now())
 	// Apply.
 	if err := k.apply(ctx, d, &p); err != nil {
 		return 0, err
@@ -159,14 +159,16 @@ func (k *Controller) claim(ctx context.Context, d *appsv1.Deployment, selector l
 	return claim.Mine, nil
 }
 
-func (k *Controller) podsOf(sets []*appsv1.ReplicaSet) map[types.UID][]*corev1.Pod {
+// podsOf returns the pods of the sets for the only strategy that looks at them.
+func (k *Controller) podsOf(d *appsv1.Deployment, sets []*appsv1.ReplicaSet) map[types.UID][]*corev1.Pod {
+	if d.Spec.Strategy.Type != appsv1.RecreateDeploymentStrategyType {
+		return nil
+	}
 	pods := map[types.UID][]*corev1.Pod{}
 	for _, rs := range sets {
-		for _, ref := range k.c.View.OwnedBy(string(rs.UID)) {
-			if o, ok := k.c.View.Get(ref); ok {
-				if p, ok := o.(*corev1.Pod); ok && metav1.IsControlledBy(p, rs) {
-					pods[rs.UID] = append(pods[rs.UID], p)
-				}
+		for _, o := range k.c.View.Owned(string(rs.UID)) {
+			if p, ok := o.(*corev1.Pod); ok && metav1.IsControlledBy(p, rs) {
+				pods[rs.UID] = append(pods[rs.UID], p)
 			}
 		}
 	}

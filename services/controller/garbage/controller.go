@@ -21,6 +21,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/lru"
 
 	"github.com/skerry/skerry/bus/view"
 	"github.com/skerry/skerry/schemas"
@@ -30,10 +31,15 @@ import (
 // Controller reconciles objects of every kind.
 type Controller struct {
 	c *cluster.Cluster
+	// absent are owners that the stream did not have. A uid does not come back.
+	absent *lru.Cache
 }
 
+// maxAbsent is how many of them are remembered, as in Kubernetes.
+const maxAbsent = 500
+
 // New returns the controller.
-func New(c *cluster.Cluster) *Controller { return &Controller{c: c} }
+func New(c *cluster.Cluster) *Controller { return &Controller{c: c, absent: lru.New(maxAbsent)} }
 
 // Keys returns the objects that a change concerns: only changes of references,
 // finalizers and existence do; statuses change far more often.
@@ -145,11 +151,16 @@ func (k *Controller) owners(ctx context.Context, obj schemas.Object) (map[types.
 			}
 			continue
 		}
+		if _, gone := k.absent.Get(r.UID); gone {
+			out[r.UID] = absent
+			continue
+		}
 		uid, err := k.c.Truth.UID(ctx, ref)
 		if err != nil {
 			return nil, fmt.Errorf("look up owner %s: %w", ref, err)
 		}
 		if uid != r.UID {
+			k.absent.Add(r.UID, nil)
 			out[r.UID] = absent
 		}
 	}

@@ -23,6 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/view"
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/services/controller/cluster"
@@ -109,13 +110,13 @@ func (k *Controller) Reconcile(ctx context.Context, key schemas.Ref) (time.Durat
 	if err != nil || selector.Empty() {
 		return 0, nil // refused by validation; nothing can be claimed by it
 	}
-	there := k.c.View.List(schemas.Pods, schemas.Namespace(rs.Namespace))
+	there := append(k.c.View.Owned(string(rs.UID)), k.c.View.Loose(schemas.Namespace(rs.Namespace))...)
 	mine, err := k.claim(ctx, rs, selector, there)
 	if err != nil {
 		return 0, err
 	}
 	// Plan.
-	p := plan(rs, mine, k.related(rs, mine), taken(there), k.next(key, rs, mine), k.c.Now())
+	p := plan(rs, mine, k.related(rs, mine), k.taken(rs, there), k.next(key, rs, mine), k.c.Now())
 	// Apply.
 	reason, applyErr := k.apply(ctx, rs, &p)
 	if applyErr == nil {
@@ -174,11 +175,9 @@ func (k *Controller) claim(ctx context.Context, rs *appsv1.ReplicaSet, selector 
 
 // owned returns the pods that rs controls.
 func (k *Controller) owned(rs *appsv1.ReplicaSet) (out []*corev1.Pod) {
-	for _, ref := range k.c.View.OwnedBy(string(rs.UID)) {
-		if o, ok := k.c.View.Get(ref); ok {
-			if p, ok := o.(*corev1.Pod); ok && metav1.IsControlledBy(p, rs) {
-				out = append(out, p)
-			}
+	for _, o := range k.c.View.Owned(string(rs.UID)) {
+		if p, ok := o.(*corev1.Pod); ok && metav1.IsControlledBy(p, rs) {
+			out = append(out, p)
 		}
 	}
 	return out
@@ -196,20 +195,18 @@ func (k *Controller) related(rs *appsv1.ReplicaSet, mine []*corev1.Pod) []*corev
 		if !ok {
 			continue
 		}
-		for _, ref := range k.c.View.OwnedBy(string(sibling.GetUID())) {
-			if o, ok := k.c.View.Get(ref); ok {
-				if p, ok := o.(*corev1.Pod); ok {
-					out = append(out, p)
-				}
+		for _, o := range k.c.View.Owned(string(sibling.GetUID())) {
+			if p, ok := o.(*corev1.Pod); ok {
+				out = append(out, p)
 			}
 		}
 	}
 	return out
 }
 
-// taken tells which names are in use. It goes by the list that the pods were counted
-// in: a pod that came since then must be met again by its name, not evaded.
-func taken(there []schemas.Object) func(string) bool {
+// taken tells which names are in use. Of rs's own pods it goes by those that were
+// counted: one that came since then must be met again by its name, not evaded.
+func (k *Controller) taken(rs *appsv1.ReplicaSet, there []schemas.Object) func(string) bool {
 	var names map[string]bool
 	return func(name string) bool {
 		if names == nil {
@@ -218,9 +215,35 @@ func taken(there []schemas.Object) func(string) bool {
 				names[o.GetName()] = true
 			}
 		}
-		return names[name]
+		if names[name] {
+			return true
+		}
+		o, ok := k.c.View.Get(schemas.Ref{Resource: schemas.Pods, Namespace: schemas.Namespace(rs.Namespace), Name: schemas.Name(name)})
+		return ok && !metav1.IsControlledBy(o, rs)
 	}
 }
+
+// After says how long a set can wait for more of its pods' reports: counting a large
+// one for each of them would be most of what this controller does.
+func (k *Controller) After(ch view.Change, key schemas.Ref) time.Duration {
+	if ch.Ref.Resource != schemas.Pods || ch.Part == bus.PrefixDesired {
+		return 0
+	}
+	obj, ok := k.c.View.Get(key)
+	if !ok {
+		return 0
+	}
+	rs, ok := obj.(*appsv1.ReplicaSet)
+	if !ok {
+		return 0
+	}
+	return min(time.Duration(want(rs))*perPod, maxAfter)
+}
+
+const (
+	perPod   = 25 * time.Microsecond
+	maxAfter = 500 * time.Millisecond
+)
 
 func (k *Controller) next(key schemas.Ref, rs *appsv1.ReplicaSet, mine []*corev1.Pod) int {
 	k.mu.Lock()

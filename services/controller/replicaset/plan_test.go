@@ -158,8 +158,8 @@ func TestSlowly(t *testing.T) {
 	tests := map[string]struct{ items, failAt, calls int }{
 		"all at once": {10, 0, 10},
 		"first fails": {10, 1, 1},
-		"third fails": {10, 3, 3},
-		"sixth fails": {100, 6, 7},
+		"third fails": {10, 3, 9},
+		"tenth fails": {100, 10, 73},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
