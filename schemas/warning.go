@@ -27,7 +27,7 @@ func (w Warning) String() string { return w.Path + ": " + w.Message }
 // An entry of Unhonoured is a path of JSON names in which
 //
 //	containers[]           stands for every element of a list or map
-//	limits[^cpu,memory]    for the elements whose keys are not in the list
+//	limits[^cpu,huge*]     for the elements whose keys are not in the list, or begin so
 //	dnsPolicy!=A,B         (at the end) for values other than A and B
 //
 // Fields that hold their type's zero value or an empty object count as not set.
@@ -100,11 +100,19 @@ func (m matcher) each(v reflect.Value, excluded, steps []string, path string) {
 		keys := v.MapKeys()
 		slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
 		for _, key := range keys {
-			if !slices.Contains(excluded, key.String()) {
+			if !slices.ContainsFunc(excluded, func(e string) bool { return matches(e, key.String()) }) {
 				m.match(v.MapIndex(key), steps, path+"["+key.String()+"]")
 			}
 		}
 	}
+}
+
+// matches compares key with a name, or with the beginning of names: "hugepages-*".
+func matches(name, key string) bool {
+	if prefix, ok := strings.CutSuffix(name, "*"); ok {
+		return strings.HasPrefix(key, prefix)
+	}
+	return name == key
 }
 
 // member returns the field or key of v called name; invalid if there is none.

@@ -60,9 +60,13 @@ func schedulerService(name string, how Placing, sh *shared, log *slog.Logger) se
 // agentService runs this machine's pods on the Podman at socket.
 func (h *Host) agentService(node schemas.NodeName, socket, version string, dir dataDir, log *slog.Logger) service {
 	return service{"agent", identity.RoleNode, bus.NodeUser(node), func(ctx context.Context, conn *bus.Conn) error {
+		pressure, err := h.config()
+		if err != nil {
+			return err
+		}
 		return agent.Run(ctx, conn, agent.Config{
 			Node: node, Socket: socket, DataDir: dir.agent(), Table: kinds.Table(), Log: log, Version: version,
-			Address: h.Address, Labels: h.NodeLabels, MaxPods: h.MaxPods,
+			Address: h.Address, Labels: h.NodeLabels, MaxPods: h.MaxPods, Eviction: pressure, PidsLimit: h.PodMaxPids,
 			SeccompDefault: h.SeccompDefault, UnsafeSysctls: h.UnsafeSysctls, ClusterDomain: h.ClusterDomain,
 		})
 	}}

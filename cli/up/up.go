@@ -30,6 +30,7 @@ type Host struct {
 	UnsafeSysctls  []string          `name:"allowed-unsafe-sysctls" help:"Kernel parameters that pods may set beside the safe ones; 'net.core.*' allows a group." placeholder:"NAME"`
 	ClusterDomain  string            `help:"What the names of pods with a subdomain end in." default:"cluster.local" placeholder:"DOMAIN"`
 	LogLevel       string            `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"${loglevel}" placeholder:"LEVEL"`
+	Pressure
 }
 
 // Up is `skerry up`.

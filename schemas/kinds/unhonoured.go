@@ -11,7 +11,7 @@ func podUnhonoured(spec string) []string {
 		"securityContext.fsGroupChangePolicy", "imagePullSecrets",
 		"hostAliases",
 		"readinessGates",
-		"resourceClaims", "resources", "evictionResponders",
+		"resourceClaims", "evictionResponders",
 	}
 	for _, field := range volumeUnhonoured() {
 		paths = append(paths, "volumes[]."+field)
@@ -31,8 +31,8 @@ func containerUnhonoured() []string {
 	return []string{
 		"volumeDevices",
 		"env[].valueFrom.fileKeyRef",
-		// The scheduler counts ephemeral storage; nothing enforces it on the node.
-		"resources.limits[^cpu,memory]", "resources.requests[^cpu,memory,ephemeral-storage]", "resources.claims",
+		"resources.limits[^cpu,memory,ephemeral-storage,hugepages-*]", "resources.requests[^cpu,memory,ephemeral-storage,hugepages-*]",
+		"resources.claims",
 		"resizePolicy[].restartPolicy!=NotRequired",
 		"terminationMessagePath!=/dev/termination-log", "terminationMessagePolicy!=File",
 		"stdinOnce",

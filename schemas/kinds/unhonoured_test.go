@@ -54,7 +54,7 @@ func TestWarnings(t *testing.T) {
 	spec.Volumes = []corev1.Volume{{Name: "v", VolumeSource: corev1.VolumeSource{NFS: &corev1.NFSVolumeSource{Server: "s"}}}}
 	spec.Containers = []corev1.Container{{Name: "a", TerminationMessagePolicy: corev1.TerminationMessageReadFile}, {
 		Name: "b", StdinOnce: true,
-		Resources: corev1.ResourceRequirements{Limits: corev1.ResourceList{"cpu": one, "x.io/gpu": one, "a.io/b": one, "c.io/none": {}}},
+		Resources: corev1.ResourceRequirements{Limits: corev1.ResourceList{"cpu": one, "hugepages-2Mi": one, "x.io/gpu": one, "a.io/b": one, "c.io/none": {}}},
 		Env:       []corev1.EnvVar{{Name: "A", ValueFrom: &corev1.EnvVarSource{FileKeyRef: &corev1.FileKeySelector{Key: "k"}}}},
 	}}
 	want := []string{

@@ -73,9 +73,11 @@ func TestPodLife(t *testing.T) {
 		}},
 		{"pod resources", func(p *v1.Pod) {
 			p.Spec.Resources = &v1.ResourceRequirements{
+				Claims: []v1.ResourceClaim{{Name: "gpu"}},
 				Limits: v1.ResourceList{v1.ResourceCPU: resource.MustParse("500m"), v1.ResourcePods: resource.MustParse("1")},
 			}
 		}, []fault{
+			{forbidden, "spec.resources.claims", "at pod-level"},
 			{unsupported, "spec.resources.limits[pods]", `"cpu", "memory"`},
 			{invalid, appAt(".resources.limits[cpu]"), "pod limits of 500m"},
 		}},

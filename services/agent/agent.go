@@ -29,6 +29,7 @@ import (
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/services/agent/action"
 	"github.com/skerry/skerry/services/agent/cgroup"
+	"github.com/skerry/skerry/services/agent/eviction"
 	"github.com/skerry/skerry/services/agent/keep"
 	"github.com/skerry/skerry/services/agent/network"
 	"github.com/skerry/skerry/services/agent/node"
@@ -58,6 +59,8 @@ type Config struct {
 	Capacity v1.ResourceList   // in place of what the host has; nil: as it has
 	// PidsLimit is how many processes a container may have; 0 is no limit.
 	PidsLimit int64
+	// Eviction says when pods are ended for the node's sake; the zero value is never.
+	Eviction eviction.Config
 
 	SeccompDefault bool     // give containers that name no seccomp profile the runtime's own
 	UnsafeSysctls  []string // kernel parameters that pods may set beside the safe ones
@@ -129,6 +132,8 @@ type agent struct {
 	orders   *orders
 	pods     *pod.Reconciler
 	volumes  *volume.Manager
+	eviction *eviction.Manager
+	images   imageUse
 }
 
 func assemble(conn *bus.Conn, c Config) (*agent, error) {
@@ -161,7 +166,8 @@ func assemble(conn *bus.Conn, c Config) (*agent, error) {
 		Name: c.Node, Labels: c.Labels, Address: c.Address, MaxPods: c.MaxPods, Reserved: c.Reserved, Capacity: c.Capacity, Version: c.Version,
 		Client: a.client, Runtime: a.driver, Poster: a.poster, Recorder: a.recorder,
 		CIDR: a.learnCIDR, Network: func() bool { _, ok := a.network.Ready(); return ok },
-		Log: c.Log, Now: time.Now,
+		Pressure: func() map[v1.NodeConditionType]bool { return a.eviction.Pressure() },
+		Log:      c.Log, Now: time.Now,
 	})
 	src := newSource(conn, c.Table, kept)
 	var err error
@@ -171,9 +177,10 @@ func assemble(conn *bus.Conn, c Config) (*agent, error) {
 	a.pods = pod.New(pod.Config{
 		Runtime: a.driver, Orders: a.orders, Reporter: newReporter(conn, c, a.poster), Keeper: kept,
 		Recorder: a.recorder, Images: a.driver, Source: src, Volumes: a.volumes, Classes: src, Settings: settings(c), Actions: action.New(a.driver),
-		Node: c.Node, HostIPs: a.node.HostIPs, Allocatable: a.node.Allocatable, Network: a.network.Ready, Limits: a.limits(),
+		Node: c.Node, HostIPs: a.node.HostIPs, Allocatable: a.node.Allocatable, Network: a.network.Ready, Limits: a.limits(), Admit: a.admit,
 		Workers: c.StartsAtOnce, Now: time.Now, Log: c.Log,
 	})
+	a.eviction = a.newEviction()
 	return a, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -32,6 +33,7 @@ func (a *agent) runPods(ctx context.Context) error {
 	g.Go(func() error { return a.watchRuntime(ctx) })
 	g.Go(func() error { return a.resync(ctx) })
 	g.Go(func() error { return a.houseKeep(ctx) })
+	g.Go(func() error { return a.watchPressure(ctx) })
 	return g.Wait()
 }
 
@@ -141,7 +143,6 @@ const keepEvery = time.Minute
 
 // houseKeep removes what nothing needs any more.
 func (a *agent) houseKeep(ctx context.Context) error {
-	lastUsed := map[string]time.Time{}
 	tick := time.NewTicker(keepEvery)
 	defer tick.Stop()
 	for {
@@ -157,14 +158,25 @@ func (a *agent) houseKeep(ctx context.Context) error {
 		if err := a.sweepVolumes(ctx); err != nil && ctx.Err() == nil {
 			a.Log.Warn("sweep volumes", "error", err)
 		}
-		if err := a.collectImages(ctx, pods, lastUsed); err != nil && ctx.Err() == nil {
+		if err := a.collectImages(ctx, image.DefaultThresholds); err != nil && ctx.Err() == nil {
 			a.Log.Warn("collect unused images", "error", err)
 		}
 	}
 }
 
-// collectImages removes unused images while the disk is too full.
-func (a *agent) collectImages(ctx context.Context, ordered []*v1.Pod, lastUsed map[string]time.Time) error {
+// imageUse is when each image was last in use.
+type imageUse struct {
+	mu   sync.Mutex // one collection at a time
+	last map[string]time.Time
+}
+
+// collectImages removes unused images while the disk is fuller than t says.
+func (a *agent) collectImages(ctx context.Context, t image.Thresholds) error {
+	a.images.mu.Lock()
+	defer a.images.mu.Unlock()
+	if a.images.last == nil {
+		a.images.last = map[string]time.Time{}
+	}
 	root := a.node.GraphRoot()
 	if root == "" {
 		return nil
@@ -181,10 +193,10 @@ func (a *agent) collectImages(ctx context.Context, ordered []*v1.Pod, lastUsed m
 	if err != nil {
 		return err
 	}
-	inUse := image.Used(ordered, running)
-	image.Note(lastUsed, images, inUse, time.Now())
+	inUse := image.Used(a.orders.all(), running)
+	image.Note(a.images.last, images, inUse, time.Now())
 	var errs []error
-	for _, i := range image.Excess(images, inUse, lastUsed, disk, image.DefaultThresholds, time.Now()) {
+	for _, i := range image.Excess(images, inUse, a.images.last, disk, t, time.Now()) {
 		a.Log.Info("remove unused image", "id", i.ID, "names", i.Names, "bytes", i.Size)
 		errs = append(errs, a.driver.RemoveImage(ctx, i.ID))
 	}

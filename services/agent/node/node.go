@@ -1,6 +1,6 @@
 // Package node registers the host as a Node and reports its status.
 //
-// Reads: /proc, the file system that images are on, the runtime's health, and its own Node
+// Reads: /proc, /sys, the file system that images are on, the runtime's health, and its own Node
 // object for the pod CIDR that the control plane gave it. Writes: the Node (created
 // once, its labels patched) by request, and observed.<node>.node through a poster.
 // What always holds: Ready is True only while the runtime answers and pods have a
@@ -67,8 +67,10 @@ type Config struct {
 	// whether pods can be attached.
 	CIDR    func(ctx context.Context, cidr string) error
 	Network func() bool
-	Log     *slog.Logger
-	Now     func() time.Time
+	// Pressure are the conditions of shortage that are true.
+	Pressure func() map[v1.NodeConditionType]bool
+	Log      *slog.Logger
+	Now      func() time.Time
 }
 
 // Node is the host as the cluster sees it. Safe for concurrent use.
@@ -185,6 +187,7 @@ func (n *Node) check(ctx context.Context) {
 }
 
 func (n *Node) announce(object *v1.Node, before, after v1.NodeStatus) {
+	n.announcePressure(object, before, after)
 	was, is := ready(before), ready(after)
 	switch {
 	case was != v1.ConditionTrue && is == v1.ConditionTrue:

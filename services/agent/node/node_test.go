@@ -15,16 +15,18 @@ func TestConditions(t *testing.T) {
 		name    string
 		err     error
 		network bool
-		full    bool
+		short   v1.NodeConditionType
 		want    string
 	}{
-		{"good", nil, true, false, "FalseFalseFalseTrue"},
-		{"runtime down", errors.New("connection refused"), true, false, "FalseFalseFalseFalse"},
-		{"no network", nil, false, false, "FalseFalseFalseFalse"},
-		{"disk full", nil, true, true, "FalseTrueFalseTrue"},
+		{"good", nil, true, "", "FalseFalseFalseTrue"},
+		{"runtime down", errors.New("connection refused"), true, "", "FalseFalseFalseFalse"},
+		{"no network", nil, false, "", "FalseFalseFalseFalse"},
+		{"disk full", nil, true, v1.NodeDiskPressure, "FalseTrueFalseTrue"},
+		{"memory short", nil, true, v1.NodeMemoryPressure, "TrueFalseFalseTrue"},
+		{"processes short", nil, true, v1.NodePIDPressure, "FalseFalseTrueTrue"},
 	} {
-		got, before := "", conditions(nil, nil, true, false, t0)
-		now := conditions(before, tc.err, tc.network, tc.full, t0.Add(time.Minute))
+		got, before := "", conditions(nil, nil, true, nil, t0)
+		now := conditions(before, tc.err, tc.network, map[v1.NodeConditionType]bool{tc.short: true}, t0.Add(time.Minute))
 		for i, c := range now {
 			got += string(c.Status)
 			same := c.Status == before[i].Status

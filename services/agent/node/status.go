@@ -3,6 +3,7 @@ package node
 import (
 	"cmp"
 	"context"
+	"maps"
 	"runtime"
 	"slices"
 	"time"
@@ -10,6 +11,8 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/skerry/skerry/schemas/amount"
 )
 
 // maxImages is how many images a node lists, as the kubelet's default.
@@ -55,16 +58,12 @@ func (n *Node) compute(runtimeErr error, images []v1.ContainerImage) v1.NodeStat
 	st.NodeInfo.ContainerRuntimeVersion = "podman://" + n.version
 	st.NodeInfo.KubeletVersion = "skerry " + n.Version
 	st.NodeInfo.OperatingSystem, st.NodeInfo.Architecture = runtime.GOOS, runtime.GOARCH
-	st.Conditions = conditions(n.status.Conditions, runtimeErr, n.Network(), diskFull(n.graphRoot), n.Now())
+	st.Conditions = conditions(n.status.Conditions, runtimeErr, n.Network(), n.Pressure(), n.Now())
 	return st
 }
 
 // conditions are the kubelet's, with its reasons.
-func conditions(before []v1.NodeCondition, runtimeErr error, network, diskFull bool, now time.Time) []v1.NodeCondition {
-	disk := v1.NodeCondition{Type: v1.NodeDiskPressure, Status: v1.ConditionFalse, Reason: "KubeletHasNoDiskPressure", Message: "kubelet has no disk pressure"}
-	if diskFull {
-		disk.Status, disk.Reason, disk.Message = v1.ConditionTrue, "KubeletHasDiskPressure", "kubelet has disk pressure"
-	}
+func conditions(before []v1.NodeCondition, runtimeErr error, network bool, pressure map[v1.NodeConditionType]bool, now time.Time) []v1.NodeCondition {
 	readiness := v1.NodeCondition{Type: v1.NodeReady, Status: v1.ConditionTrue, Reason: "KubeletReady", Message: "kubelet is posting ready status"}
 	switch {
 	case runtimeErr != nil:
@@ -74,12 +73,7 @@ func conditions(before []v1.NodeCondition, runtimeErr error, network, diskFull b
 		readiness.Status, readiness.Reason = v1.ConditionFalse, "KubeletNotReady"
 		readiness.Message = "container runtime network not ready: the node has no pod CIDR yet"
 	}
-	out := []v1.NodeCondition{
-		{Type: v1.NodeMemoryPressure, Status: v1.ConditionFalse, Reason: "KubeletHasSufficientMemory", Message: "kubelet has sufficient memory available"},
-		disk,
-		{Type: v1.NodePIDPressure, Status: v1.ConditionFalse, Reason: "KubeletHasSufficientPID", Message: "kubelet has sufficient PID available"},
-		readiness,
-	}
+	out := append(pressures(pressure), readiness)
 	stamp := metav1.NewTime(now.Truncate(time.Second))
 	for i := range out {
 		out[i].LastHeartbeatTime, out[i].LastTransitionTime = stamp, stamp
@@ -120,20 +114,22 @@ func (n *Node) capacity() v1.ResourceList {
 		root = "/"
 	}
 	disk, _ := Disk(root)
-	return v1.ResourceList{
+	out := v1.ResourceList{
 		v1.ResourceCPU:              *resource.NewQuantity(int64(runtime.NumCPU()), resource.DecimalSI),
 		v1.ResourceMemory:           *resource.NewQuantity(memoryTotal(), resource.BinarySI),
 		v1.ResourceEphemeralStorage: *resource.NewQuantity(int64(disk.Total), resource.BinarySI),
 		v1.ResourcePods:             *resource.NewQuantity(n.MaxPods, resource.DecimalSI),
 	}
+	maps.Copy(out, hugePages("/sys/kernel/mm/hugepages"))
+	return out
 }
 
 func allocatable(capacity, reserved v1.ResourceList) v1.ResourceList {
 	out := capacity.DeepCopy()
-	for name, r := range reserved {
+	subtract := func(name v1.ResourceName, r resource.Quantity) {
 		q, ok := out[name]
 		if !ok {
-			continue
+			return
 		}
 		q.Sub(r)
 		if q.Sign() < 0 {
@@ -141,14 +137,14 @@ func allocatable(capacity, reserved v1.ResourceList) v1.ResourceList {
 		}
 		out[name] = q
 	}
-	return out
-}
-
-// diskFull is the kubelet's default for eviction: less than 10 % free.
-func diskFull(root string) bool {
-	if root == "" {
-		return false
+	// Huge pages are taken out of the memory beforehand.
+	for name, q := range capacity {
+		if _, ok := amount.HugePage(name); ok {
+			subtract(v1.ResourceMemory, q)
+		}
 	}
-	d, err := Disk(root)
-	return err == nil && d.Total > 0 && d.Free*10 < d.Total
+	for name, r := range reserved {
+		subtract(name, r)
+	}
+	return out
 }

@@ -46,6 +46,8 @@ type Config struct {
 	Network     func() (name string, ready bool)
 	// Limits is what the host has and how far pods may go.
 	Limits func() Host
+	// Admit says why a pod that is new here must fail at once, nil if it need not.
+	Admit func(p *v1.Pod) *Eviction
 
 	Classes  Classes
 	Settings Settings
@@ -81,6 +83,7 @@ type entry struct {
 	reported bool
 	unposted int // turns that have waited for the last status to be posted
 	stops    []*stop
+	admitted bool      // or refused: it is asked once
 	evicted  *Eviction // as asked for, until its worker takes it in
 	retry    bool      // what waits for volumes need not wait any more
 	// seen are the pod's sandboxes as last seen. listed is false for a pod that is new
@@ -197,6 +200,7 @@ func (r *Reconciler) load(ctx context.Context, k sandbox.Key) (Input, *entry, er
 	}
 	r.takeEviction(e, order)
 	r.retried(e)
+	r.admit(e, in)
 	in.Memory = e.mem
 	if order != nil {
 		in.Rejected = Reject(order, r.Settings)

@@ -61,3 +61,18 @@ func (d *Driver) UpdateContainer(ctx context.Context, id string, r sandbox.Resou
 	}
 	return nil
 }
+
+// Layer is the directory of a container's writable layer; "" if it has none that can be
+// told from others, or is gone.
+func (d *Driver) Layer(ctx context.Context, id string) (string, error) {
+	ctx, cancel, err := d.call(ctx, quick)
+	if err != nil {
+		return "", err
+	}
+	defer cancel()
+	i, err := d.inspect(ctx, id)
+	if err != nil || i == nil || i.GraphDriver == nil {
+		return "", err
+	}
+	return i.GraphDriver.Data["UpperDir"], nil
+}
