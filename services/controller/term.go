@@ -17,6 +17,7 @@ import (
 	"github.com/skerry/skerry/services/controller/aggregate"
 	"github.com/skerry/skerry/services/controller/cluster"
 	"github.com/skerry/skerry/services/controller/deployment"
+	"github.com/skerry/skerry/services/controller/disruption"
 	"github.com/skerry/skerry/services/controller/garbage"
 	"github.com/skerry/skerry/services/controller/namespace"
 	"github.com/skerry/skerry/services/controller/node"
@@ -72,6 +73,7 @@ func (t *term) run(ctx context.Context) error {
 	deployments, sets, collector, spaces := deployment.New(c), replicaset.New(c), garbage.New(c), namespace.New(c)
 
 	nodeLoop := t.loop("node", 1, nodes.Reconcile)
+	budgets := disruption.New(c)
 	podLoop := t.loop("podgc", 1, pods.Reconcile)
 	sweepLoop := t.loop("sweep", 2, sweeper.Reconcile)
 	parts := []part{
@@ -84,6 +86,7 @@ func (t *term) run(ctx context.Context) error {
 		{pods.Keys, podLoop, nil},
 		{sweeper.Keys, sweepLoop, nil},
 		{roles.Keys, t.loop("aggregate", 1, roles.Reconcile), nil},
+		{budgets.Keys, t.loop("disruption", 2, budgets.Reconcile), nil},
 	}
 	podLoop.Add(pods.Key())
 	sweepLoop.Add(sweeper.Key())

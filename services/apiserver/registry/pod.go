@@ -89,7 +89,11 @@ func (g *Registry) evict(ctx context.Context, r *api.Request, k *schemas.Kind) (
 		opts.Preconditions = &metav1.Preconditions{UID: &pod.UID}
 		del.Delete = &opts
 	}
-	if !r.DryRun && len(del.Delete.DryRun) == 0 && pod.Spec.NodeName != "" && pod.DeletionTimestamp == nil {
+	dryRun := r.DryRun || len(del.Delete.DryRun) > 0
+	if err := g.spend(ctx, pod, dryRun); err != nil {
+		return nil, storeError(r, err)
+	}
+	if !dryRun && pod.Spec.NodeName != "" && pod.DeletionTimestamp == nil {
 		if err := g.disrupt(ctx, pod); err != nil {
 			return nil, storeError(r, err)
 		}
