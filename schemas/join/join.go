@@ -20,7 +20,8 @@ import (
 //
 // Pods: spec.nodeName from assigned; status from observed, with PodScheduled from
 // assigned, then current's conditions overlaid by type, and its phase, reason and
-// message if it has a phase. A pod that no agent has reported yet is Pending.
+// message if it has a phase. A pod that no agent has reported yet is Pending, and one is
+// Ready only if the conditions of its readiness gates are true.
 // Nodes: status from observed, current's conditions overlaid. Other kinds: status
 // from current.
 func Join(kind *schemas.Kind, desired, assigned, observed, current schemas.Object) schemas.Object {
@@ -86,6 +87,7 @@ func joinPod(pod, assigned, observed, current *corev1.Pod) {
 			s.Phase, s.Reason, s.Message = current.Status.Phase, current.Status.Reason, current.Status.Message
 		}
 	}
+	s.Conditions = gated(pod.Spec.ReadinessGates, s.Conditions)
 	if s.Phase == "" {
 		s.Phase = corev1.PodPending
 	}

@@ -10,7 +10,6 @@ func podUnhonoured(spec string) []string {
 		"serviceAccountName!=default", "serviceAccount!=default", "automountServiceAccountToken!=false",
 		"securityContext.fsGroupChangePolicy", "imagePullSecrets",
 		"hostAliases",
-		"readinessGates",
 		"resourceClaims", "evictionResponders",
 	}
 	for _, field := range volumeUnhonoured() {
@@ -34,7 +33,6 @@ func containerUnhonoured() []string {
 		"resources.limits[^cpu,memory,ephemeral-storage,hugepages-*]", "resources.requests[^cpu,memory,ephemeral-storage,hugepages-*]",
 		"resources.claims",
 		"resizePolicy[].restartPolicy!=NotRequired",
-		"terminationMessagePath!=/dev/termination-log", "terminationMessagePolicy!=File",
 		"stdinOnce",
 	}
 }

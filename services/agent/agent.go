@@ -177,6 +177,7 @@ func assemble(conn *bus.Conn, c Config) (*agent, error) {
 	a.pods = pod.New(pod.Config{
 		Runtime: a.driver, Orders: a.orders, Reporter: newReporter(conn, c, a.poster), Keeper: kept,
 		Recorder: a.recorder, Images: a.driver, Source: src, Volumes: a.volumes, Classes: src, Settings: settings(c), Actions: action.New(a.driver),
+		Messages: messages(c), LogTail: a.logTail,
 		Node: c.Node, HostIPs: a.node.HostIPs, Allocatable: a.node.Allocatable, Network: a.network.Ready, Limits: a.limits(), Admit: a.admit,
 		Workers: c.StartsAtOnce, Now: time.Now, Log: c.Log,
 	})

@@ -143,3 +143,54 @@ func TestEphemeralContainer(t *testing.T) {
 		t.Errorf("it sees other processes than its target's: %q", out)
 	}
 }
+
+func TestReadinessGate(t *testing.T) {
+	t.Parallel()
+	ns := rig.Namespace(t)
+	apply(t, ns, script("gated", "sleep 1000", "  readinessGates: [{conditionType: example.org/open}]", ""))
+	await(t, ns, "gated", "containers are ready", func(p *v1.Pod) bool {
+		return len(p.Status.ContainerStatuses) == 1 && p.Status.ContainerStatuses[0].Ready
+	})
+	p := readiness(t, ns, "gated", v1.ConditionFalse)
+	conditions(t, p, "ContainersReady=True , Ready=False ReadinessGatesNotReady")
+	ref := schemas.Ref{Resource: schemas.Pods, Namespace: schemas.Namespace(ns), Name: "gated"}
+	for _, open := range []v1.ConditionStatus{v1.ConditionTrue, v1.ConditionFalse, v1.ConditionTrue} {
+		patch := fmt.Sprintf(`{"status":{"conditions":[{"type":"example.org/open","status":%q}]}}`, open)
+		if _, err := rig.Client.Patch(t.Context(), ref, types.StrategicMergePatchType, []byte(patch), "status"); err != nil {
+			t.Fatal(err)
+		}
+		readiness(t, ns, "gated", open)
+	}
+}
+
+func TestTerminationMessages(t *testing.T) {
+	t.Parallel()
+	ns := rig.Namespace(t)
+	fallback := "    terminationMessagePolicy: FallbackToLogsOnError"
+	long := "i=0; while [ $i -lt 200 ]; do echo line $i; i=$((i+1)); done; exit 1"
+	never := "  restartPolicy: Never"
+	for _, m := range []string{
+		script("file", "echo bye > /dev/termination-log; exit 1", never, ""),
+		script("elsewhere", "echo hello > /tmp/words", never, "    terminationMessagePath: /tmp/words"),
+		script("logs", long, never, fallback),
+		script("both", "echo log; echo file > /dev/termination-log; exit 1", never, fallback),
+		script("well", "echo log", never, fallback),
+		script("long", "head -c 9000 /dev/zero | tr '\\0' x > /dev/termination-log", never, ""),
+	} {
+		apply(t, ns, m)
+	}
+	message := func(name string) string {
+		return ended(t, ns, name).Status.ContainerStatuses[0].State.Terminated.Message
+	}
+	for name, want := range map[string]string{"file": "bye\n", "elsewhere": "hello\n", "both": "file\n", "well": ""} {
+		if got := message(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	if got := message("logs"); !strings.HasPrefix(got, "line 120\n") || !strings.HasSuffix(got, "line 199\n") {
+		t.Errorf("logs: %q", got)
+	}
+	if got := message("long"); len(got) != 4096 {
+		t.Errorf("long: %d bytes", len(got))
+	}
+}

@@ -2,6 +2,7 @@ package pod
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -66,7 +67,7 @@ func (r *Reconciler) remove(ctx context.Context, in Input, s Step) error {
 			err = r.Volumes.Remove(in.Order.UID) // nothing of it starts again
 		}
 	case RemoveContainer:
-		err = r.Runtime.RemoveContainer(ctx, s.IDs[0])
+		err = errors.Join(r.Runtime.RemoveContainer(ctx, s.IDs[0]), r.dropMessage(in, s.IDs[0]))
 	case RemoveSandbox:
 		if in.Order != nil && s.Why != "" && in.Order.DeletionTimestamp == nil {
 			r.Recorder.Event(in.Order, v1.EventTypeNormal, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")

@@ -218,13 +218,17 @@ func (l *launching) create(ctx context.Context, c *starting, ips []string) error
 	if err != nil {
 		return configError{err}
 	}
+	words, err := l.messageMount(c)
+	if err != nil {
+		return err
+	}
 	c.id, err = l.Runtime.CreateContainer(ctx, sandbox.ContainerSpec{
 		SandboxID: l.id, Sandbox: l.spec, Name: c.spec.Name, Attempt: c.attempt, Hash: Hash(c.spec),
 		Image:      c.spec.Image,
 		Entrypoint: env.ExpandAll(c.spec.Command, result.Env),
 		Args:       env.ExpandAll(c.spec.Args, result.Env),
 		Env:        result.Env, WorkingDir: c.spec.WorkingDir,
-		Stdin: c.spec.Stdin, TTY: c.spec.TTY, Resources: l.limits(c.spec), Mounts: mounts,
+		Stdin: c.spec.Stdin, TTY: c.spec.TTY, Resources: l.limits(c.spec), Mounts: append(mounts, words...),
 		PIDOf: l.target(c), StopSignal: stopSignal(c.spec), Security: security,
 	})
 	return err

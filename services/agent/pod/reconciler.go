@@ -20,6 +20,7 @@ import (
 	"github.com/skerry/skerry/services/agent/hook"
 	"github.com/skerry/skerry/services/agent/image"
 	"github.com/skerry/skerry/services/agent/member"
+	"github.com/skerry/skerry/services/agent/message"
 	"github.com/skerry/skerry/services/agent/probe"
 	"github.com/skerry/skerry/services/agent/sandbox"
 	"github.com/skerry/skerry/services/agent/status"
@@ -37,6 +38,9 @@ type Config struct {
 	Source   env.Source
 	Actions  Actions
 	Volumes  Volumes
+	// Messages keeps termination messages, nil none; LogTail stands in for them, nil not.
+	Messages *message.Box
+	LogTail  LogTail
 
 	Node schemas.NodeName
 	// HostIPs and Allocatable are the node's, Network the name of the network that
@@ -76,9 +80,10 @@ type Reconciler struct {
 // entry is what is remembered of one pod. Its worker owns it, but for stops, evicted, retry
 // and what was seen, which r.mu guards.
 type entry struct {
-	uid  types.UID
-	mem  Memory
-	kept *v1.Pod // the order as last kept on disk
+	uid      types.UID
+	mem      Memory
+	kept     *v1.Pod           // the order as last kept on disk
+	messages map[string]string // termination messages, by container id
 	// reported is false until the status is known to have been posted by this agent or the one before.
 	reported bool
 	unposted int // turns that have waited for the last status to be posted
@@ -197,6 +202,7 @@ func (r *Reconciler) load(ctx context.Context, k sandbox.Key) (Input, *entry, er
 	if !in.Blind {
 		prune(e.mem.Unstarted, in.Observed)
 		prune(e.mem.Killed, in.Observed)
+		prune(e.messages, in.Observed)
 	}
 	r.takeEviction(e, order)
 	r.retried(e)
@@ -206,6 +212,9 @@ func (r *Reconciler) load(ctx context.Context, k sandbox.Key) (Input, *entry, er
 		in.Rejected = Reject(order, r.Settings)
 	}
 	in.Health = r.watchHealth(k, in)
+	if err := r.messages(ctx, e, in); err != nil {
+		return in, e, fmt.Errorf("read last words of pod %s: %w", k, err)
+	}
 	_, in.Network = r.Network()
 	in.Images = r.images(order, in)
 	return in, e, nil
@@ -251,7 +260,7 @@ func (r *Reconciler) report(e *entry, in Input, plan Plan) {
 	}
 	st := status.Compute(status.Input{
 		Pod: in.Order, Sandbox: mine, Last: e.mem.Last, Waiting: plan.Waiting,
-		Unstarted: e.mem.Unstarted, Health: in.healths(mine), Doomed: doomed(e.mem.Evicted), HostIPs: r.HostIPs(), Now: in.Now,
+		Unstarted: e.mem.Unstarted, Health: in.healths(mine), Messages: e.messages, Doomed: doomed(e.mem.Evicted), HostIPs: r.HostIPs(), Now: in.Now,
 	})
 	changed := !equality.Semantic.DeepEqual(st, e.mem.Last)
 	if changed {

@@ -20,6 +20,7 @@ import (
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/services/agent/action"
 	"github.com/skerry/skerry/services/agent/env"
+	"github.com/skerry/skerry/services/agent/message"
 	"github.com/skerry/skerry/services/agent/pod"
 	"github.com/skerry/skerry/services/agent/podman"
 	"github.com/skerry/skerry/services/agent/podman/podmantest"
@@ -67,7 +68,7 @@ func (g *rig) start() {
 		g.t.Fatal(err)
 	}
 	g.r = pod.New(pod.Config{
-		Runtime: g.driver, Orders: g, Reporter: g, Keeper: g, Recorder: g, Images: g.driver, Source: g, Volumes: vols, Actions: action.New(g.driver), Node: "n1",
+		Runtime: g.driver, Orders: g, Reporter: g, Keeper: g, Recorder: g, Images: g.driver, Source: g, Volumes: vols, Actions: action.New(g.driver), Messages: message.New(filepath.Join(g.dir, "messages")), Node: "n1",
 		HostIPs: func() []string { return []string{"192.0.2.1"} }, Allocatable: func() v1.ResourceList { return nil },
 		Network: func() (string, bool) { return "skerry", true }, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})

@@ -1,7 +1,6 @@
 package status
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -12,7 +11,8 @@ import (
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
 
-// conditions are the kubelet's; PodScheduled is the scheduler's.
+// conditions are the kubelet's; PodScheduled is the scheduler's. Readiness gates are no
+// business of the agent's, which does not see what others say of a pod: the join knows.
 func (in Input) conditions(st v1.PodStatus) []v1.PodCondition {
 	sandboxUp := v1.ConditionFalse
 	if s := in.Sandbox; s != nil && s.Infra.State == sandbox.Running && (s.HostNetwork || s.IP != "") {
@@ -21,9 +21,6 @@ func (in Input) conditions(st v1.PodStatus) []v1.PodCondition {
 	ready := in.readiness(st)
 	podReady := ready
 	podReady.Type = v1.PodReady
-	if ready.Status == v1.ConditionTrue {
-		podReady = in.gated(podReady)
-	}
 	want := []v1.PodCondition{
 		{Type: v1.PodReadyToStartContainers, Status: sandboxUp},
 		in.initialized(st),
@@ -110,28 +107,4 @@ func (in Input) readiness(st v1.PodStatus) v1.PodCondition {
 	c.Reason = "ContainersNotReady"
 	c.Message = "containers with unready status: [" + strings.Join(unready, " ") + "]"
 	return c
-}
-
-// gated holds Ready back while a readiness gate's condition, which others set, is not true.
-func (in Input) gated(ready v1.PodCondition) v1.PodCondition {
-	var why []string
-	for _, g := range in.Pod.Spec.ReadinessGates {
-		found := false
-		for _, c := range in.Pod.Status.Conditions {
-			if c.Type != g.ConditionType {
-				continue
-			}
-			found = true
-			if c.Status != v1.ConditionTrue {
-				why = append(why, fmt.Sprintf("the status of pod readiness gate %q is not \"True\", but %v", g.ConditionType, c.Status))
-			}
-		}
-		if !found {
-			why = append(why, fmt.Sprintf("corresponding condition of pod readiness gate %q does not exist.", g.ConditionType))
-		}
-	}
-	if len(why) > 0 {
-		ready.Status, ready.Reason, ready.Message = v1.ConditionFalse, "ReadinessGatesNotReady", strings.Join(why, ", ")
-	}
-	return ready
 }

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"strings"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
@@ -137,7 +138,7 @@ func (in Input) terminated(c *sandbox.Container) *v1.ContainerStateTerminated {
 	t := &v1.ContainerStateTerminated{
 		ExitCode: int32(c.ExitCode), Reason: "Error", ContainerID: idPrefix + c.ID,
 		StartedAt: seconds(c.StartedAt), FinishedAt: seconds(c.FinishedAt),
-		Message: in.Messages[c.ID],
+		Message: in.message(c.ID),
 	}
 	switch {
 	case c.OOMKilled && c.ExitCode != 0:
@@ -161,6 +162,17 @@ func rememberKill(cs, last *v1.ContainerStatus) {
 			}
 		}
 	}
+}
+
+// maxMessages bounds the termination messages of a pod in bytes: its containers share it.
+const maxMessages = 12 << 10
+
+func (in Input) message(id string) string {
+	text := in.Messages[id]
+	if limit := maxMessages / max(len(member.All(in.Pod)), 1); len(text) > limit {
+		text = strings.ToValidUTF8(text[:limit], "")
+	}
+	return text
 }
 
 // seconds is the precision that times have in JSON: comparing finer ones would find

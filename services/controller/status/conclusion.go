@@ -6,6 +6,7 @@ import (
 
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/schemas/join"
 )
 
 // conclusion is what is stored under current when a client writes sent: all of it, or
@@ -30,7 +31,7 @@ func conclusion(kind *schemas.Kind, sent, observed, current schemas.Object) sche
 		}
 		out.Status.Conditions = differing(sent.Status.Conditions, reported)
 		// Whether a pod is placed is the scheduler's to say.
-		out.Status.Conditions = drop(out.Status.Conditions, func(c corev1.PodCondition) bool { return c.Type == corev1.PodScheduled })
+		out.Status.Conditions = drop(out.Status.Conditions, func(c corev1.PodCondition) bool { return c.Type == corev1.PodScheduled || joined(sent, c) })
 		if len(out.Status.Conditions) == 0 && out.Status.Phase == "" {
 			return nil
 		}
@@ -50,6 +51,13 @@ func conclusion(kind *schemas.Kind, sent, observed, current schemas.Object) sche
 		return out
 	}
 	return nil
+}
+
+// joined tells whether c is the Ready that readers are shown of a pod with readiness gates: a
+// client that sends back what it read concludes nothing.
+func joined(p *corev1.Pod, c corev1.PodCondition) bool {
+	return c.Type == corev1.PodReady && len(p.Spec.ReadinessGates) > 0 &&
+		(c.Status == corev1.ConditionTrue || c.Reason == join.GatesNotReady)
 }
 
 // differing are the conditions that were not reported just so.
