@@ -67,7 +67,7 @@ func (h *Host) agentService(node schemas.NodeName, socket, version string, dir d
 		return agent.Run(ctx, conn, agent.Config{
 			Node: node, Socket: socket, DataDir: dir.agent(), Table: kinds.Table(), Log: log, Version: version,
 			Address: h.Address, Labels: h.NodeLabels, MaxPods: h.MaxPods, Eviction: pressure, PidsLimit: h.PodMaxPids,
-			SeccompDefault: h.SeccompDefault, UnsafeSysctls: h.UnsafeSysctls, ClusterDomain: h.ClusterDomain,
+			SeccompDefault: h.SeccompDefault, UnsafeSysctls: h.UnsafeSysctls, ClusterDomain: h.ClusterDomain, ClusterDNS: h.ClusterDNS,
 		})
 	}}
 }

@@ -29,6 +29,7 @@ type Host struct {
 	SeccompDefault bool              `help:"Run containers that name no seccomp profile under the runtime's own (default: unconfined, as in Kubernetes)."`
 	UnsafeSysctls  []string          `name:"allowed-unsafe-sysctls" help:"Kernel parameters that pods may set beside the safe ones; 'net.core.*' allows a group." placeholder:"NAME"`
 	ClusterDomain  string            `help:"What the names of pods with a subdomain end in." default:"cluster.local" placeholder:"DOMAIN"`
+	ClusterDNS     []string          `name:"cluster-dns" help:"Address of the cluster's own DNS server; may be repeated (default: pods resolve names as the host does)." placeholder:"IP"`
 	LogLevel       string            `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"${loglevel}" placeholder:"LEVEL"`
 	Pressure
 }

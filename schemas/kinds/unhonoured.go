@@ -6,10 +6,8 @@ package kinds
 
 func podUnhonoured(spec string) []string {
 	paths := []string{
-		"dnsPolicy!=ClusterFirst,Default", "dnsConfig",
 		"serviceAccountName!=default", "serviceAccount!=default", "automountServiceAccountToken!=false",
 		"securityContext.fsGroupChangePolicy", "imagePullSecrets",
-		"hostAliases",
 		"resourceClaims", "evictionResponders",
 	}
 	for _, field := range volumeUnhonoured() {

@@ -78,14 +78,14 @@ func TestWarnings(t *testing.T) {
 
 func TestWarningsOfUnstructuredObjects(t *testing.T) {
 	u := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{
-		"dnsPolicy": "None", "restartPolicy": "Always",
+		"resourceClaims": []any{map[string]any{"name": "c"}}, "restartPolicy": "Always",
 		"containers": []any{map[string]any{"name": "a"}, map[string]any{"stdinOnce": true}},
 	}}}
 	var got []string
 	for _, w := range schemas.Warnings(kinds.Table().ByResource(schemas.Pods), u) {
 		got = append(got, w.Path)
 	}
-	if want := []string{"spec.dnsPolicy", "spec.containers[1].stdinOnce"}; !reflect.DeepEqual(got, want) {
+	if want := []string{"spec.resourceClaims", "spec.containers[1].stdinOnce"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }

@@ -35,6 +35,7 @@ import (
 	"github.com/skerry/skerry/services/agent/node"
 	"github.com/skerry/skerry/services/agent/pod"
 	"github.com/skerry/skerry/services/agent/podman"
+	"github.com/skerry/skerry/services/agent/resolver"
 	"github.com/skerry/skerry/services/agent/status"
 	"github.com/skerry/skerry/services/agent/volume"
 )
@@ -65,6 +66,7 @@ type Config struct {
 	SeccompDefault bool     // give containers that name no seccomp profile the runtime's own
 	UnsafeSysctls  []string // kernel parameters that pods may set beside the safe ones
 	ClusterDomain  string   // cluster.local
+	ClusterDNS     []string // addresses of the cluster's own DNS; none: pods resolve as the host does
 
 	HeartbeatInterval time.Duration // 3 s
 	HeartbeatTTL      time.Duration // 10 s
@@ -134,6 +136,7 @@ type agent struct {
 	volumes  *volume.Manager
 	eviction *eviction.Manager
 	images   imageUse
+	names    *resolver.Files // nil if the runtime is simulated
 }
 
 func assemble(conn *bus.Conn, c Config) (*agent, error) {
@@ -169,6 +172,7 @@ func assemble(conn *bus.Conn, c Config) (*agent, error) {
 		Pressure: func() map[v1.NodeConditionType]bool { return a.eviction.Pressure() },
 		Log:      c.Log, Now: time.Now,
 	})
+	a.names = newNames(c)
 	src := newSource(conn, c.Table, kept)
 	var err error
 	if a.volumes, err = a.newVolumes(src); err != nil {
@@ -176,7 +180,7 @@ func assemble(conn *bus.Conn, c Config) (*agent, error) {
 	}
 	a.pods = pod.New(pod.Config{
 		Runtime: a.driver, Orders: a.orders, Reporter: newReporter(conn, c, a.poster), Keeper: kept,
-		Recorder: a.recorder, Images: a.driver, Source: src, Volumes: a.volumes, Classes: src, Settings: settings(c), Actions: action.New(a.driver),
+		Recorder: a.recorder, Images: a.driver, Source: src, Volumes: a.volumes, Classes: src, Settings: settings(c), Resolver: a.names, Actions: action.New(a.driver),
 		Messages: messages(c), LogTail: a.logTail,
 		Node: c.Node, HostIPs: a.node.HostIPs, Allocatable: a.node.Allocatable, Network: a.network.Ready, Limits: a.limits(), Admit: a.admit,
 		Workers: c.StartsAtOnce, Now: time.Now, Log: c.Log,
@@ -201,12 +205,4 @@ func (a *agent) learnCIDR(ctx context.Context, cidr string) error {
 		a.addAll()
 	}
 	return err
-}
-
-// settings are what the host's owner decided about pods, and what the host has.
-func settings(c Config) pod.Settings {
-	return pod.Settings{
-		SeccompDefault: c.SeccompDefault, SeccompRoot: filepath.Join(c.DataDir, "seccomp"),
-		UnsafeSysctls: c.UnsafeSysctls, ClusterDomain: c.ClusterDomain, AppArmor: node.HasAppArmor(),
-	}
 }

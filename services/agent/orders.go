@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/store"
@@ -54,6 +55,24 @@ func (o *orders) all() []*v1.Pod {
 		pods = append(pods, p)
 	}
 	return pods
+}
+
+func (o *orders) isSynced() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.synced
+}
+
+// has tells whether the pod with that uid is ordered.
+func (o *orders) has(uid types.UID) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, p := range o.byKey {
+		if p.UID == uid {
+			return true
+		}
+	}
+	return false
 }
 
 func (o *orders) put(p *v1.Pod) {

@@ -161,6 +161,9 @@ func (a *agent) houseKeep(ctx context.Context) error {
 		if err := a.pods.SweepMessages(); err != nil {
 			a.Log.Warn("sweep termination messages", "error", err)
 		}
+		if err := a.sweepNames(); err != nil {
+			a.Log.Warn("sweep files of pods", "error", err)
+		}
 		if err := a.collectImages(ctx, image.DefaultThresholds); err != nil && ctx.Err() == nil {
 			a.Log.Warn("collect unused images", "error", err)
 		}

@@ -124,6 +124,7 @@ func TestHostNames(t *testing.T) {
 	for name, c := range map[string]struct{ spec, host, fqdn string }{
 		"plain":    {"", "plain", "plain"},
 		"named":    {"  hostname: other", "other", "other"},
+		"sub":      {"  hostname: other\n  subdomain: sub", "other", "other" + domain},
 		"fqdn":     {"  subdomain: sub\n  setHostnameAsFQDN: true", "fqdn" + domain, "fqdn" + domain},
 		"override": {"  hostname: other\n  subdomain: sub\n  hostnameOverride: my.own.name", "my.own.name", "my.own.name"},
 		long:       {"", long[:63], long[:63]},
@@ -188,4 +189,125 @@ scheduling: {nodeSelector: {kubernetes.io/os: linux}}
 func containerID(p *v1.Pod) string {
 	_, id, _ := strings.Cut(p.Status.ContainerStatuses[0].ContainerID, "://")
 	return id
+}
+
+// TestHostsFile: the pod's own address and aliases, and nothing of the host's, in every
+// container; written anew with the address of a new sandbox.
+func TestHostsFile(t *testing.T) {
+	t.Parallel()
+	ns := rig.Namespace(t)
+	const aliases = `  hostAliases: [{ip: 192.0.2.7, hostnames: [seal, sea.lion]}]`
+	apply(t, ns, two("hosts", aliases+"\n  hostname: h\n  subdomain: s"))
+	want := func(p *v1.Pod) string {
+		return "fe00::2\tip6-allrouters\n" + p.Status.PodIP + "\th.s." + ns + ".svc.cluster.local\th\n\n# Entries added by HostAliases.\n192.0.2.7\tseal\tsea.lion\n"
+	}
+	p := running(t, ns, "hosts")
+	for _, c := range []string{"main", "other"} {
+		if got := rig.Skerry(t, "", "exec", "-n", ns, "-c", c, "hosts", "--", "cat", "/etc/hosts"); !strings.HasPrefix(got, "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n") || !strings.HasSuffix(got, want(p)) {
+			t.Errorf("%s has\n%s", c, got)
+		}
+	}
+	if _, err := rig.Hosts[0].Podman("pod", "rm", "-f", podOf(t, p)); err != nil {
+		t.Fatal(err)
+	}
+	await(t, ns, "hosts", "runs again", func(p *v1.Pod) bool {
+		s := p.Status.ContainerStatuses
+		return len(s) == 2 && s[0].RestartCount > 0 && s[1].RestartCount > 0 && s[0].Ready && s[1].Ready
+	})
+	p = running(t, ns, "hosts")
+	if got := exec(t, ns, "hosts", "cat", "/etc/hosts"); !strings.HasSuffix(got, want(p)) {
+		t.Errorf("with address %s it has\n%s", p.Status.PodIP, got)
+	}
+	own, err := os.ReadFile("/etc/hosts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := inside(t, ns, "net", "cat /etc/hosts", "  hostNetwork: true\n"+aliases, "")
+	if want := "# Kubernetes-managed hosts file (host network).\n" + string(own); !strings.HasPrefix(out, want) || !strings.HasSuffix(out, "192.0.2.7\tseal\tsea.lion") {
+		t.Errorf("on the host's network it has\n%s", out)
+	}
+}
+
+// podOf is the name of the pod's sandbox.
+func podOf(t *testing.T, p *v1.Pod) string {
+	t.Helper()
+	out, err := rig.Hosts[0].Podman("inspect", "--format", "{{.Pod}}", containerID(p))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(out)
+}
+
+// TestResolverFile: how containers resolve names, by policy and configuration.
+func TestResolverFile(t *testing.T) {
+	t.Parallel()
+	ns := rig.Namespace(t)
+	host, err := os.ReadFile("/etc/resolv.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := "nameserver"
+	for line := range strings.Lines(string(host)) {
+		if strings.HasPrefix(line, "nameserver") {
+			server = strings.TrimSpace(line)
+			break
+		}
+	}
+	for name, c := range map[string]struct{ spec, want string }{
+		"usual":   {"", server},
+		"default": {"  dnsPolicy: Default", server},
+		"host":    {"  dnsPolicy: ClusterFirstWithHostNet\n  hostNetwork: true", server},
+		"none": {"  dnsPolicy: None\n  dnsConfig: {nameservers: [192.0.2.53], searches: [a.b, c], options: [{name: ndots, value: \"2\"}, {name: edns0}]}",
+			"search a.b c\nnameserver 192.0.2.53\noptions ndots:2 edns0"},
+		"more": {"  dnsPolicy: Default\n  dnsConfig: {nameservers: [192.0.2.54], searches: [x.y]}", "nameserver 192.0.2.54"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := inside(t, ns, name, "cat /etc/resolv.conf", c.spec, ""); !strings.Contains(got, c.want) || name == "none" && got != c.want {
+				t.Errorf("got\n%s\nwant\n%s", got, c.want)
+			}
+		})
+	}
+	apply(t, ns, script("event", "true", "", ""))
+	said(t, ns, "event", "MissingClusterDNS")
+}
+
+// TestBadNames: the error for each kind of bad value.
+func TestBadNames(t *testing.T) {
+	t.Parallel()
+	ns := rig.Namespace(t)
+	for spec, want := range map[string]string{
+		"hostAliases: [{ip: nowhere, hostnames: [a]}]":                                           "spec.hostAliases[0].ip",
+		"hostAliases: [{ip: 192.0.2.1, hostnames: [a_b]}]":                                       "spec.hostAliases[0].hostnames[0]",
+		"dnsPolicy: Sometimes":                                                                   "spec.dnsPolicy",
+		"dnsPolicy: None":                                                                        "must provide `dnsConfig` when `dnsPolicy` is None",
+		"dnsConfig: {nameservers: [a]}":                                                          "spec.dnsConfig.nameservers[0]",
+		"dnsConfig: {nameservers: [192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4]}":                 "must not have more than 3 nameservers",
+		"dnsConfig: {searches: [\"a b\"]}":                                                       "spec.dnsConfig.searches[0]",
+		"hostname: A_B":                                                                          "spec.hostname",
+		"subdomain: a.b":                                                                         "spec.subdomain",
+		"hostnameOverride: a, hostNetwork: true":                                                 "spec.hostnameOverride",
+		"hostPID: true, shareProcessNamespace: true":                                             "ShareProcessNamespace and HostPID cannot both be enabled",
+		"hostUsers: false, hostNetwork: true":                                                    "spec.hostNetwork",
+		"runtimeClassName: A":                                                                    "spec.runtimeClassName",
+		"os: {name: plan9}":                                                                      "spec.os.name",
+		"securityContext: {runAsUser: -1}":                                                       "spec.securityContext.runAsUser",
+		"securityContext: {fsGroup: 99999999999}":                                                "spec.securityContext.fsGroup",
+		"securityContext: {supplementalGroupsPolicy: Some}":                                      "spec.securityContext.supplementalGroupsPolicy",
+		"securityContext: {seccompProfile: {type: Localhost}}":                                   "spec.securityContext.seccompProfile.localhostProfile",
+		"securityContext: {seccompProfile: {type: Localhost, localhostProfile: ../x}}":           "must not contain '..'",
+		"securityContext: {appArmorProfile: {type: Some}}":                                       "spec.securityContext.appArmorProfile.type",
+		"securityContext: {sysctls: [{name: \"a b\", value: x}]}":                                "spec.securityContext.sysctls[0].name",
+		"securityContext: {sysctls: [{name: net.ipv4.tcp_rmem, value: x}], }, hostNetwork: true": "may not be specified when 'hostNetwork' is true",
+		"securityContext: {windowsOptions: {runAsUserName: x}}":                                  "there are no Windows nodes",
+		"containers: [{name: a, image: a, securityContext: {procMount: Unmasked}}]":              "`hostUsers` must be false to use `Unmasked`",
+		"containers: [{name: a, image: a, securityContext: {privileged: true, allowPrivilegeEscalation: false}}]": "cannot set `allowPrivilegeEscalation` to false and `privileged` to true",
+	} {
+		if !strings.Contains(spec, "containers:") {
+			spec += ", containers: [{name: a, image: a}]"
+		}
+		if out := refused(t, ns, "apiVersion: v1\nkind: Pod\nmetadata: {name: bad}\nspec: {"+spec+"}\n"); !strings.Contains(out, want) {
+			t.Errorf("%s: said %s, want %s", spec, out, want)
+		}
+	}
 }

@@ -96,6 +96,11 @@ func (r *Reconciler) forget(k sandbox.Key, e *entry) error {
 	r.mu.Lock()
 	delete(r.pods, k)
 	r.mu.Unlock()
+	if r.Resolver != nil {
+		if err := r.Resolver.Remove(e.uid); err != nil {
+			return fmt.Errorf("remove files of pod %s: %w", k, err)
+		}
+	}
 	if err := r.Keeper.DropOrder(k); err != nil {
 		return fmt.Errorf("drop kept order of pod %s: %w", k, err)
 	}

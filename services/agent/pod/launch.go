@@ -132,7 +132,10 @@ func (l *launching) prepare(ctx context.Context, up bool, mine *sandbox.Pod) (bo
 		if !up {
 			sandboxErr = l.Runtime.StartSandbox(ctx, l.spec)
 		}
-		return nil
+		if sandboxErr != nil {
+			return nil
+		}
+		return l.writeNames(ctx, mine)
 	})
 	for _, c := range l.containers {
 		if c.id != "" {
@@ -150,12 +153,12 @@ func (l *launching) prepare(ctx context.Context, up bool, mine *sandbox.Pod) (bo
 			return nil
 		})
 	}
-	_ = g.Wait()
+	err := g.Wait()
 	if sandboxErr != nil {
 		return false, l.sandboxFailed(ctx, sandboxErr)
 	}
 	l.e.mem.Sandbox = Failure{}
-	return true, nil
+	return err == nil, err
 }
 
 func (l *launching) podIPs(ctx context.Context, mine *sandbox.Pod) ([]string, error) {
@@ -165,14 +168,12 @@ func (l *launching) podIPs(ctx context.Context, mine *sandbox.Pod) ([]string, er
 	if mine != nil && mine.IP != "" {
 		return []string{mine.IP}, nil
 	}
-	pods, err := l.Runtime.Pod(ctx, l.spec.Key)
+	p, err := l.Runtime.Look(ctx, sandbox.Pod{ID: l.id, Key: l.spec.Key, UID: l.spec.UID, Infra: sandbox.Container{ID: l.spec.InfraName()}})
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range pods {
-		if p.ID == l.id && p.IP != "" {
-			return []string{p.IP}, nil
-		}
+	if p.IP != "" {
+		return []string{p.IP}, nil
 	}
 	return nil, fmt.Errorf("pod %s has no address yet", l.spec.Key)
 }
@@ -218,6 +219,11 @@ func (l *launching) create(ctx context.Context, c *starting, ips []string) error
 	if err != nil {
 		return configError{err}
 	}
+	files, err := l.nameFiles(c.spec)
+	if err != nil {
+		return err
+	}
+	mounts = append(mounts, files...)
 	words, err := l.messageMount(c)
 	if err != nil {
 		return err

@@ -22,6 +22,7 @@ import (
 	"github.com/skerry/skerry/services/agent/member"
 	"github.com/skerry/skerry/services/agent/message"
 	"github.com/skerry/skerry/services/agent/probe"
+	"github.com/skerry/skerry/services/agent/resolver"
 	"github.com/skerry/skerry/services/agent/sandbox"
 	"github.com/skerry/skerry/services/agent/status"
 	"github.com/skerry/skerry/services/reconcile"
@@ -55,6 +56,7 @@ type Config struct {
 
 	Classes  Classes
 	Settings Settings
+	Resolver *resolver.Files // nil: containers have the runtime's
 
 	Workers int // pods that are started at once; 0 means 4
 	Now     func() time.Time
