@@ -109,9 +109,8 @@ func (a *Acceptor) run(service context.Context, m *nats.Msg, who bus.User, h Han
 		return
 	}
 	// An error means that the stream is over already: there is nobody to tell.
-	if s.CloseSend(err) == nil {
-		s.waitAck(context.Background())
-	}
+	_ = s.CloseSend(err)
+	s.linger()
 	_ = s.Close()
 }
 

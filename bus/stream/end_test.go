@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"runtime"
@@ -78,7 +79,7 @@ func TestPeerLost(t *testing.T) {
 // TestPeerAbsent: a closed connection shows before silence does.
 func TestPeerAbsent(t *testing.T) {
 	ctx := testContext(t)
-	patient := timing{beat: 50 * time.Millisecond, lost: testTimeout, ack: time.Second}
+	patient := timing{beat: 50 * time.Millisecond, absent: 50 * time.Millisecond, lost: testTimeout, ack: time.Second}
 	p := servePair(t, 1, patient, echo)
 	s, err := dial(ctx, p.user, subject, nil, patient)
 	if err != nil {
@@ -121,9 +122,8 @@ func TestGaps(t *testing.T) {
 		frames  int
 		err     error
 	}{
-		"a frame is missing":       {[]packet{data(1), data(3)}, 1, ErrGap},
-		"the tail is missing":      {[]packet{data(1), {kind: kindBeat, seq: 2}}, 1, ErrGap},
-		"the end is missing":       {[]packet{data(1), {kind: kindBeat, seq: 2}}, 1, ErrGap},
+		"a frame comes late":       {[]packet{data(1), data(3), data(2), data(3), {kind: kindEnd, seq: 4}}, 3, io.EOF},
+		"frames never come":        {[]packet{data(1), data(3)}, 1, ErrPeerLost},
 		"frames come twice":        {[]packet{data(1), data(1), data(2), data(1), {kind: kindEnd, seq: 3}}, 2, io.EOF},
 		"closed without an end":    {[]packet{data(1), {kind: kindBye}}, 1, io.ErrUnexpectedEOF},
 		"end, then closed":         {[]packet{data(1), {kind: kindEnd, seq: 2}, {kind: kindBye}}, 1, io.EOF},
@@ -135,7 +135,9 @@ func TestGaps(t *testing.T) {
 			ctx := testContext(t)
 			b := bustest.Start(t)
 			conn, peer := b.Conn(t, "admin"), b.Conn(t, bus.NodeUser("n1"))
-			s, err := Take(conn, "n1", strings.Repeat("ab", 16))
+			id := strings.Repeat("ab", 16)
+			s := newStream(conn, bus.StreamSubject("admin", "n1", id, "out"), bus.StreamSubject("admin", "n1", id, "in"), quick())
+			err := s.open(s.in)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -177,36 +179,91 @@ func TestOverrun(t *testing.T) {
 	}
 }
 
-// TestReconnect: whatever a broken connection swallows, what arrives is a prefix.
+// TestReconnect: what a broken connection swallows is sent again, in both directions.
 func TestReconnect(t *testing.T) {
 	ctx := testContext(t)
 	b := bustest.Start(t)
-	serveOn(t, b.Conn(t, bus.NodeUser("n1")), 1, quick(), func(ctx context.Context, _ bus.User, _ []byte, accept func() (*Stream, error)) error {
-		s, err := accept()
-		for i := byte(0); err == nil; i++ {
-			err = s.Send(ctx, Frame{Data: []byte{i}})
-		}
-		return err
-	})
-	s, err := dial(ctx, b.Conn(t, "admin"), subject, nil, quick())
+	tm := timing{beat: 50 * time.Millisecond, absent: testTimeout, lost: testTimeout, ack: testTimeout}
+	px := b.Proxy(t)
+	serveOn(t, px.Conn(t, bus.NodeUser("n1")), 1, tm, echo)
+	s, err := dial(ctx, b.Conn(t, "admin"), subject, nil, tm)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	for i := range 50_000 { // it may well survive, when nothing was on its way
+	const frames = 3000
+	sent := make(chan error, 1)
+	go func() {
+		for i := range frames {
+			if err := s.Send(ctx, Frame{Data: binary.BigEndian.AppendUint32(make([]byte, 1000), uint32(i))}); err != nil {
+				sent <- err
+				return
+			}
+		}
+		sent <- s.CloseSend(nil)
+	}()
+	for i := range frames {
 		f, err := s.Recv(ctx)
-		if errors.Is(err, ErrGap) || errors.Is(err, ErrPeerLost) || errors.Is(err, io.ErrUnexpectedEOF) || apierrors.IsInternalError(err) {
-			return
-		}
 		if err != nil {
-			t.Fatalf("ended with %v", err)
+			t.Fatalf("frame %d: %v", i, err)
 		}
-		if f.Data[0] != byte(i) {
-			t.Fatalf("frame %d holds %d", i, f.Data[0])
+		if n := binary.BigEndian.Uint32(f.Data[1000:]); n != uint32(i) {
+			t.Fatalf("frame %d is number %d", i, n)
 		}
-		if i == 1000 {
-			b.Kick(t)
+		if i%500 == 250 {
+			if i%1000 == 250 {
+				px.Cut()
+			} else {
+				b.Kick(t)
+			}
 		}
+	}
+	if _, err := s.Recv(ctx); !errors.Is(err, io.EOF) {
+		t.Errorf("after the last frame: %v", err)
+	}
+	if err := <-sent; err != nil {
+		t.Errorf("send: %v", err)
+	}
+}
+
+// TestGapThatStays: a peer that is there and does not send again what is missing.
+func TestGapThatStays(t *testing.T) {
+	s := newStream(nil, "", "", quick())
+	ask := 0
+	for s.failed == nil {
+		s.mu.Lock()
+		if s.apply(packet{kind: kindBeat, seq: 5}).beat {
+			ask++
+		}
+		s.mu.Unlock()
+	}
+	if !errors.Is(s.failed, ErrGap) || ask < 2 {
+		t.Fatalf("asked %d times, then %v", ask, s.failed)
+	}
+}
+
+func TestKept(t *testing.T) {
+	var k kept
+	sent := uint64(0)
+	add := func() {
+		sent++
+		k.add(append(k.buffer(8), byte(sent)))
+	}
+	for range 6 {
+		add()
+	}
+	for _, c := range []struct{ got, first, left uint64 }{{0, 1, 6}, {9, 1, 6}, {2, 3, 4}, {1, 3, 4}, {5, 6, 1}, {6, 0, 0}, {6, 0, 0}} {
+		left := k.release(c.got, sent)
+		if uint64(len(left)) != c.left || len(left) > 0 && uint64(left[0][0]) != c.first {
+			t.Errorf("after %d: %v", c.got, left)
+		}
+	}
+	if len(k.spare) > maxSpare {
+		t.Errorf("%d buffers are spare", len(k.spare))
+	}
+	add()
+	if left := k.release(0, sent); len(left) != 1 || left[0][0] != 7 {
+		t.Errorf("then %v", left)
 	}
 }
 

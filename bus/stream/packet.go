@@ -9,7 +9,8 @@ import (
 //
 //	data  'd'  uvarint sequence, channel byte, data
 //	end   'e'  uvarint sequence, JSON of a Status or nothing
-//	beat  'b'  flags byte (1: answer with a beat), uvarint frames sent, uvarint bytes read
+//	beat  'b'  flags byte (1: answer with a beat, 2: send again what follows the frames
+//	           received), uvarint frames sent, uvarint bytes read, uvarint frames received
 //	ack   'a'  nothing: the end has arrived
 //	bye   'x'  nothing: this side is closed
 //
@@ -24,10 +25,13 @@ const (
 	kindBye  = 'x'
 )
 
-const flagAnswer = 1
+const (
+	flagAnswer = 1
+	flagAgain  = 2
+)
 
 // maxHeader is the most that a packet has beside its data.
-const maxHeader = 2 + 2*binary.MaxVarintLen64
+const maxHeader = 2 + 3*binary.MaxVarintLen64
 
 var errPacket = errors.New("stream: malformed frame")
 
@@ -36,8 +40,10 @@ type packet struct {
 	kind    byte
 	channel byte
 	answer  bool
+	again   bool   // beat
 	seq     uint64 // data, end: the frame's; beat: the last one sent
 	read    uint64 // beat
+	got     uint64 // beat: the last frame received, 0 from a peer that does not tell
 	data    []byte // data, end
 }
 
@@ -57,9 +63,13 @@ func appendPacket(b []byte, p packet) []byte {
 		if p.answer {
 			flags = flagAnswer
 		}
+		if p.again {
+			flags |= flagAgain
+		}
 		b = append(b, flags)
 		b = binary.AppendUvarint(b, p.seq)
 		b = binary.AppendUvarint(b, p.read)
+		b = binary.AppendUvarint(b, p.got)
 	}
 	return b
 }
@@ -90,12 +100,17 @@ func parsePacket(b []byte) (packet, error) {
 		if len(b) == 0 {
 			return packet{}, errPacket
 		}
-		p.answer = b[0]&flagAnswer != 0
+		p.answer, p.again = b[0]&flagAnswer != 0, b[0]&flagAgain != 0
 		if p.seq, b, err = cutUvarint(b[1:]); err != nil {
 			return packet{}, err
 		}
-		if p.read, _, err = cutUvarint(b); err != nil {
+		if p.read, b, err = cutUvarint(b); err != nil {
 			return packet{}, err
+		}
+		if len(b) > 0 {
+			if p.got, _, err = cutUvarint(b); err != nil {
+				return packet{}, err
+			}
 		}
 	case kindAck, kindBye:
 	default:

@@ -65,3 +65,36 @@ func FuzzParsePacket(f *testing.F) {
 		}
 	})
 }
+
+// FuzzApply: no packet of a stranger makes a stream panic, hold more than the window, or
+// forget what it has to send again.
+func FuzzApply(f *testing.F) {
+	for _, p := range []packet{
+		{kind: kindData, seq: 1, data: []byte("x")}, {kind: kindEnd, seq: 1}, {kind: kindBeat, seq: 9, read: 1 << 62, got: 1 << 62, again: true},
+		{kind: kindAck}, {kind: kindBye},
+	} {
+		f.Add(appendPacket(nil, p), appendPacket(nil, packet{kind: kindData, seq: 2, data: []byte("y")}))
+	}
+	f.Fuzz(func(t *testing.T, a, b []byte) {
+		s := newStream(nil, "", "", quick())
+		s.sent = 1
+		s.kept.add([]byte("frame"))
+		for _, raw := range [][]byte{a, b} {
+			p, err := parsePacket(raw)
+			if err != nil || s.failed != nil {
+				continue
+			}
+			s.apply(p)
+			s.kept.release(p.got, s.sent)
+			if s.arrived-s.consumed > window+MaxFrame+frameCost || s.read > s.spent {
+				t.Fatalf("%d bytes are held, %d of %d read", s.arrived-s.consumed, s.read, s.spent)
+			}
+			if len(s.kept.frames) == 0 {
+				if p.got != 1 {
+					t.Fatalf("forgot a frame for %+v", p)
+				}
+				return
+			}
+		}
+	})
+}

@@ -74,77 +74,108 @@ func (s *Stream) receive(m *nats.Msg) {
 		s.fail(err)
 		return
 	}
-	var ack, answer, farewell bool
 	s.mu.Lock()
+	var do reaction
+	farewell := false
 	if s.failed == nil {
 		s.heard, s.absent = time.Now(), time.Time{}
-		ack, answer = s.apply(p)
+		do = s.apply(p)
 		farewell = s.failed != nil && !s.bye
 	}
 	s.mu.Unlock()
 	if farewell {
 		s.publish(packet{kind: kindBye})
 	}
-	if ack {
+	if do.settle {
+		s.settle(p.got, p.again)
+	}
+	if do.ack {
 		s.publish(packet{kind: kindAck})
 	}
-	if answer {
+	if do.beat {
 		s.beat(false)
 	}
 }
 
-// apply takes one packet in and says what to reply. It needs s.mu.
-func (s *Stream) apply(p packet) (ack, answer bool) {
+// reaction is what a packet calls for.
+type reaction struct{ ack, beat, settle bool }
+
+// apply takes one packet in and says what to do about it. It needs s.mu.
+func (s *Stream) apply(p packet) (do reaction) {
 	switch p.kind {
 	case kindData, kindEnd:
-		return s.applyFrame(p), false
+		return s.applyFrame(p)
 	case kindBeat:
-		if p.seq > s.received {
-			s.failLocked(ErrGap)
-			return false, false
-		}
 		s.held = false
 		// More than was sent cannot have been read: it would widen the window.
 		if p.read > s.read && p.read <= s.spent {
 			s.read = p.read
 		}
 		wake(s.canSend)
-		return false, p.answer
+		return reaction{beat: p.seq > s.received && s.missing() || p.answer, settle: p.got > 0 || p.again}
 	case kindAck:
-		if s.ending && !s.isAck {
-			s.isAck = true
-			close(s.acked)
-		}
+		s.acknowledged()
 	case kindBye:
 		s.bye = true
 		s.failLocked(io.ErrUnexpectedEOF)
 	}
-	return false, false
+	return do
 }
 
-// applyFrame queues a frame or notes the end. It needs s.mu.
-func (s *Stream) applyFrame(p packet) (ack bool) {
-	if p.seq <= s.received {
-		return p.kind == kindEnd // a repetition
+// acknowledged notes that the peer has this end's end, if that was sent. It needs s.mu.
+func (s *Stream) acknowledged() {
+	if s.ending && !s.isAck {
+		s.isAck = true
+		close(s.acked)
 	}
-	if p.seq != s.received+1 || s.end != nil {
-		s.failLocked(fmt.Errorf("%w: got frame %d after %d", ErrGap, p.seq, s.received))
+}
+
+// missing notes that frames were lost, and tells whether it is time to ask for them:
+// once, and again if they do not come. A gap that stays is the end. It needs s.mu.
+func (s *Stream) missing() bool {
+	now := time.Now()
+	switch {
+	case s.gap.IsZero():
+		s.gap = now
+	case now.Sub(s.gap) > s.timing.lost:
+		s.failLocked(fmt.Errorf("%w after frame %d", ErrGap, s.received))
+		return false
+	case now.Sub(s.asked) < s.timing.beat/5:
 		return false
 	}
-	s.received = p.seq
+	s.asked = now
+	return true
+}
+
+// asking tells whether frames are known to be missing. It needs s.mu.
+func (s *Stream) asking() bool { return !s.gap.IsZero() }
+
+// applyFrame queues a frame or notes the end. It needs s.mu.
+func (s *Stream) applyFrame(p packet) (do reaction) {
+	if p.seq <= s.received {
+		return reaction{ack: p.kind == kindEnd} // a repetition
+	}
+	if s.end != nil {
+		s.failLocked(fmt.Errorf("%w: got frame %d after the end", ErrGap, p.seq))
+		return do
+	}
+	if p.seq != s.received+1 {
+		return reaction{beat: s.missing()} // it comes again, behind what is missing
+	}
+	s.received, s.gap = p.seq, time.Time{}
 	defer wake(s.canRecv)
 	if p.kind == kindEnd {
 		s.end = io.EOF
 		if len(p.data) > 0 {
 			s.end = status.Decode(p.data)
 		}
-		return true
+		return reaction{ack: true}
 	}
 	s.arrived += uint64(len(p.data) + frameCost)
 	if s.arrived-s.consumed > window {
 		s.failLocked(errOverrun)
-		return false
+		return do
 	}
 	s.queue = append(s.queue, Frame{Channel: p.channel, Data: p.data})
-	return false
+	return do
 }

@@ -101,19 +101,56 @@ func (s *Stream) sendErr() error {
 	return nil
 }
 
-// publishFrame numbers p and publishes it. A frame that cannot be published
-// is a gap: the stream is over.
+// publishFrame numbers p, publishes it and keeps it until the peer has it.
 func (s *Stream) publishFrame(p packet) error {
 	s.wire.Lock()
 	s.sent++
 	p.seq = s.sent
-	err := s.conn.NC.Publish(s.out, appendPacket(make([]byte, 0, maxHeader+len(p.data)), p))
+	b := appendPacket(s.kept.buffer(maxHeader+len(p.data)), p)
+	s.kept.add(b)
+	s.ended = s.ended || p.kind == kindEnd
+	err := s.transmit(b)
 	s.wire.Unlock()
 	if err != nil {
-		err = fmt.Errorf("%w: %w", ErrGap, err)
 		s.fail(err)
 	}
 	return err
+}
+
+// transmit needs s.wire. What cannot be published while the connection is away is sent
+// again when it is back.
+func (s *Stream) transmit(b []byte) error {
+	if err := s.conn.NC.Publish(s.out, b); err != nil && (s.conn.NC.IsClosed() || s.conn.NC.IsDraining()) {
+		return fmt.Errorf("%w: %w", ErrPeerLost, err)
+	}
+	return nil
+}
+
+// settle forgets the frames that the peer has, and sends those again that it asks for.
+func (s *Stream) settle(got uint64, again bool) {
+	s.wire.Lock()
+	kept := s.kept.release(got, s.sent)
+	var err error
+	if again {
+		if s.sent-got > uint64(len(kept)) {
+			err = ErrGap
+		}
+		for _, b := range kept {
+			if err == nil {
+				err = s.transmit(b)
+			}
+		}
+	}
+	all := s.ended && len(kept) == 0
+	s.wire.Unlock()
+	if err != nil {
+		s.fail(err)
+	}
+	if all {
+		s.mu.Lock()
+		s.acknowledged()
+		s.mu.Unlock()
+	}
 }
 
 func (s *Stream) publishEnd(reason error) error {
@@ -154,7 +191,7 @@ func (s *Stream) beat(answer bool) {
 		return
 	}
 	s.announced = s.consumed
-	p := packet{kind: kindBeat, answer: answer, read: s.consumed}
+	p := packet{kind: kindBeat, answer: answer, read: s.consumed, got: s.received, again: s.asking()}
 	s.mu.Unlock()
 	s.wire.Lock()
 	defer s.wire.Unlock()

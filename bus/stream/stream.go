@@ -5,9 +5,9 @@
 // request on the subject that is dialled. The frames' layout is in packet.go.
 //
 // What always holds: frames arrive in order, once, or the stream ends with an
-// error; a slow reader stops the writer (credits in bytes), so neither side's
+// error; frames that a broken connection swallowed are sent again; a slow reader stops the writer (credits in bytes), so neither side's
 // memory grows; a peer that vanishes ends the stream within 15 seconds, and within
-// some 8 if its connection is closed; a stream that failed or was closed keeps no subscription, timer or goroutine.
+// some 10 if its connection is closed; a stream that failed or was closed keeps no subscription, timer or goroutine.
 package stream
 
 import (
@@ -25,7 +25,7 @@ import (
 var (
 	// ErrPeerLost: no sign of life for 15 seconds.
 	ErrPeerLost = errors.New("stream: the other side is gone")
-	// ErrGap: frames were lost on the way (a reconnect); open it again.
+	// ErrGap: frames were lost on the way, for good.
 	ErrGap = errors.New("stream: frames lost")
 )
 
@@ -48,13 +48,14 @@ type Frame struct {
 
 // timing is shortened by tests of the package.
 type timing struct {
-	beat time.Duration // between heartbeats
-	lost time.Duration // silence after which the peer is gone
-	ack  time.Duration // how long the end waits to be acknowledged
+	beat   time.Duration // between heartbeats
+	absent time.Duration // how long nobody may be subscribed at the other end
+	lost   time.Duration // silence after which the peer is gone
+	ack    time.Duration // how long the end waits to be acknowledged
 }
 
 func defaultTiming() timing {
-	return timing{beat: 5 * time.Second, lost: 15 * time.Second, ack: 5 * time.Second}
+	return timing{beat: 5 * time.Second, absent: 5 * time.Second, lost: 15 * time.Second, ack: 15 * time.Second}
 }
 
 // Stream is one end. Send and Recv may be called from different goroutines, and
@@ -74,15 +75,20 @@ type Stream struct {
 	acked   chan struct{} // closed when the peer has this end's end
 
 	// wire orders what is published: sequence numbers and beats that name them.
-	wire sync.Mutex
-	out  string // the subject of this end's frames; "" before the peer is known
-	in   string // the subject of the peer's
-	sent uint64 // frames published
+	wire  sync.Mutex
+	out   string // the subject of this end's frames; "" before the peer is known
+	in    string // the subject of the peer's
+	sent  uint64 // frames published
+	kept  kept   // those that the peer may not have
+	ended bool   // the end was published
 
 	mu     sync.Mutex
 	failed error // why the stream is over; io.ErrClosedPipe after Close
 	heard  time.Time
 	absent time.Time // since when nobody is subscribed at the other end
+	rejoin time.Time // when this end's connection was last made again
+	gap    time.Time // since when frames are missing; zero: none are
+	asked  time.Time // when they were last asked for
 	bye    bool      // the peer closed
 
 	spent  uint64 // bytes sent
@@ -117,7 +123,12 @@ func (s *Stream) open(in string) error {
 		return err
 	}
 	// What was published while the connection was away is lost: ask at once.
-	cancel := s.conn.OnReconnect(func() { s.beat(true) })
+	cancel := s.conn.OnReconnect(func() {
+		s.mu.Lock()
+		s.rejoin = time.Now()
+		s.mu.Unlock()
+		s.beat(true)
+	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sub, s.cancelHook = sub, cancel
@@ -161,7 +172,7 @@ func (s *Stream) nobody() {
 	case s.absent.IsZero():
 		s.absent = time.Now()
 		s.timer.Reset(s.timing.beat / 5)
-	case time.Since(s.absent) >= s.timing.beat/2:
+	case time.Since(s.absent) >= s.patience():
 		s.failLocked(ErrPeerLost)
 	default:
 		s.timer.Reset(s.timing.beat / 5)
@@ -178,6 +189,15 @@ func (s *Stream) fail(err error) {
 	if farewell {
 		s.publish(packet{kind: kindBye})
 	}
+}
+
+// patience is how long nobody may be subscribed at the other end: it may be making its
+// connection again, the more so if this end just did. It needs s.mu.
+func (s *Stream) patience() time.Duration {
+	if time.Since(s.rejoin) < s.timing.lost {
+		return s.timing.lost
+	}
+	return s.timing.absent
 }
 
 func (s *Stream) failLocked(err error) {
@@ -220,6 +240,16 @@ func (s *Stream) CloseSend(err error) error {
 	s.sending <- struct{}{} // short: a waiting Send has just been woken to give up
 	defer func() { <-s.sending }()
 	return s.publishEnd(err)
+}
+
+// linger waits until the peer has all that was sent, if the end was.
+func (s *Stream) linger() {
+	s.wire.Lock()
+	ended := s.ended
+	s.wire.Unlock()
+	if ended {
+		s.waitAck(context.Background())
+	}
 }
 
 // waitAck waits until the peer has this end's end, the stream is over, or it

@@ -34,7 +34,7 @@ type pair struct {
 }
 
 func quick() timing {
-	return timing{beat: 20 * time.Millisecond, lost: 200 * time.Millisecond, ack: time.Second}
+	return timing{beat: 20 * time.Millisecond, absent: 20 * time.Millisecond, lost: 200 * time.Millisecond, ack: time.Second}
 }
 
 func servePair(t testing.TB, limit int, tm timing, h Handler) *pair {

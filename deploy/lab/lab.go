@@ -277,3 +277,13 @@ func (l *Lab) Status() []string {
 	}
 	return out
 }
+
+// Pid is the process of a service, such as "h1-agent"; 0 if it is not one of the lab's.
+func (l *Lab) Pid(name string) int {
+	for _, p := range l.Procs {
+		if p.Name == name {
+			return p.Pid
+		}
+	}
+	return 0
+}

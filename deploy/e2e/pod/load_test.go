@@ -1,0 +1,147 @@
+package pod
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// loadSize is what TestLargeCopy and TestBusyLog move; more by hand:
+// go test ./deploy/e2e/pod -run 'TestLargeCopy|TestBusyLog' -v -load.size 2147483648.
+var loadSize = flag.Int64("load.size", 200<<20, "bytes to move each way")
+
+// memoryLimit is what neither end may need, whatever is moved.
+const memoryLimit = 64 << 20
+
+// peak is the most memory that a process has had resident since forgetPeak, in bytes; 0
+// once it has ended.
+func peak(pid int) int64 {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(b), "VmHWM:")
+	f := strings.Fields(rest)
+	if len(f) == 0 {
+		return 0
+	}
+	kb, _ := strconv.ParseInt(f[0], 10, 64)
+	return kb << 10
+}
+
+// forgetPeak has the kernel count anew.
+func forgetPeak(t *testing.T, pid int) {
+	t.Helper()
+	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// usage runs a command line, has read take its output, and ends it. It reports what that
+// took of both ends and fails if it was too much.
+func usage(t *testing.T, what string, read func(out io.Reader) int64, args ...string) {
+	t.Helper()
+	agent := rig.Pid("h1-agent")
+	forgetPeak(t, agent)
+	cmd := rig.Command(t.Context(), args...)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	begun := time.Now()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stop, peaks := make(chan struct{}), make(chan int64)
+	go func() {
+		most := int64(0)
+		tick := time.NewTicker(10 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			most = max(most, peak(cmd.Process.Pid))
+			select {
+			case <-stop:
+				peaks <- most
+				return
+			case <-tick.C:
+			}
+		}
+	}()
+	n := read(out)
+	took := time.Since(begun)
+	close(stop)
+	cli := <-peaks
+	if _, err := io.Copy(io.Discard, io.LimitReader(out, 1)); err == nil {
+		_ = cmd.Process.Kill() // it would go on for ever
+	}
+	if err := cmd.Wait(); err != nil && said.Len() > 0 {
+		t.Fatalf("%s: %v\n%s", what, err, said.String())
+	}
+	rss := peak(agent)
+	t.Logf("%s: %d MB in %s, %.0f MB/s; peak of the command line %d MiB, of the agent %d MiB",
+		what, n/1e6, took.Round(10*time.Millisecond), float64(n)/1e6/took.Seconds(), cli>>20, rss>>20)
+	if cli > memoryLimit || rss > memoryLimit {
+		t.Errorf("%s: the command line took %d bytes and the agent %d", what, cli, rss)
+	}
+}
+
+// TestLargeCopy: the size of a file costs neither end memory.
+func TestLargeCopy(t *testing.T) {
+	ns := rig.Namespace(t)
+	apply(t, ns, script("files", "sleep 10000", "", ""))
+	running(t, ns, "files")
+	dir := t.TempDir()
+	big := filepath.Join(dir, "big")
+	f, err := os.Create(big)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(f.Truncate(*loadSize), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	whole := func(out io.Reader) int64 {
+		_, _ = io.Copy(io.Discard, out) // it prints nothing: this waits for its end
+		return *loadSize
+	}
+	usage(t, "cp to a pod", whole, "cp", "-n", ns, big, "files:/tmp/big")
+	if got := exec(t, ns, "files", "stat", "-c", "%s", "/tmp/big"); got != fmt.Sprintf("%d\n", *loadSize) {
+		t.Errorf("there it has %s bytes", got)
+	}
+	usage(t, "cp from a pod", whole, "cp", "-n", ns, "files:/tmp/big", filepath.Join(dir, "back"))
+	if st, err := os.Stat(filepath.Join(dir, "back")); err != nil || st.Size() != *loadSize {
+		t.Errorf("what came back: %v, %v", st, err)
+	}
+}
+
+// TestBusyLog: a log that is written as fast as can be costs neither end memory, be the
+// reader fast or slow.
+func TestBusyLog(t *testing.T) {
+	ns := rig.Namespace(t)
+	apply(t, ns, script("busy", "exec yes "+strings.Repeat("x", 160), "", ""))
+	running(t, ns, "busy")
+	usage(t, "logs -f", func(out io.Reader) int64 {
+		n, _ := io.CopyN(io.Discard, out, *loadSize)
+		return n
+	}, "logs", "-f", "-n", ns, "busy")
+	usage(t, "logs -f, read slowly", func(out io.Reader) int64 {
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		var n int64
+		for range 100 {
+			<-tick.C
+			m, _ := io.CopyN(io.Discard, out, 64<<10)
+			n += m
+		}
+		return n
+	}, "logs", "-f", "-n", ns, "busy")
+}
