@@ -304,6 +304,10 @@ const StatusSubject = "controller.status"
 // scheduler, the only writer of assigned.
 const BindSubject = "scheduler.bind"
 
+// ExplainSubject is scheduler.explain: the apiserver hands on who asks why a pod is
+// where it is, or where others would go.
+const ExplainSubject = "scheduler.explain"
+
 // JoinSubject is join.<node>: a host with a join token asks for its credentials.
 func JoinSubject(node schemas.NodeName) string { return "join." + wild(User(node)) }
 

@@ -30,6 +30,7 @@ import (
 	"github.com/skerry/skerry/cli/session"
 	"github.com/skerry/skerry/cli/top"
 	"github.com/skerry/skerry/cli/wait"
+	"github.com/skerry/skerry/cli/why"
 )
 
 // root is the command line: every command, in the order of the help.
@@ -52,6 +53,7 @@ type root struct {
 	Rollout rollout.Command `cmd:"" group:"workloads" help:"Follow, pause and undo changes."`
 	Scale   scale.Command   `cmd:"" group:"workloads" help:"Set how many replicas there are."`
 	Logs    logs.Command    `cmd:"" group:"workloads" help:"Show what containers wrote."`
+	Why     why.Command     `cmd:"" group:"workloads" help:"Tell why a pod is on its node, or on none, and what would change that."`
 	Exec    exec.Command    `cmd:"" group:"workloads" help:"Run a command in a container."`
 	Attach  attach.Command  `cmd:"" group:"workloads" help:"Join the streams of a container's own process."`
 	Forward forward.Command `cmd:"" name:"port-forward" group:"workloads" help:"Lead local ports into a pod."`

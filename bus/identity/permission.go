@@ -51,7 +51,7 @@ func permissions(r Role) (jwt.Permissions, error) {
 			pub("$JS.API.STREAM.CREATE."+s, "$JS.API.STREAM.UPDATE."+s)
 		}
 		readState(pub, sub)
-		pub("_INBOX.>", bus.StatusSubject, bus.BindSubject)
+		pub("_INBOX.>", bus.StatusSubject, bus.BindSubject, bus.ExplainSubject)
 		pub(bus.StreamSubject("*", bus.PeerAPIServer, "*", "out"), "node.*."+self+".changed")
 		sub("api.>", "join.*", "$SRV.>", bus.StreamSubject("*", bus.PeerAPIServer, "*", "in"))
 	case RoleController:

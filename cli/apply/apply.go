@@ -33,6 +33,7 @@ type Command struct {
 	Prune          bool           `help:"Delete objects that were applied before and are no longer in the manifests. Needs --selector or --all."`
 	All            bool           `help:"With --prune: everything in the manifests' namespaces."`
 	DryRun         session.DryRun `help:"client: only say; server: send without storing." placeholder:"MODE"`
+	Place          bool           `help:"With --dry-run=server: tell where the pods would go."`
 	Output         string         `short:"o" help:"yaml, json, name, jsonpath=…: print the objects." placeholder:"FORMAT"`
 	Wait           bool           `help:"Wait until what was applied has rolled out."`
 	Timeout        time.Duration  `help:"With --wait: give up after this long; 0 is never." default:"0s" placeholder:"DURATION"`
@@ -73,6 +74,11 @@ func (c *Command) Run(ctx context.Context, s *session.Session) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
+	if c.Place {
+		if err := a.place(ctx); err != nil {
+			return err
+		}
+	}
 	if c.Prune {
 		if err := a.prune(ctx, docs); err != nil {
 			return err
@@ -92,6 +98,8 @@ func (c *Command) check() (output.Format, error) {
 		return output.Format{}, failure.Usage("--force-conflicts only works with --server-side")
 	case c.ServerSide && c.DryRun == session.DryRunClient:
 		return output.Format{}, failure.Usage("--dry-run=client doesn't work with --server-side (did you mean --dry-run=server instead?)")
+	case c.Place && c.DryRun != session.DryRunServer:
+		return output.Format{}, failure.Usage("--place tells where pods would go: it needs --dry-run=server")
 	case c.Prune && c.Selector == "" && !c.All:
 		return output.Format{}, failure.Usage("--prune needs a selector with -l, or --all")
 	}
@@ -124,6 +132,9 @@ func fatal(err error) bool {
 
 // report prints the success line, or the object as -o asks.
 func (a *applier) report(o target.Found, verb string) error {
+	if verb != "unchanged" {
+		a.changed = append(a.changed, o)
+	}
 	if a.format.Kind != "" {
 		return a.format.Print(a.s.Stdout, []target.Found{o}, false)
 	}
@@ -137,6 +148,8 @@ type applier struct {
 	s      *session.Session
 	client *api.Client
 	format output.Format
+	// changed is what was, or would be, made or changed.
+	changed []target.Found
 }
 
 // send makes the request, prints its warnings and reads the object that came back. What

@@ -17,7 +17,7 @@ func (f finder) arguments(node *kong.Node, positional []string, last, namespace 
 	switch path := node.FullPath(); {
 	case strings.HasSuffix(path, " explain"):
 		return f.kinds("")
-	case strings.HasSuffix(path, " logs"), strings.HasSuffix(path, " exec"):
+	case strings.HasSuffix(path, " logs"), strings.HasSuffix(path, " exec"), strings.HasSuffix(path, " why"):
 		return f.pods(positional, last, namespace)
 	case strings.HasSuffix(path, " cordon"), strings.HasSuffix(path, " uncordon"), strings.HasSuffix(path, " drain"):
 		return f.objects(f.table.ByResource(schemas.Nodes), "")

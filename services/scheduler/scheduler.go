@@ -95,6 +95,7 @@ func (s *scheduler) lead(ctx context.Context, conn *bus.Conn) error {
 	g, ctx := errgroup.WithContext(ctx)
 	if s.keepsOrders() {
 		g.Go(func() error { return serveBind(ctx, conn, s) })
+		g.Go(func() error { return serveExplain(ctx, conn, s) })
 	}
 	g.Go(func() error { return s.evictions(ctx, api.NewClient(conn, s.Table)) })
 	g.Go(func() error { return s.loop(ctx) })

@@ -110,6 +110,10 @@ func (g *Registry) handler(r *api.Request, k *schemas.Kind) handler {
 		if k.Resource == schemas.Pods {
 			return pick(r.Verb, map[api.Verb]handler{api.VerbGet: g.get, api.VerbUpdate: g.updateEphemeral, api.VerbPatch: g.patchEphemeral})
 		}
+	case "placement":
+		if k.Resource == schemas.Pods {
+			return pick(r.Verb, map[api.Verb]handler{api.VerbGet: g.explainPlacement, api.VerbCreate: g.proposePlacement})
+		}
 	case "eviction":
 		if k.Resource == schemas.Pods {
 			return pick(r.Verb, map[api.Verb]handler{api.VerbCreate: g.evict})

@@ -127,18 +127,6 @@ func (k *class) pullRaw(slot int) int64 {
 	return sum
 }
 
-// Score is a node's score, part by part, each times its weight.
-type Score struct {
-	Free     float64 `json:"resourcesFit"`
-	Balance  float64 `json:"balancedAllocation"`
-	Image    float64 `json:"imageLocality"`
-	Affinity float64 `json:"nodeAffinity"`
-	Taint    float64 `json:"taintToleration"`
-	Spread   float64 `json:"topologySpread"`
-	Pull     float64 `json:"podAffinity"`
-	Total    float64 `json:"total"`
-}
-
 // scale holds what raw scores are normalised by: their extremes over the nodes that fit.
 type scale struct {
 	avoid, prefer        int32

@@ -1,0 +1,93 @@
+package scheduler
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	v1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/status"
+	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/schemas/placement"
+	"github.com/skerry/skerry/services/scheduler/place"
+)
+
+// serveExplain answers pods/placement, which the apiserver hands on: it knows who may
+// ask, and the scheduler why.
+func serveExplain(ctx context.Context, conn *bus.Conn, s *scheduler) error {
+	return conn.Respond(ctx, bus.ExplainSubject, "scheduler", 4, func(ctx context.Context, _ string, body []byte) []byte {
+		answer, err := s.explain(ctx, body)
+		if err == nil {
+			var b []byte
+			if b, err = json.Marshal(answer); err == nil {
+				return b
+			}
+		}
+		return status.Encode(err)
+	})
+}
+
+// explain answers one query with an Explanation or a Plan.
+func (s *scheduler) explain(ctx context.Context, body []byte) (any, error) {
+	var q placement.Query
+	if err := json.Unmarshal(body, &q); err != nil {
+		return nil, apierrors.NewBadRequest(fmt.Sprintf("read query: %v", err))
+	}
+	if rev, err := s.store.Last(ctx); err != nil {
+		return nil, apierrors.NewServiceUnavailable(err.Error())
+	} else if err := s.view.WaitFor(ctx, rev); err != nil {
+		return nil, apierrors.NewServiceUnavailable(err.Error())
+	}
+	if len(q.Pods) > 0 {
+		return s.propose(q.Pods)
+	}
+	ref := schemas.Ref{Resource: schemas.Pods, Namespace: schemas.Namespace(q.Namespace), Name: schemas.Name(q.Name)}
+	obj, ok := s.view.Get(ref)
+	pod, isPod := obj.(*v1.Pod)
+	if !ok || !isPod {
+		return nil, apierrors.NewNotFound(v1.Resource("pods"), q.Name)
+	}
+	out := &placement.Explanation{Pod: pod.Namespace + "/" + pod.Name, Node: pod.Spec.NodeName}
+	switch {
+	case finished(pod):
+		out.Message = fmt.Sprintf("the pod has ended (%s): it needs no node", pod.Status.Phase)
+		return out, nil
+	case len(pod.Spec.SchedulingGates) > 0 && pod.Spec.NodeName == "":
+		out.Message = "Scheduling is blocked due to non-empty scheduling gates"
+		out.Change = fmt.Sprintf("remove the scheduling gate %s", pod.Spec.SchedulingGates[0].Name)
+		return out, nil
+	}
+	s.state.mu.Lock()
+	defer s.state.mu.Unlock()
+	out = s.state.cluster.Explain(place.NewPod(pod))
+	if key, grouped := gangOf(pod); grouped && pod.Spec.NodeName == "" {
+		for _, c := range pod.Status.Conditions {
+			if c.Type == v1.PodScheduled && c.Message != "" {
+				out.Message = c.Message
+			}
+		}
+		if out.Change == "" {
+			out.Change = fmt.Sprintf("let the other pods of pod group %q fit", key.name)
+		}
+	}
+	return out, nil
+}
+
+func (s *scheduler) propose(pods []placement.Proposal) (*placement.Plan, error) {
+	total := 0
+	for _, p := range pods {
+		if p.Pod == nil || p.Count < 0 || p.Count > placement.MaxProposed {
+			return nil, apierrors.NewBadRequest(fmt.Sprintf("each proposal needs a pod and a count up to %d", placement.MaxProposed))
+		}
+		total += p.Count
+	}
+	if total > placement.MaxProposed {
+		return nil, apierrors.NewBadRequest(fmt.Sprintf("%d pods are proposed, at most %d", total, placement.MaxProposed))
+	}
+	s.state.mu.Lock()
+	defer s.state.mu.Unlock()
+	return s.state.cluster.Propose(pods), nil
+}
