@@ -159,7 +159,7 @@ func newServer(conn *bus.Conn, c Config) *server {
 	})
 	nodes := access.Nodes{State: v, Placed: s.placed}
 	roles := rbac.Authorizer{State: v}
-	s.access = access.Chain{superusers(), access.Masters{}, nodes, roles}
+	s.access = access.Chain{superusers(), access.Masters{}, access.Gateways{}, nodes, roles}
 	keeper := history.New(conn)
 	s.registry = &registry.Registry{
 		Table:   c.Table,

@@ -115,6 +115,6 @@ func newServer(ctx context.Context, conn *bus.Conn, c Config) *server {
 	client := api.NewClient(conn, c.Table)
 	return &server{
 		Config: c, conn: conn, client: client, stopping: ctx,
-		callers: caller.New(c.ClientCAs, nil), book: openapi.New("v1." + kubernetesMinor),
+		callers: caller.New(c.ClientCAs, &caller.Tokens{Ask: client.Do}), book: openapi.New("v1." + kubernetesMinor),
 	}
 }

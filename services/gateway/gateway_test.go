@@ -31,6 +31,13 @@ func (b backend) Do(_ context.Context, r *api.Request) (*api.Reply, error) {
 	if b.do != nil {
 		return b.do(r)
 	}
+	if r.Resource.Plural == "tokenreviews" {
+		if !strings.Contains(string(r.Body), `"token":"good"`) || r.User != "system:gateway" || r.As != nil {
+			return &api.Reply{Body: []byte(`{"status":{"authenticated":false,"error":"no"}}`), Created: true}, nil
+		}
+		return &api.Reply{Created: true, Body: []byte(
+			`{"status":{"authenticated":true,"user":{"username":"system:serviceaccount:a:b","groups":["system:serviceaccounts","system:authenticated"]}}}`)}, nil
+	}
 	body := fmt.Sprintf(`{"kind":"Echo","verb":%q,"resource":%q,"namespace":%q,"name":%q,"sub":%q,"user":%q,"as":%q,"groups":%q}`,
 		r.Verb, r.Resource, r.Namespace, r.Name, r.Subresource, r.User, r.As.User, strings.Join(r.As.Groups, ","))
 	return &api.Reply{Body: []byte(body)}, nil
@@ -150,6 +157,8 @@ func TestWhoAsks(t *testing.T) {
 		{"foreign", g.client(t, other, "admin", time.Hour, "system:masters"), nil, 401, `Unauthorized`},
 		{"expired", g.client(t, g.ca, "admin", -time.Minute, "system:masters"), nil, 401, `Unauthorized`},
 		{"token", g.client(t, nil, "", 0), []string{"Authorization", "Bearer xyz"}, 401, `Unauthorized`},
+		{"good token", g.client(t, nil, "", 0), []string{"Authorization", "Bearer good"}, 200, `"as":"system:serviceaccount:a:b","groups":"system:serviceaccounts,system:authenticated"`},
+		{"empty token", g.client(t, nil, "", 0), []string{"Authorization", "Bearer "}, 401, `Unauthorized`},
 		{"basic", g.client(t, nil, "", 0), []string{"Authorization", "Basic YWRtaW46YWRtaW4="}, 401, `Unauthorized`},
 		{"groups alone", g.admin(t), []string{"Impersonate-Group", "g"}, 400, `without impersonating a user`},
 		{"two users", g.admin(t), []string{"Impersonate-User", "a", "Impersonate-User", "b"}, 400, `one user`},

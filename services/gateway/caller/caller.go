@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -72,7 +73,10 @@ func (f *Finder) Of(r *http.Request) (*api.Identity, error) {
 
 func authenticated(who *api.Identity) *api.Identity {
 	out := *who
-	out.Groups = append(append([]string{}, who.Groups...), GroupAuthenticated)
+	out.Groups = append([]string{}, who.Groups...)
+	if !slices.Contains(out.Groups, GroupAuthenticated) {
+		out.Groups = append(out.Groups, GroupAuthenticated)
+	}
 	return &out
 }
 
