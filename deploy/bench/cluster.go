@@ -35,9 +35,13 @@ func (m *machine) up(ctx context.Context) (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
+	web, err := freePort()
+	if err != nil {
+		return nil, err
+	}
 	c := &cluster{m: m, dir: m.path("data"), config: m.path("config.yaml"), ended: make(chan error, 1)}
 	c.cmd = exec.Command(m.binary, "up", "--data-dir", c.dir, "--podman-socket", m.options().Socket,
-		"--listen", listen, "--address", "127.0.0.1", "--node", "bench")
+		"--listen", listen, "--api", web, "--address", "127.0.0.1", "--node", "bench")
 	c.cmd.Env = m.environ(c.config)
 	c.cmd.Stderr = m.log
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt of ours is for us to handle

@@ -35,6 +35,7 @@ var parts = []part{
 	{"start", (*bench).start},
 	{"heal", (*bench).heal},
 	{"write", (*bench).write},
+	{"api", (*bench).doors},
 }
 
 func main() {
