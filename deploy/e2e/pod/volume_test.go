@@ -44,7 +44,7 @@ func shows(t *testing.T, ns, name, want string, command ...string) {
 // volumesOf is the directory of p's volumes on the host.
 func volumesOf(t *testing.T, p *v1.Pod) string {
 	t.Helper()
-	dir := filepath.Join(rig.Hosts[0].AgentDir(), "agent", "pods", string(p.UID))
+	dir := filepath.Join(rig.Hosts[0].AgentDir(), "pods", string(p.UID))
 	if _, err := os.Stat(dir); err != nil {
 		t.Fatal(err)
 	}
