@@ -24,6 +24,7 @@ var (
 	LocalSubjectAccessReviews = Resource{Group: "authorization.k8s.io", Plural: "localsubjectaccessreviews"}
 	SelfSubjectAccessReviews  = Resource{Group: "authorization.k8s.io", Plural: "selfsubjectaccessreviews"}
 	SelfSubjectRulesReviews   = Resource{Group: "authorization.k8s.io", Plural: "selfsubjectrulesreviews"}
+	TokenReviews              = Resource{Group: "authentication.k8s.io", Plural: "tokenreviews"}
 	SelfSubjectReviews        = Resource{Group: "authentication.k8s.io", Plural: "selfsubjectreviews"}
 
 	PodGroups            = Resource{Group: "scheduling.k8s.io", Plural: "podgroups"}

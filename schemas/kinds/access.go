@@ -58,6 +58,7 @@ func reviews() []*schemas.Kind {
 		review[authorizationv1.LocalSubjectAccessReview](schemas.LocalSubjectAccessReviews, "LocalSubjectAccessReview", true),
 		review[authorizationv1.SelfSubjectAccessReview](schemas.SelfSubjectAccessReviews, "SelfSubjectAccessReview", false),
 		review[authorizationv1.SelfSubjectRulesReview](schemas.SelfSubjectRulesReviews, "SelfSubjectRulesReview", false),
+		review[authenticationv1.TokenReview](schemas.TokenReviews, "TokenReview", false),
 		review[authenticationv1.SelfSubjectReview](schemas.SelfSubjectReviews, "SelfSubjectReview", false),
 	}
 }

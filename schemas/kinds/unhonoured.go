@@ -6,7 +6,6 @@ package kinds
 
 func podUnhonoured(spec string) []string {
 	paths := []string{
-		"serviceAccountName!=default", "serviceAccount!=default", "automountServiceAccountToken!=false",
 		"securityContext.fsGroupChangePolicy", "imagePullSecrets",
 		"resourceClaims", "evictionResponders",
 	}
@@ -41,7 +40,7 @@ func volumeUnhonoured() []string {
 		"quobyte", "gitRepo", "gcePersistentDisk", "awsElasticBlockStore", "azureFile", "azureDisk", "vsphereVolume",
 		"photonPersistentDisk", "portworxVolume", "scaleIO", "storageos",
 		"emptyDir.medium!=Memory",
-		"projected.sources[].clusterTrustBundle", "projected.sources[].podCertificate", "projected.sources[].serviceAccountToken",
+		"projected.sources[].clusterTrustBundle", "projected.sources[].podCertificate",
 	}
 }
 
@@ -50,5 +49,5 @@ func nodeUnhonoured() []string {
 }
 
 func serviceAccountUnhonoured() []string {
-	return []string{"secrets", "imagePullSecrets", "automountServiceAccountToken!=false"}
+	return []string{"secrets"}
 }

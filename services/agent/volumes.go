@@ -16,7 +16,7 @@ import (
 
 func (a *agent) newVolumes(src *source) (*volume.Manager, error) {
 	return volume.New(volume.Config{
-		Dir: a.DataDir, Source: src, Recorder: a.recorder,
+		Dir: a.DataDir, Source: src, Tokens: &tokens{src}, Recorder: a.recorder,
 		Node: func() env.Node {
 			return env.Node{Name: a.Node, HostIPs: a.node.HostIPs(), Allocatable: a.node.Allocatable()}
 		},

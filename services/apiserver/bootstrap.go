@@ -14,6 +14,7 @@ import (
 	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/services/apiserver/admit"
+	"github.com/skerry/skerry/services/apiserver/token"
 )
 
 // bootstrap creates what every cluster has. It is tried until it works: the bus may
@@ -29,6 +30,13 @@ func (s *server) bootstrap(ctx context.Context) error {
 	}
 	for _, class := range admit.SystemPriorityClasses() {
 		items = append(items, item{schemas.PriorityClasses, class})
+	}
+	if _, exists := s.view.Get(token.KeysRef); !exists {
+		keys, err := token.NewKeys()
+		if err != nil {
+			return err
+		}
+		items = append(items, item{schemas.Secrets, keys})
 	}
 	for _, i := range items {
 		k := s.Table.ByResource(i.resource)
@@ -61,7 +69,7 @@ func (s *server) make(ctx context.Context, k *schemas.Kind, ref schemas.Ref, obj
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	_, err = s.registry.Do(ctx, &api.Request{User: s.conn.User, Verb: api.VerbCreate, Resource: ref.Resource, Body: body}, k)
+	_, err = s.registry.Do(ctx, &api.Request{User: s.conn.User, Verb: api.VerbCreate, Resource: ref.Resource, Namespace: ref.Namespace, Body: body}, k)
 	var known apierrors.APIStatus
 	if errors.As(err, &known) && apierrors.IsInvalid(err) {
 		return fmt.Errorf("create %s: %w", ref, err)

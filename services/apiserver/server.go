@@ -30,6 +30,7 @@ import (
 	"github.com/skerry/skerry/services/apiserver/registry"
 	"github.com/skerry/skerry/services/apiserver/replica"
 	"github.com/skerry/skerry/services/apiserver/review"
+	"github.com/skerry/skerry/services/apiserver/token"
 )
 
 // concurrency is how many requests run at once. Most of a write's time is waiting for
@@ -160,6 +161,7 @@ func newServer(conn *bus.Conn, c Config) *server {
 	nodes := access.Nodes{State: v, Placed: s.placed}
 	roles := rbac.Authorizer{State: v}
 	s.access = access.Chain{superusers(), access.Masters{}, access.Gateways{}, nodes, roles}
+	tokens := token.New(v, c.Clock)
 	keeper := history.New(conn)
 	s.registry = &registry.Registry{
 		Table:   c.Table,
@@ -169,7 +171,8 @@ func newServer(conn *bus.Conn, c Config) *server {
 		History: keeper,
 		Fields:  managed.New(c.Table),
 		Guard:   access.Guards{nodes, rbac.Guard{Authorizer: roles, May: s.access}},
-		Answer:  review.Reviewer{Access: s.access, RulesFor: roles.RulesFor}.Answer,
+		Answer:  review.Reviewer{Access: s.access, RulesFor: roles.RulesFor, Token: tokens.Review}.Answer,
+		Issue:   tokens.Issue,
 		Send:    conn.Request,
 		Now:     c.Clock,
 	}

@@ -1,11 +1,14 @@
 package access
 
 import (
+	"strings"
 	"testing"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
 	v1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/api"
@@ -70,6 +73,10 @@ func TestAuthorize(t *testing.T) {
 		{Attributes{User: n1, Verb: api.VerbGet, Resource: schemas.Secrets, Namespace: "default", Name: "s1"}, true},
 		{Attributes{User: n1, Verb: api.VerbGet, Resource: schemas.ConfigMaps, Namespace: "default", Name: "c1"}, true},
 		{Attributes{User: n1, Verb: api.VerbGet, Resource: schemas.ServiceAccounts, Namespace: "default", Name: "default"}, true},
+		{Attributes{User: n1, Verb: api.VerbCreate, Resource: schemas.ServiceAccounts, Subresource: "token", Namespace: "default", Name: "default"}, true},
+		{Attributes{User: n1, Verb: api.VerbCreate, Resource: schemas.ServiceAccounts, Subresource: "token", Namespace: "default", Name: "other"}, false},
+		{Attributes{User: n1, Verb: api.VerbCreate, Resource: schemas.ServiceAccounts, Namespace: "default", Name: "default"}, false},
+		{Attributes{User: bus.NodeUser("n2"), Verb: api.VerbCreate, Resource: schemas.ServiceAccounts, Subresource: "token", Namespace: "default", Name: "default"}, false},
 		{Attributes{User: n1, Verb: api.VerbGet, Resource: schemas.Secrets, Namespace: "default", Name: "s2"}, false},
 		{Attributes{User: n1, Verb: api.VerbGet, Resource: schemas.Secrets, Namespace: "other", Name: "s1"}, false},
 		{Attributes{User: n1, Verb: api.VerbList, Resource: schemas.Secrets, Namespace: "default"}, false},
@@ -96,6 +103,43 @@ func TestForbiddenWords(t *testing.T) {
 	want := `pods "p" is forbidden: User "bob" cannot get resource "pods/status" in API group "" in the namespace "ns"`
 	if !apierrors.IsForbidden(err) || err.Error() != want {
 		t.Errorf("got %q\nwant %q", err, want)
+	}
+}
+
+// TestTokenRequests: a node gets tokens only for its own pods, bound to them.
+func TestTokenRequests(t *testing.T) {
+	mine := pod("mine", "n1", v1.PodSpec{ServiceAccountName: "sa", Volumes: []v1.Volume{{VolumeSource: v1.VolumeSource{Projected: &v1.ProjectedVolumeSource{
+		Sources: []v1.VolumeProjection{{ServiceAccountToken: &v1.ServiceAccountTokenProjection{Audience: "vault"}}}}}}}})
+	mine.UID = "u1"
+	other := pod("other", "n2", v1.PodSpec{ServiceAccountName: "sa"})
+	other.UID = "u2"
+	nodes := Nodes{State: state{schemas.RefOf(schemas.Pods, mine): mine, schemas.RefOf(schemas.Pods, other): other}}
+	bound := func(kind, name, uid string) *authenticationv1.BoundObjectReference {
+		return &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: kind, Name: name, UID: types.UID(uid)}
+	}
+	for _, c := range []struct {
+		user      bus.User
+		account   schemas.Name
+		to        *authenticationv1.BoundObjectReference
+		audiences []string
+		want      string
+	}{
+		{bus.NodeUser("n1"), "sa", bound("Pod", "mine", "u1"), nil, ""},
+		{bus.NodeUser("n1"), "sa", bound("Pod", "mine", "u1"), []string{"vault"}, ""},
+		{"admin", "sa", nil, nil, ""},
+		{bus.NodeUser("n1"), "sa", nil, nil, "not bound to a pod"},
+		{bus.NodeUser("n1"), "sa", bound("Node", "n1", "u1"), nil, "not bound to a pod"},
+		{bus.NodeUser("n1"), "sa", bound("Pod", "mine", ""), nil, "without a uid"},
+		{bus.NodeUser("n1"), "sa", bound("Pod", "mine", "u0"), nil, "does not match the UID in record"},
+		{bus.NodeUser("n1"), "sa", bound("Pod", "other", "u2"), nil, "scheduled on a different node"},
+		{bus.NodeUser("n1"), "root", bound("Pod", "mine", "u1"), nil, "another service account"},
+		{bus.NodeUser("n1"), "sa", bound("Pod", "mine", "u1"), []string{"vault", "bank"}, "audience \"bank\" not found"},
+	} {
+		tr := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{BoundObjectRef: c.to, Audiences: c.audiences}}
+		a := Attributes{User: c.user, Resource: schemas.ServiceAccounts, Subresource: "token", Verb: api.VerbCreate, Namespace: "default", Name: c.account}
+		if err := nodes.Admit(a, tr, nil); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: got %v, want %q", c, err, c.want)
+		}
 	}
 }
 

@@ -121,7 +121,8 @@ func (n Nodes) pod(a Attributes, node schemas.NodeName) (bool, string) {
 
 // reference: only objects that a pod of this node refers to, by name.
 func (n Nodes) reference(a Attributes, node schemas.NodeName) (bool, string) {
-	if a.Verb != api.VerbGet || a.Subresource != "" || a.Name == "" {
+	token := a.Resource == schemas.ServiceAccounts && a.Subresource == "token" && a.Verb == api.VerbCreate
+	if !token && (a.Verb != api.VerbGet || a.Subresource != "") || a.Name == "" {
 		return false, ""
 	}
 	for _, p := range n.placed(node, a.Namespace) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -39,12 +40,59 @@ func (n Nodes) Admit(a Attributes, obj, old schemas.Object) error {
 		if o.Source.Host != "" && o.Source.Host != string(node) {
 			return refuse("can only report events from the requesting node")
 		}
+	case *authenticationv1.TokenRequest:
+		if why := n.tokenRequest(a, node, o); why != "" {
+			return refuse(why)
+		}
 	default:
 		if a.Resource == schemas.Leases && a.Verb == api.VerbCreate && obj.GetName() != string(node) {
 			return refuse("can only access the node lease with the same name as the requesting node")
 		}
 	}
 	return nil
+}
+
+// tokenRequest says why node may not have a token: only for pods of its own, bound to them and
+// with the audiences that they ask for.
+func (n Nodes) tokenRequest(a Attributes, node schemas.NodeName, tr *authenticationv1.TokenRequest) string {
+	to := tr.Spec.BoundObjectRef
+	switch {
+	case to == nil || to.Kind != "Pod" || to.APIVersion != "v1" || to.Name == "":
+		return "node requested token not bound to a pod"
+	case to.UID == "":
+		return "node requested token with a pod binding without a uid"
+	}
+	obj, _ := n.State.Get(schemas.Ref{Resource: schemas.Pods, Namespace: a.Namespace, Name: schemas.Name(to.Name)})
+	p, ok := obj.(*v1.Pod)
+	switch {
+	case !ok || p.UID != to.UID:
+		return "the UID in the bound object reference (" + string(to.UID) + ") does not match the UID in record"
+	case p.Spec.NodeName != string(node):
+		return "node requested token bound to a pod scheduled on a different node"
+	case p.Spec.ServiceAccountName != string(a.Name):
+		return "node requested a token of another service account than the pod's"
+	}
+	for _, audience := range tr.Spec.Audiences {
+		if !asksFor(p, audience) {
+			return "audience " + quoted(audience) + " not found in pod spec volume"
+		}
+	}
+	return ""
+}
+
+// asksFor tells whether one of p's volumes asks for a token for audience.
+func asksFor(p *v1.Pod, audience string) bool {
+	for _, v := range p.Spec.Volumes {
+		if v.Projected == nil {
+			continue
+		}
+		for _, s := range v.Projected.Sources {
+			if s.ServiceAccountToken != nil && s.ServiceAccountToken.Audience == audience {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // nodeChange says what an agent may not change of its own node.

@@ -15,10 +15,9 @@ func New(s State, k *schemas.Kind, obj schemas.Object) error {
 	}
 	switch o := obj.(type) {
 	case *v1.Pod:
-		if o.Spec.ServiceAccountName == "" {
-			o.Spec.ServiceAccountName, o.Spec.DeprecatedServiceAccount = "default", "default"
+		if err := account(s, o); err != nil {
+			return err
 		}
-		pullSecrets(s, o)
 		if err := runtimeClass(s, o); err != nil {
 			return err
 		}
@@ -69,6 +68,7 @@ func keepDecided(obj, old schemas.Object) {
 		if len(o.Spec.ImagePullSecrets) == 0 {
 			o.Spec.ImagePullSecrets = was.Spec.ImagePullSecrets
 		}
+		keepToken(o, was)
 		if o.Spec.Priority == nil {
 			o.Spec.Priority = was.Spec.Priority
 		}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	v1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -133,6 +134,12 @@ func (g *Registry) admitNew(ctx context.Context, r *api.Request, k *schemas.Kind
 			return err
 		}
 		return g.Guard.Admit(access.Of(r), obj, nil)
+	}
+	if p, ok := obj.(*v1.Pod); ok && !r.DryRun {
+		// A missing namespace is admission's to tell of.
+		if err := g.ensureAccount(ctx, p); err != nil && !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err) {
+			return nil, err
+		}
 	}
 	try, _ := obj.DeepCopyObject().(schemas.Object) // the type is obj's
 	err := check(try)

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"time"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
+	v1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -31,7 +33,9 @@ type Registry struct {
 	Answer func(r *api.Request, obj schemas.Object) (schemas.Object, error)
 	// Send makes a request of another service: the writers of current and assigned.
 	Send func(ctx context.Context, subject string, data []byte) ([]byte, error)
-	Now  func() time.Time
+	// Issue issues a token of a service account.
+	Issue func(*v1.ServiceAccount, *authenticationv1.TokenRequest) (*authenticationv1.TokenRequest, error)
+	Now   func() time.Time
 }
 
 // Backend is where objects of some kinds are kept.
@@ -113,6 +117,10 @@ func (g *Registry) handler(r *api.Request, k *schemas.Kind) handler {
 	case "placement":
 		if k.Resource == schemas.Pods {
 			return pick(r.Verb, map[api.Verb]handler{api.VerbGet: g.explainPlacement, api.VerbCreate: g.proposePlacement})
+		}
+	case "token":
+		if k.Resource == schemas.ServiceAccounts {
+			return pick(r.Verb, map[api.Verb]handler{api.VerbCreate: g.token})
 		}
 	case "eviction":
 		if k.Resource == schemas.Pods {

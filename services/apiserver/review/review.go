@@ -23,6 +23,8 @@ type Reviewer struct {
 	Access access.Authorizer
 	// RulesFor lists the rules that hold for a user in a namespace.
 	RulesFor func(access.Attributes) []rbacv1.PolicyRule
+	// Token says whose a bearer token is.
+	Token func(*authenticationv1.TokenReview)
 }
 
 // Answer fills in the status of obj, a question that r asks.
@@ -51,6 +53,12 @@ func (v Reviewer) Answer(r *api.Request, obj schemas.Object) (schemas.Object, er
 			return nil, apierrors.NewBadRequest("no namespace on request")
 		}
 		v.list(o, asker)
+		return o, nil
+	case *authenticationv1.TokenReview:
+		if o.Spec.Token == "" {
+			return nil, apierrors.NewBadRequest("token is required for TokenReview in authentication")
+		}
+		v.Token(o)
 		return o, nil
 	case *authenticationv1.SelfSubjectReview:
 		o.Status.UserInfo = authenticationv1.UserInfo{Username: string(r.User), Groups: r.Groups}
