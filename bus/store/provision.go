@@ -18,7 +18,7 @@ import (
 const (
 	keptRevisions  = 250
 	keptEvents     = time.Hour
-	keptEventBytes = 256 << 20
+	keptEventBytes = 24 << 20 // some 25,000 events, which every apiserver has in memory
 	keptAudit      = 7 * 24 * time.Hour
 	keptAuditBytes = 1 << 30
 	// expiryMarker is how long a marker tells watchers that a value expired. A

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -101,6 +102,21 @@ type directGet struct {
 	MaxBytes  int      `json:"max_bytes,omitempty"`
 }
 
+// most is how many messages the answer has at most, its end included.
+func (q directGet) most() int {
+	const multiLast = 1024 // the server's own limit
+	n := max(q.Batch, 1)
+	if len(q.MultiLast) > 0 {
+		n = len(q.MultiLast)
+		for _, f := range q.MultiLast {
+			if strings.ContainsAny(f, "*>") {
+				n = multiLast
+			}
+		}
+	}
+	return n + 2
+}
+
 func (s *Store) directMsg(q directGet) (*nats.Msg, error) {
 	body, err := json.Marshal(q)
 	if err != nil {
@@ -128,16 +144,15 @@ func (s *Store) pageOf(ctx context.Context, q directGet) (page, error) {
 		return page{}, bus.ErrUnreachable
 	}
 	m.Reply = s.conn.NC.NewRespInbox()
-	sub, err := s.conn.NC.SubscribeSync(m.Reply)
+	// The request bounds what comes. A channel of the client's own making would have
+	// room for 65,536 messages, half a megabyte.
+	wire := make(chan *nats.Msg, q.most())
+	sub, err := s.conn.NC.ChanSubscribe(m.Reply, wire)
 	if err != nil {
 		return page{}, fmt.Errorf("subscribe to the reply: %w", err)
 	}
 	// The connection may be closed by now, and the subscription with it.
 	defer func() { _ = sub.Unsubscribe() }()
-	// The request bounds what comes.
-	if err := sub.SetPendingLimits(-1, -1); err != nil {
-		return page{}, fmt.Errorf("subscribe to the reply: %w", err)
-	}
 	ctx, stop := s.attempt(ctx)
 	defer stop()
 	if err := s.conn.NC.PublishMsg(m); err != nil {
@@ -145,9 +160,11 @@ func (s *Store) pageOf(ctx context.Context, q directGet) (page, error) {
 	}
 	var p page
 	for {
-		r, err := sub.NextMsgWithContext(ctx)
-		if err != nil {
-			return page{}, requestError(ctx, err)
+		var r *nats.Msg
+		select {
+		case r = <-wire:
+		case <-ctx.Done():
+			return page{}, requestError(ctx, ctx.Err())
 		}
 		done, err := s.addTo(&p, r)
 		if err != nil || done {

@@ -18,6 +18,9 @@ const (
 	heldBytes = 32 << 20
 	// wireCount is how many messages may wait to be looked at; looking is quick.
 	wireCount = 8192
+	// viaWireCount is that of an agent's watch, which is of a node's own keys: there may
+	// be thousands of them.
+	viaWireCount = 1024
 	// checkEvery is how often an idle watch asks whether it missed anything.
 	checkEvery = 30 * time.Second
 	// relistEvery is how often a watch lists again if it can only ask by listing.
@@ -52,13 +55,17 @@ type Event struct {
 // reported once, with its newest value. If the bucket was made anew everything is
 // reported again, at its new revisions.
 func (s *Store) Watch(ctx context.Context, lister Lister, filters ...string) <-chan Event {
+	room := wireCount
+	if lister != nil || s.via != nil {
+		room = viaWireCount
+	}
 	w := &watch{
 		store:   s,
 		filters: filters,
 		lister:  lister,
 		every:   relistEvery,
 		out:     make(chan Event),
-		wire:    make(chan *nats.Msg, wireCount),
+		wire:    make(chan *nats.Msg, room),
 		lists:   make(chan listed, 1),
 		checks:  make(chan checked, 1),
 		again:   make(chan struct{}, 1),

@@ -256,6 +256,21 @@ func (v *View) OwnedBy(uid string) []schemas.Ref {
 	return refs
 }
 
+// All returns the objects of a resource in no order, shared: do not change them.
+func (v *View) All(r schemas.Resource) []schemas.Object {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	var found []schemas.Object
+	for ns := range v.index.spaces[r] {
+		refs := v.index.places[place{r, ns}]
+		found = slices.Grow(found, len(refs))
+		for ref := range refs {
+			found = append(found, v.objects[ref].joined)
+		}
+	}
+	return found
+}
+
 // Owned returns the objects whose controller or other owner reference names uid, in no
 // order, shared: do not change them.
 func (v *View) Owned(uid string) []schemas.Object {

@@ -18,8 +18,8 @@ import (
 // Events are told as well as can be. When a thousand pods start at once, most of what
 // would be stored is that they did: beyond this rate only warnings are.
 const (
-	eventRate  rate.Limit = 1000 // a second
-	eventBurst            = 2000
+	eventRate  rate.Limit = 500 // a second
+	eventBurst            = 1000
 )
 
 // many does one request for each line of r's body, all at once, so that their writes

@@ -19,7 +19,7 @@ const (
 	fresh = 75 * time.Second
 	// minEntries are kept however old they are; more than maxEntries never.
 	minEntries = 256
-	maxEntries = 1 << 16
+	maxEntries = 1 << 15
 )
 
 // Feed holds the last changes of one resource. Safe for concurrent use.

@@ -24,6 +24,8 @@ import (
 type Reader interface {
 	Get(ref schemas.Ref) (schemas.Object, bool)
 	List(r schemas.Resource, ns schemas.Namespace) []schemas.Object
+	// All returns the objects of a resource in all namespaces, in no order.
+	All(r schemas.Resource) []schemas.Object
 	// OwnedBy returns the objects with an owner reference to uid.
 	OwnedBy(uid string) []schemas.Ref
 	// Owned returns the same as objects, in no order.

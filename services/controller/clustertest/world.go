@@ -203,6 +203,9 @@ func (w *World) List(r schemas.Resource, ns schemas.Namespace) []schemas.Object 
 	return out
 }
 
+// All implements cluster.Reader.
+func (w *World) All(r schemas.Resource) []schemas.Object { return w.List(r, "") }
+
 // Owned implements cluster.Reader.
 func (w *World) Owned(uid string) (out []schemas.Object) {
 	for _, ref := range w.OwnedBy(uid) {

@@ -93,7 +93,11 @@ func (k *Controller) Keys(ch view.Change) []schemas.Ref {
 		return []schemas.Ref{ch.Ref}
 	}
 	keys := []schemas.Ref{ch.Ref}
-	for _, n := range k.nodes() {
+	all := k.nodes()
+	if !changesMercy(all, now, ch.Type) {
+		return keys
+	}
+	for _, n := range all {
 		if n.Name != string(ch.Ref.Name) && readiness(n) != corev1.ConditionTrue {
 			keys = append(keys, schemas.RefOf(schemas.Nodes, n))
 		}
@@ -101,8 +105,29 @@ func (k *Controller) Keys(ch view.Change) []schemas.Ref {
 	return keys
 }
 
-func (k *Controller) nodes() (out []*corev1.Node) {
-	for _, o := range k.c.View.List(schemas.Nodes, "") {
+// changesMercy tells whether one node's change may change what is to become of the
+// others: as their readiness says, and with one or two of them lost beside it.
+func changesMercy(all []*corev1.Node, now *corev1.Node, what view.ChangeType) bool {
+	ready := 0
+	for _, n := range all {
+		if readiness(n) == corev1.ConditionTrue {
+			ready++
+		}
+	}
+	was := ready + 1 // it became ready: one less before
+	if now != nil && what != view.Deleted && readiness(now) == corev1.ConditionTrue {
+		was = ready - 1
+	}
+	return judge(ready, len(all)-ready) != judge(was, len(all)-was) || len(all) < few
+}
+
+// few is a number of nodes for which nothing needs to be spared.
+const few = 64
+
+func (k *Controller) nodes() []*corev1.Node {
+	all := k.c.View.All(schemas.Nodes)
+	out := make([]*corev1.Node, 0, len(all))
+	for _, o := range all {
 		if n, ok := o.(*corev1.Node); ok {
 			out = append(out, n)
 		}
