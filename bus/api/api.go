@@ -76,6 +76,8 @@ type Request struct {
 	DryRun          bool                  `json:"dryRun,omitempty"`
 	List            *metav1.ListOptions   `json:"list,omitempty"`
 	Delete          *metav1.DeleteOptions `json:"delete,omitempty"`
+	// Table asks a list for rows of text in place of objects.
+	Table *Table `json:"table,omitempty"`
 	// Brief asks for a Brief in place of the object; the apiserver sets it.
 	Brief bool `json:"-"`
 	// Filters are VerbState's key filters.

@@ -37,15 +37,9 @@ func (r refs[K]) list(k K) []schemas.Ref {
 	return out
 }
 
-type place struct {
-	resource  schemas.Resource
-	namespace schemas.Namespace
-}
-
 // index finds joined objects; only those that have a desired part are in it.
 type index struct {
-	places  refs[place]
-	spaces  map[schemas.Resource]map[schemas.Namespace]struct{}
+	orders  map[schemas.Resource]*ordered
 	owners  refs[types.UID]
 	nodes   refs[schemas.NodeName]
 	loose   refs[schemas.Namespace]  // pods without a controller
@@ -54,8 +48,7 @@ type index struct {
 
 func newIndex() index {
 	return index{
-		places:  refs[place]{},
-		spaces:  map[schemas.Resource]map[schemas.Namespace]struct{}{},
+		orders:  map[schemas.Resource]*ordered{},
 		owners:  refs[types.UID]{},
 		nodes:   refs[schemas.NodeName]{},
 		loose:   refs[schemas.Namespace]{},
@@ -65,7 +58,6 @@ func newIndex() index {
 
 // replace moves ref's entries from those of old to those of obj; either may be nil.
 func (x *index) replace(ref schemas.Ref, old, obj schemas.Object) {
-	at := place{ref.Resource, ref.Namespace}
 	if old != nil {
 		for _, o := range old.GetOwnerReferences() {
 			x.owners.remove(o.UID, ref)
@@ -86,31 +78,19 @@ func (x *index) replace(ref schemas.Ref, old, obj schemas.Object) {
 			}
 		}
 	}
-	switch {
-	case obj == nil && old != nil:
-		x.places.remove(at, ref)
-		if x.places[at] == nil {
-			delete(x.spaces[ref.Resource], ref.Namespace)
-		}
-	case obj != nil && old == nil:
-		x.places.add(at, ref)
-		if x.spaces[ref.Resource] == nil {
-			x.spaces[ref.Resource] = map[schemas.Namespace]struct{}{}
-		}
-		x.spaces[ref.Resource][ref.Namespace] = struct{}{}
+	if (obj == nil) == (old == nil) {
+		return
 	}
-}
-
-// in lists a resource's objects in a namespace, "" for all.
-func (x *index) in(r schemas.Resource, ns schemas.Namespace) []schemas.Ref {
-	if ns != "" {
-		return x.places.list(place{r, ns})
+	o := x.orders[ref.Resource]
+	if o == nil {
+		o = &ordered{}
+		x.orders[ref.Resource] = o
 	}
-	var out []schemas.Ref
-	for ns := range x.spaces[r] {
-		out = append(out, x.places.list(place{r, ns})...)
+	if obj != nil {
+		o.added = append(o.added, ref)
+	} else {
+		o.removed = true
 	}
-	return out
 }
 
 // nodeOf is the node that a joined pod is placed on.

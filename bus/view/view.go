@@ -235,15 +235,33 @@ func (v *View) Get(ref schemas.Ref) (schemas.Object, bool) {
 // List returns the objects of a resource in a namespace ("" for all), sorted by
 // namespace and name, shared: do not change them.
 func (v *View) List(r schemas.Resource, ns schemas.Namespace) []schemas.Object {
-	v.mu.RLock()
-	refs := v.index.in(r, ns)
+	unlock := v.lockOrder(r)
+	defer unlock()
+	o := v.index.orders[r]
+	if o == nil {
+		return nil
+	}
+	refs := o.in(ns)
 	found := make([]schemas.Object, len(refs))
 	for i, ref := range refs {
 		found[i] = v.objects[ref].joined
 	}
-	v.mu.RUnlock()
-	slices.SortFunc(found, byName)
 	return found
+}
+
+// lockOrder locks for reading, with r's order up to date.
+func (v *View) lockOrder(r schemas.Resource) (unlock func()) {
+	v.mu.RLock()
+	if o := v.index.orders[r]; o == nil || !o.dirty() {
+		return v.mu.RUnlock
+	}
+	v.mu.RUnlock()
+	v.mu.Lock()
+	v.index.orders[r].refresh(func(ref schemas.Ref) bool {
+		o := v.objects[ref]
+		return o != nil && o.joined != nil
+	})
+	return v.mu.Unlock
 }
 
 // OwnedBy returns the objects whose controller or other owner reference names uid,
@@ -256,19 +274,9 @@ func (v *View) OwnedBy(uid string) []schemas.Ref {
 	return refs
 }
 
-// All returns the objects of a resource in no order, shared: do not change them.
+// All returns all objects of a resource, shared: do not change them.
 func (v *View) All(r schemas.Resource) []schemas.Object {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	var found []schemas.Object
-	for ns := range v.index.spaces[r] {
-		refs := v.index.places[place{r, ns}]
-		found = slices.Grow(found, len(refs))
-		for ref := range refs {
-			found = append(found, v.objects[ref].joined)
-		}
-	}
-	return found
+	return v.List(r, "")
 }
 
 // Owned returns the objects whose controller or other owner reference names uid, in no

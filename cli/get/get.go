@@ -55,6 +55,9 @@ func (c *Command) Run(ctx context.Context, s *session.Session) error {
 	if c.Watch || c.WatchOnly {
 		return c.watch(ctx, s, client, want, format)
 	}
+	if c.streams(want, format) {
+		return c.stream(ctx, s, client, want, format)
+	}
 	found, err := target.Fetch(ctx, client, want, c.query(s))
 	if err != nil && (!isNotFound(err) || len(found) == 0) {
 		return err

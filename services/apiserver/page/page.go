@@ -1,11 +1,14 @@
 package page
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -59,18 +62,32 @@ func Expired(t Token) error {
 }
 
 // Cut returns the page of at most limit objects (0: all) after the key after,
-// of those that keep accepts; more is how many accepted ones follow it.
-// objs are in order of Key.
+// of those that keep accepts (nil: all); more is how many follow it, or, with a keep,
+// whether any does. objs are in order of Key.
 func Cut(objs []schemas.Object, after string, limit int64, keep func(schemas.Object) bool) (page []schemas.Object, more int64) {
-	for _, o := range objs {
-		if after != "" && Key(o) <= after || !keep(o) {
-			continue
+	if after != "" {
+		ns, name, _ := strings.Cut(after, "\x00")
+		first, found := slices.BinarySearchFunc(objs, ns, func(o schemas.Object, ns string) int {
+			return cmp.Or(strings.Compare(o.GetNamespace(), ns), strings.Compare(o.GetName(), name))
+		})
+		if found {
+			first++
 		}
-		if limit > 0 && int64(len(page)) == limit {
-			more++
-			continue
-		}
-		page = append(page, o)
+		objs = objs[first:]
 	}
-	return page, more
+	for i, o := range objs {
+		if limit > 0 && int64(len(page)) == limit {
+			if keep == nil {
+				return page, int64(len(objs) - i)
+			}
+			if keep(o) {
+				return page, 1
+			}
+			continue
+		}
+		if keep == nil || keep(o) {
+			page = append(page, o)
+		}
+	}
+	return page, 0
 }

@@ -42,10 +42,16 @@ func TestCut(t *testing.T) {
 	}
 	even := func(o schemas.Object) bool { return (o.GetName()[1]-'0')%2 == 0 }
 	got, more := Cut(objs, Key(objs[1]), 2, even)
-	if len(got) != 2 || got[0].GetName() != "c2" || got[1].GetName() != "c4" || more != 2 {
+	if len(got) != 2 || got[0].GetName() != "c2" || got[1].GetName() != "c4" || more == 0 {
 		t.Errorf("got %v, %d more", got, more)
 	}
-	if all, more := Cut(objs, "", 0, func(schemas.Object) bool { return true }); len(all) != 10 || more != 0 {
+	if got, more := Cut(objs, Key(objs[7]), 2, even); len(got) != 1 || more != 0 {
+		t.Errorf("the last page: %v, %d more", got, more)
+	}
+	if all, more := Cut(objs, "", 0, nil); len(all) != 10 || more != 0 {
 		t.Errorf("all: %d, %d more", len(all), more)
+	}
+	if got, more := Cut(objs, "ns\x00c3a", 2, nil); len(got) != 2 || got[0].GetName() != "c4" || more != 4 {
+		t.Errorf("after one that is gone: %v, %d more", got, more)
 	}
 }

@@ -30,16 +30,23 @@ func (g *Registry) list(ctx context.Context, r *api.Request, k *schemas.Kind) (*
 	if err != nil {
 		return nil, err
 	}
-	keep := func(obj schemas.Object) bool {
-		return s.Matches(obj) && (r.Name == "" || obj.GetName() == string(r.Name))
+	var keep func(obj schemas.Object) bool
+	if !s.Everything() || r.Name != "" {
+		keep = func(obj schemas.Object) bool {
+			return s.Matches(obj) && (r.Name == "" || obj.GetName() == string(r.Name))
+		}
 	}
 	objs, more := page.Cut(all, after, o.Limit, keep)
 	meta := metav1.ListMeta{ResourceVersion: strconv.FormatUint(uint64(rev), 10)}
 	if more > 0 {
 		meta.Continue = page.Token{Revision: int64(rev), After: page.Key(objs[len(objs)-1])}.Encode()
-		if s.Everything() {
+		if keep == nil {
 			meta.RemainingItemCount = &more
 		}
+	}
+	if r.Table != nil {
+		body, err := encodeTable(k, meta, objs, *r.Table, g.Now())
+		return &api.Reply{Body: body}, err
 	}
 	body, err := encodeList(k, meta, objs)
 	return &api.Reply{Body: body}, err

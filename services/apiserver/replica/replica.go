@@ -37,6 +37,8 @@ type Replica struct {
 	// Settle returns once the feeds have what the copy has.
 	Settle func()
 	Hub    *feed.Hub
+
+	recent recent
 }
 
 // Fresh waits until the copy reflects every write that was acknowledged before the call.
@@ -68,9 +70,17 @@ func (r *Replica) Until(ctx context.Context, rev store.Revision) error {
 
 // At lists what there was at rev, or fails with 410 Gone.
 func (r *Replica) At(res schemas.Resource, ns schemas.Namespace, rev store.Revision) ([]schemas.Object, error) {
+	k := moment{res, ns, rev}
+	if objs, ok := r.recent.get(k); ok {
+		return objs, nil
+	}
 	now := r.List(res, ns)
 	r.Settle()
-	return r.Hub.Feed(res).At(rev, ns, now)
+	objs, err := r.Hub.Feed(res).At(rev, ns, now)
+	if err == nil && len(objs) >= largeList {
+		r.recent.put(k, objs)
+	}
+	return objs, err
 }
 
 // Now lists what there is, and the revision it is of.

@@ -1,0 +1,66 @@
+package view
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/skerry/skerry/schemas"
+)
+
+// ordered keeps the references of one resource in order of namespace and name, brought
+// up to date when somebody lists: sorting a hundred thousand of them for each page of a
+// list would be most of its time.
+type ordered struct {
+	sorted  []schemas.Ref
+	added   []schemas.Ref // since then; may be gone again
+	removed bool          // some of sorted are gone
+}
+
+func compareRefs(a, b schemas.Ref) int {
+	if c := strings.Compare(string(a.Namespace), string(b.Namespace)); c != 0 {
+		return c
+	}
+	return strings.Compare(string(a.Name), string(b.Name))
+}
+
+// dirty tells whether refresh has something to do.
+func (o *ordered) dirty() bool { return len(o.added) > 0 || o.removed }
+
+// refresh brings the order up to date; there tells which references are still good.
+func (o *ordered) refresh(there func(schemas.Ref) bool) {
+	slices.SortFunc(o.added, compareRefs)
+	out := make([]schemas.Ref, 0, len(o.sorted)+len(o.added))
+	take := func(r schemas.Ref) {
+		if there(r) && (len(out) == 0 || out[len(out)-1] != r) {
+			out = append(out, r)
+		}
+	}
+	i := 0
+	for _, r := range o.added {
+		for i < len(o.sorted) && compareRefs(o.sorted[i], r) < 0 {
+			take(o.sorted[i])
+			i++
+		}
+		take(r)
+	}
+	for ; i < len(o.sorted); i++ {
+		take(o.sorted[i])
+	}
+	o.sorted, o.added, o.removed = out, nil, false
+}
+
+// in returns those of a namespace, "" for all. They belong to o.
+func (o *ordered) in(ns schemas.Namespace) []schemas.Ref {
+	if ns == "" {
+		return o.sorted
+	}
+	byNamespace := func(r schemas.Ref, ns schemas.Namespace) int {
+		return strings.Compare(string(r.Namespace), string(ns))
+	}
+	first, _ := slices.BinarySearchFunc(o.sorted, ns, byNamespace)
+	n := 0
+	for first+n < len(o.sorted) && o.sorted[first+n].Namespace == ns {
+		n++
+	}
+	return o.sorted[first : first+n]
+}
