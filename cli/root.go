@@ -14,6 +14,7 @@ import (
 	"github.com/skerry/skerry/cli/complete"
 	"github.com/skerry/skerry/cli/copy"
 	"github.com/skerry/skerry/cli/create"
+	"github.com/skerry/skerry/cli/debug"
 	"github.com/skerry/skerry/cli/describe"
 	"github.com/skerry/skerry/cli/edit"
 	"github.com/skerry/skerry/cli/event"
@@ -57,6 +58,7 @@ type root struct {
 	Exec    exec.Command    `cmd:"" group:"workloads" help:"Run a command in a container."`
 	Attach  attach.Command  `cmd:"" group:"workloads" help:"Join the streams of a container's own process."`
 	Forward forward.Command `cmd:"" name:"port-forward" group:"workloads" help:"Lead local ports into a pod."`
+	Debug   debug.Command   `cmd:"" group:"workloads" help:"Look into a pod, a copy of it or a node with a container of its own."`
 	Copy    copy.Command    `cmd:"" name:"cp" group:"workloads" help:"Copy files to and from a container."`
 
 	Top      top.Command   `cmd:"" group:"nodes" help:"Show what nodes and pods use."`

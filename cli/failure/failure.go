@@ -13,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/stream"
 )
 
 // The exit codes of the skerry binary.
@@ -83,7 +84,7 @@ func Code(err error) int {
 		return int(r)
 	case errors.As(err, &u):
 		return CodeUsage
-	case errors.Is(err, bus.ErrUnreachable):
+	case errors.Is(err, bus.ErrUnreachable), errors.Is(err, stream.ErrPeerLost):
 		return CodeUnreachable
 	case errors.Is(err, ErrTimeout), errors.Is(err, context.DeadlineExceeded), apierrors.IsTimeout(err), apierrors.IsServerTimeout(err):
 		return CodeTimeout

@@ -65,9 +65,9 @@ func (c *Command) Run(ctx context.Context, s *session.Session) error {
 		o.Container = src.container
 		prefix := ""
 		if c.Prefix || c.AllPods {
-			prefix = fmt.Sprintf("[pod/%s/%s] ", src.pod.Name, src.container)
+			prefix = label(src, s.Terminal != nil && s.Getenv("NO_COLOR") == "")
 		}
-		err := copyLog(ctx, conn, src, &o, out.lines(prefix))
+		err := copyLog(ctx, conn, src, &o, out.lines(prefix), s.Warnf)
 		if err != nil && c.IgnoreErrors && ctx.Err() == nil {
 			fmt.Fprintf(s.Stderr, "error: %v\n", err)
 			return nil
@@ -180,6 +180,9 @@ func (c *Command) containers(s *session.Session, pods []*corev1.Pod) ([]source, 
 	for _, p := range pods {
 		if c.AllContainers {
 			for _, ct := range append(append([]corev1.Container{}, p.Spec.InitContainers...), p.Spec.Containers...) {
+				out = append(out, source{p, ct.Name})
+			}
+			for _, ct := range p.Spec.EphemeralContainers {
 				out = append(out, source{p, ct.Name})
 			}
 			continue

@@ -16,7 +16,7 @@ import (
 )
 
 // copyLog copies one container's log to w, until its end or, following, until ctx ends.
-func copyLog(ctx context.Context, conn *bus.Conn, src source, o *corev1.PodLogOptions, w *lineWriter) error {
+func copyLog(ctx context.Context, conn *bus.Conn, src source, o *corev1.PodLogOptions, w *lineWriter, warn func(string, ...any)) error {
 	if src.pod.Spec.NodeName == "" {
 		return fmt.Errorf("pod %s is not on a node yet, so its container %q has no log", src.pod.Name, src.container)
 	}
@@ -34,7 +34,11 @@ func copyLog(ctx context.Context, conn *bus.Conn, src source, o *corev1.PodLogOp
 		case ctx.Err() != nil:
 			return nil // the user has seen enough
 		case err != nil:
-			return err
+			return fmt.Errorf("read log of %s/%s: %w", src.pod.Name, src.container, err)
+		}
+		if f.Channel == remote.Stderr {
+			warn("%s/%s: %s", src.pod.Name, src.container, f.Data)
+			continue
 		}
 		if err := w.write(f.Data); err != nil {
 			return err

@@ -2,7 +2,11 @@ package logs
 
 import (
 	"bytes"
+	"regexp"
 	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 func TestLines(t *testing.T) {
@@ -45,5 +49,19 @@ func TestEndlessLineIsBounded(t *testing.T) {
 		if len(w.rest) > maxLine+10<<10 {
 			t.Fatalf("%d bytes are kept of a line", len(w.rest))
 		}
+	}
+}
+
+func TestLabel(t *testing.T) {
+	src := source{&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "web"}}, "main"}
+	if got := label(src, false); got != "[pod/web/main] " {
+		t.Errorf("plain: %q", got)
+	}
+	got := label(src, true)
+	if plain := regexp.MustCompile("\x1b\\[[0-9]+m").ReplaceAllString(got, ""); plain != "[pod/web/main] " || got == plain {
+		t.Errorf("coloured: %q", got)
+	}
+	if got != label(src, true) {
+		t.Error("colours change")
 	}
 }

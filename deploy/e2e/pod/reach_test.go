@@ -19,6 +19,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 
 	"github.com/skerry/skerry/deploy/lab/labtest"
+	"github.com/skerry/skerry/services/agent/podman/podmantest"
 )
 
 // background starts the command line and ends it with the test.
@@ -344,4 +345,105 @@ func TestCopy(t *testing.T) {
 			t.Errorf("%s to %s: %v %s", c.from, c.to, err, out)
 		}
 	}
+}
+
+// TestDebug: a container beside those of a running pod, a changed copy of the pod, and a
+// pod that sees its node.
+func TestDebug(t *testing.T) {
+	t.Parallel()
+	ns := rig.Namespace(t)
+	apply(t, ns, script("web", "sleep 1000", "", ""))
+	running(t, ns, "web")
+	image := "--image=" + podmantest.Image
+	never := "--image-pull-policy=Never"
+	out := rig.Skerry(t, "", "debug", "-n", ns, "web", "-c", "dbg", image, never, "--target=main", "--profile=baseline", "--", "sh", "-c", "echo beside; sleep 1000")
+	if !strings.Contains(out, `Targeting container "main"`) {
+		t.Errorf("it said %s", out)
+	}
+	rig.Eventually(t, "the ephemeral container", func() error {
+		out, err := rig.TrySkerry(t, "", "logs", "-n", ns, "web", "-c", "dbg")
+		if err == nil && out != "beside\n" {
+			err = errors.New(out)
+		}
+		return err
+	})
+	if got := rig.Skerry(t, "", "exec", "-n", ns, "web", "-c", "dbg", "--", "echo", "in it"); got != "in it\n" {
+		t.Errorf("exec printed %q", got)
+	}
+	if got := rig.Skerry(t, "in\n", "debug", "-q", "-i", "-n", ns, "web", "-c", "two", image, never, "--profile=baseline", "--", "sh", "-c", "read x; echo got $x"); got != "got in\n" {
+		t.Errorf("attached, it printed %q", got)
+	}
+	if p := get(t, ns, "web"); p.Status.ContainerStatuses[0].RestartCount != 0 {
+		t.Errorf("the pod did not go on: %+v", p.Status)
+	}
+	rig.Skerry(t, "", "debug", "-n", ns, "web", "--copy-to=copy", "-c", "main", image, never, "--", "sh", "-c", "echo copied; sleep 1000")
+	running(t, ns, "copy")
+	if got := logs(t, ns, "copy"); got != "copied\n" {
+		t.Errorf("the copy says %q", got)
+	}
+	out = rig.Skerry(t, "", "debug", "-n", ns, "node/h1", image, never, "--", "sh", "-c", "ls /host; sleep 1000")
+	_, rest, _ := strings.Cut(out, "Creating debugging pod ")
+	name, _, _ := strings.Cut(rest, " ")
+	running(t, ns, name)
+	if got := logs(t, ns, name); !strings.Contains(got, "proc\n") {
+		t.Errorf("on the node it sees %q", got)
+	}
+}
+
+// TestClientVanishes: a command line that is killed leaves nothing behind at the agent.
+func TestClientVanishes(t *testing.T) {
+	t.Parallel()
+	ns := rig.Namespace(t)
+	apply(t, ns, script("web", "while sleep 0.1; do echo tick; done", "", ""))
+	running(t, ns, "web")
+	var out *bufio.Reader
+	cmd := background(t, func(cmd *osexec.Cmd) {
+		pipe, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = bufio.NewReader(pipe)
+	}, "logs", "-f", "-n", ns, "web")
+	if l, err := out.ReadString('\n'); l != "tick\n" {
+		t.Fatalf("%q, %v", l, err)
+	}
+	file := logFile(t, ns)
+	if readers(t, file) == 0 {
+		t.Fatalf("the agent does not read %s", file)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	rig.Eventually(t, "the end of the session", func() error {
+		if n := readers(t, file); n > 0 {
+			return fmt.Errorf("the agent reads %s", file)
+		}
+		return nil
+	})
+}
+
+// logFile is the one log in a namespace.
+func logFile(t *testing.T, ns string) string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(rig.Hosts[0].AgentDir(), "logs", ns+"_*", "*.log"))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("logs %v, %v", found, err)
+	}
+	return found[0]
+}
+
+// readers counts the agent's open descriptors of a file.
+func readers(t *testing.T, file string) int {
+	t.Helper()
+	fds, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", rig.Pid("h1-agent")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, fd := range fds {
+		if to, err := os.Readlink(fd); err == nil && to == file {
+			n++
+		}
+	}
+	return n
 }
