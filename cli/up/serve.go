@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/skerry/skerry/bus/identity"
 	"github.com/skerry/skerry/bus/server"
@@ -99,6 +100,9 @@ type ServeScheduler struct {
 
 // Placing are the flags that say how nodes are scored.
 type Placing struct {
+	Rebalance     time.Duration `help:"Look so often for pods that would better be elsewhere, because a node joined or their spread has decayed, and evict some, within PodDisruptionBudgets; 0 is never." default:"0s" placeholder:"DURATION"`
+	RebalanceMost int           `help:"With --rebalance: how many pods are evicted at most each time." default:"5" placeholder:"N"`
+
 	Pack bool `help:"Fill nodes up, rather than keeping them evenly free (MostAllocated instead of LeastAllocated)."`
 }
 

@@ -53,7 +53,8 @@ func controllerService(cidr string, sh *shared, log *slog.Logger) service {
 
 func schedulerService(name string, how Placing, sh *shared, log *slog.Logger) service {
 	return service{"scheduler", identity.RoleScheduler, "system:scheduler", func(ctx context.Context, conn *bus.Conn) error {
-		return scheduler.Run(ctx, conn, scheduler.Config{ID: replica("scheduler"), Name: name, Policy: place.Policy{Pack: how.Pack}, Table: kinds.Table(), View: sh.view, Log: log})
+		return scheduler.Run(ctx, conn, scheduler.Config{ID: replica("scheduler"), Name: name, Policy: place.Policy{Pack: how.Pack},
+			Rebalance: scheduler.Rebalance{Every: how.Rebalance, Most: how.RebalanceMost}, Table: kinds.Table(), View: sh.view, Log: log})
 	}}
 }
 

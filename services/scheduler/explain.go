@@ -62,7 +62,11 @@ func (s *scheduler) explain(ctx context.Context, body []byte) (any, error) {
 	}
 	s.state.mu.Lock()
 	defer s.state.mu.Unlock()
-	out = s.state.cluster.Explain(place.NewPod(pod))
+	asks := *pod // its node is where it was placed, not what it asks for
+	if d, ok := s.view.Parts(ref).Objects.Desired.(*v1.Pod); ok && d.UID == pod.UID {
+		asks.Spec.NodeName = d.Spec.NodeName
+	}
+	out = s.state.cluster.Explain(place.NewPod(&asks))
 	if key, grouped := gangOf(pod); grouped && pod.Spec.NodeName == "" {
 		for _, c := range pod.Status.Conditions {
 			if c.Type == v1.PodScheduled && c.Message != "" {

@@ -19,10 +19,12 @@ import (
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/bus/bustest"
+	"github.com/skerry/skerry/bus/status"
 	"github.com/skerry/skerry/bus/store"
 	"github.com/skerry/skerry/bus/view"
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/schemas/kinds"
+	"github.com/skerry/skerry/schemas/placement"
 )
 
 // rig is a bus with schedulers on it, and the little of an apiserver and of agents that
@@ -58,13 +60,15 @@ func newRig(t testing.TB) *rig {
 }
 
 // run runs a scheduler until stop, or the test's end.
-func (r *rig) run(name string) (stop func()) {
+func (r *rig) run(name string, edit ...func(*Config)) (stop func()) {
 	ctx, cancel := context.WithCancel(r.ctx)
 	ended := make(chan error, 1)
 	conn := r.bus.Conn(r.t, "system:scheduler")
-	go func() {
-		ended <- Run(ctx, conn, Config{ID: name, Name: name, Table: kinds.Table(), Log: slog.New(slog.DiscardHandler)})
-	}()
+	config := Config{ID: name, Name: name, Table: kinds.Table(), Log: slog.New(slog.DiscardHandler)}
+	for _, e := range edit {
+		e(&config)
+	}
+	go func() { ended <- Run(ctx, conn, config) }()
 	stopped := false
 	stop = func() {
 		if !stopped {
@@ -86,7 +90,10 @@ func (r *rig) Do(ctx context.Context, q *api.Request) (*api.Reply, error) {
 	if q.Resource == schemas.Pods && (err != nil || e.Deleted) {
 		return nil, apierrors.NewNotFound(v1.Resource("pods"), string(q.Name))
 	}
-	if q.Verb == api.VerbDelete {
+	if q.Subresource == "eviction" && q.Name == "guarded" {
+		return nil, apierrors.NewTooManyRequests("Cannot evict pod as it would violate the pod's disruption budget.", 0)
+	}
+	if q.Verb == api.VerbDelete || q.Subresource == "eviction" {
 		if _, err := r.store.Apply(ctx, store.Op{Key: key, Revision: e.Revision}); err != nil {
 			return nil, err
 		}
@@ -266,6 +273,65 @@ func TestGang(t *testing.T) {
 	}
 	if last, first := max(revs[0], revs[1], revs[2]), min(revs[0], revs[1], revs[2]); last-first != 4 { // each with its verdict's removal
 		t.Errorf("not in one batch: %v", revs)
+	}
+}
+
+// TestRebalance: when a node joins, pods of the crowded one are evicted, but not those
+// that a budget guards, nor those that keep data on their node.
+func TestRebalance(t *testing.T) {
+	r := newRig(t)
+	owned := func(p *v1.Pod) {
+		p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "rs", UID: "rs", Controller: ptr.To(true)}}
+	}
+	data := func(p *v1.Pod) {
+		p.Spec.Volumes = []v1.Volume{{Name: "v", VolumeSource: v1.VolumeSource{EmptyDir: &v1.EmptyDirVolumeSource{}}}}
+	}
+	r.put(r.node("n1", "4"), r.pod("guarded", "1", owned), r.pod("data", "1", owned, data), r.pod("free", "1", owned))
+	r.run(v1.DefaultSchedulerName, func(c *Config) { c.Rebalance = Rebalance{Every: 20 * time.Millisecond, Most: 3} })
+	for _, name := range []string{"guarded", "data", "free"} {
+		p := r.await(name, "placed", on("n1"))
+		p = p.DeepCopy()
+		p.Status.Phase = v1.PodRunning
+		b, err := json.Marshal(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.apply([]store.Op{{Key: bus.ObservedPodKey("n1", "default", schemas.Name(name)), Value: b}})
+	}
+	gone := make(chan struct{})
+	defer r.view.Handle(func(c view.Change) {
+		if c.Type == view.Deleted && c.Ref.Name == "free" {
+			close(gone)
+		} else if c.Type == view.Deleted {
+			t.Errorf("%s is evicted", c.Ref)
+		}
+	})()
+	r.put(r.node("n2", "4"))
+	select {
+	case <-gone:
+	case <-time.After(30 * time.Second):
+		t.Error("nothing is moved")
+	}
+}
+
+// TestExplainOverTheBus: a placed pod is told of the other nodes that it fits on.
+func TestExplainOverTheBus(t *testing.T) {
+	r := newRig(t)
+	r.put(r.node("n1", "2"), r.node("n2", "4"), r.pod("a", "1"))
+	r.run(v1.DefaultSchedulerName)
+	r.await("a", "placed", on("n2"))
+	conn := r.bus.Conn(t, "system:apiserver")
+	answer, err := conn.Request(r.ctx, bus.ExplainSubject, []byte(`{"namespace":"default","name":"a"}`))
+	var e placement.Explanation
+	if err == nil {
+		err = json.Unmarshal(answer, &e)
+	}
+	if err != nil || e.Node != "n2" || e.Fits != 2 || len(e.Nodes) != 2 || e.Nodes[0].Name != "n2" || e.Nodes[0].Score.Total <= e.Nodes[1].Score.Total {
+		t.Errorf("%+v, %v", e, err)
+	}
+	answer, err = conn.Request(r.ctx, bus.ExplainSubject, []byte(`{"namespace":"default","name":"nobody"}`))
+	if err != nil || !apierrors.IsNotFound(status.Decode(answer)) {
+		t.Errorf("%s, %v", answer, err)
 	}
 }
 

@@ -28,8 +28,10 @@ type Config struct {
 	Name string
 	// Policy says how nodes are scored.
 	Policy place.Policy
-	Table  *schemas.Table
-	Log    *slog.Logger
+	// Rebalance is how pods are moved for the sake of evenness; zero is not at all.
+	Rebalance Rebalance
+	Table     *schemas.Table
+	Log       *slog.Logger
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// View is a copy of the state that another service of this process keeps up; nil
@@ -98,6 +100,9 @@ func (s *scheduler) lead(ctx context.Context, conn *bus.Conn) error {
 		g.Go(func() error { return serveExplain(ctx, conn, s) })
 	}
 	g.Go(func() error { return s.evictions(ctx, api.NewClient(conn, s.Table)) })
+	if s.Rebalance.Every > 0 {
+		g.Go(func() error { return s.rebalance(ctx, api.NewClient(conn, s.Table)) })
+	}
 	g.Go(func() error { return s.loop(ctx) })
 	return g.Wait()
 }
