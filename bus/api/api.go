@@ -80,6 +80,8 @@ type Request struct {
 	Table *Table `json:"table,omitempty"`
 	// Brief asks for a Brief in place of the object; the apiserver sets it.
 	Brief bool `json:"-"`
+	// AuditNote is what the server's audit is to record besides.
+	AuditNote string `json:"-"`
 	// Filters are VerbState's key filters.
 	Filters []string `json:"filters,omitempty"`
 }

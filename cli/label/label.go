@@ -149,12 +149,15 @@ func (c *flags) one(ctx context.Context, s *session.Session, client *api.Client,
 	}
 	if said != w.none && c.DryRun != session.DryRunClient {
 		ref := o.Ref()
-		_, err := client.Do(ctx, &api.Request{
+		reply, err := client.Do(ctx, &api.Request{
 			Verb: api.VerbPatch, Resource: ref.Resource, Namespace: ref.Namespace, Name: ref.Name,
 			PatchType: types.MergePatchType, FieldManager: session.FieldManager, Body: patch, DryRun: c.DryRun == session.DryRunServer,
 		})
 		if err != nil {
 			return err
+		}
+		for _, w := range reply.Warnings {
+			s.Warnf("%s", w)
 		}
 	}
 	if c.List {

@@ -130,7 +130,7 @@ func (s *server) record(r *api.Request, by []bus.User, start time.Time, err erro
 	}
 	rec := audit.Record{
 		Time: start.UTC(), User: r.User, By: by, Verb: r.Verb, Object: r.Ref().String(), Subresource: r.Subresource,
-		Code: 200, Millis: float64(s.Clock().Sub(start).Microseconds()) / 1000,
+		Code: 200, Note: r.AuditNote, Millis: float64(s.Clock().Sub(start).Microseconds()) / 1000,
 	}
 	if err != nil {
 		st := status.Of(err)

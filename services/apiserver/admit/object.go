@@ -28,10 +28,12 @@ func New(s State, k *schemas.Kind, obj schemas.Object) error {
 	case *v1.Namespace:
 		newNamespace(o)
 	}
-	if k.Validate == nil {
-		return nil
+	if k.Validate != nil {
+		if err := Invalid(k, obj.GetName(), k.Validate(obj)); err != nil {
+			return err
+		}
 	}
-	return Invalid(k, obj.GetName(), k.Validate(obj))
+	return Secure(s, k, obj, nil)
 }
 
 // Changed applies defaults to an object that replaces old, counts the generation, and

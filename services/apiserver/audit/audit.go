@@ -28,11 +28,13 @@ type Record struct {
 	Object      string     `json:"object"`
 	Subresource string     `json:"subresource,omitempty"`
 	// Objects are the names that a request for many came to, or why one did not.
-	Objects  []string `json:"objects,omitempty"`
-	Code     int32    `json:"code"`
-	Reason   string   `json:"reason,omitempty"`
-	Revision string   `json:"resourceVersion,omitempty"`
-	Millis   float64  `json:"ms"`
+	Objects []string `json:"objects,omitempty"`
+	Code    int32    `json:"code"`
+	// Note is what Pod Security, in its audit mode, had to say.
+	Note     string  `json:"note,omitempty"`
+	Reason   string  `json:"reason,omitempty"`
+	Revision string  `json:"resourceVersion,omitempty"`
+	Millis   float64 `json:"ms"`
 	// Dropped is how many records before this one were lost.
 	Dropped uint64 `json:"dropped,omitempty"`
 }

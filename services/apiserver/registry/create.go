@@ -30,7 +30,7 @@ func (g *Registry) create(ctx context.Context, r *api.Request, k *schemas.Kind) 
 	if err := place(r, k, obj); err != nil {
 		return nil, err
 	}
-	warnings = append(warnings, unhonoured(r, k, obj, nil)...)
+	warnings = append(warnings, g.advise(r, k, obj, nil)...)
 	out, err := g.insert(ctx, r, k, obj)
 	if err != nil {
 		return nil, err

@@ -53,7 +53,7 @@ func (g *Registry) putEphemeral(ctx context.Context, r *api.Request, k *schemas.
 		}
 		next.UID, next.ResourceVersion = from.UID, from.ResourceVersion
 		next.Spec.EphemeralContainers = from.DeepCopy().Spec.EphemeralContainers
-		warnings = append(warnings, unhonoured(r, k, next, old)...)
+		warnings = append(warnings, g.advise(r, k, next, old)...)
 		return g.replace(r, &rules, old, next)
 	})
 	if err != nil {

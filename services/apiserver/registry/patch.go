@@ -27,7 +27,7 @@ func (g *Registry) patch(ctx context.Context, r *api.Request, k *schemas.Kind) (
 			if err != nil {
 				return nil, err
 			}
-			warnings = append(w, unhonoured(r, k, next, old)...)
+			warnings = append(w, g.advise(r, k, next, old)...)
 			if r.PatchType == types.ApplyPatchType {
 				return g.replaceApplied(r, k, old, next)
 			}

@@ -26,7 +26,7 @@ func (g *Registry) update(ctx context.Context, r *api.Request, k *schemas.Kind) 
 	var unhonouredNow []string
 	out, _, err := g.change(ctx, r, k, func(old schemas.Object) (schemas.Object, error) {
 		next, _ := obj.DeepCopyObject().(schemas.Object) // the type is obj's
-		unhonouredNow = unhonoured(r, k, obj, old)
+		unhonouredNow = g.advise(r, k, obj, old)
 		return g.replace(r, k, old, next)
 	})
 	if err != nil {
@@ -46,6 +46,9 @@ func (g *Registry) replace(r *api.Request, k *schemas.Kind, old, next schemas.Ob
 		admit.SetStatus(next, old)
 	}
 	if err := admit.Changed(k, next, old); err != nil {
+		return nil, err
+	}
+	if err := admit.Secure(g.State, k, next, old); err != nil {
 		return nil, err
 	}
 	if err := g.Guard.Admit(access.Of(r), next, old); err != nil {

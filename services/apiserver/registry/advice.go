@@ -1,0 +1,15 @@
+package registry
+
+import (
+	"github.com/skerry/skerry/bus/api"
+	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/services/apiserver/admit"
+)
+
+// advise is what to say about an object that takes the place of old, nil for a new one. What
+// the audit is to record of it is left with the request.
+func (g *Registry) advise(r *api.Request, k *schemas.Kind, obj, old schemas.Object) []string {
+	a := admit.Advise(g.State, obj, old)
+	r.AuditNote = a.Audit
+	return append(unhonoured(r, k, obj, old), a.Warnings...)
+}
