@@ -182,7 +182,7 @@ func assemble(conn *bus.Conn, c Config) (*agent, error) {
 		Runtime: a.driver, Orders: a.orders, Reporter: newReporter(conn, c, a.poster), Keeper: kept,
 		Recorder: a.recorder, Images: a.driver, Source: src, Volumes: a.volumes, Classes: src, Settings: settings(c), Resolver: a.names, Actions: action.New(a.driver),
 		Messages: messages(c), LogTail: a.logTail,
-		Node: c.Node, HostIPs: a.node.HostIPs, Allocatable: a.node.Allocatable, Network: a.network.Ready, Limits: a.limits(), Admit: a.admit,
+		Node: c.Node, HostIPs: a.node.HostIPs, Allocatable: a.node.Allocatable, Network: a.network.Ready, Limits: a.limits(), Admit: a.admit, Cgroups: a.cgroups,
 		Workers: c.StartsAtOnce, Now: time.Now, Log: c.Log,
 	})
 	a.eviction = a.newEviction()

@@ -86,7 +86,7 @@ func itemOf(ref schemas.Ref, pod *v1.Pod) item {
 // node: the join is shallow, so that an unchanged part is the same memory.
 func sameOrder(a, b *v1.Pod) bool {
 	return a.UID == b.UID && a.Spec.NodeName == b.Spec.NodeName && len(a.Spec.Containers) > 0 && len(b.Spec.Containers) > 0 &&
-		&a.Spec.Containers[0] == &b.Spec.Containers[0] && finished(a) == finished(b)
+		&a.Spec.Containers[0] == &b.Spec.Containers[0] && finished(a) == finished(b) && !place.Resizing(a) && !place.Resizing(b)
 }
 
 func finished(p *v1.Pod) bool {
@@ -117,6 +117,7 @@ func (m *mirror) podChanged(c view.Change, pod *v1.Pod) {
 			m.cluster.SetPod(place.NewPod(pod), node)
 		}
 		joined = true
+		freed = old != nil && place.Resizing(old) && !place.Resizing(pod) // it may have shrunk
 	case pod.Status.NominatedNodeName != "" && c.Type == view.Added && pod.DeletionTimestamp == nil:
 		// A former leader kept room for it.
 		m.cluster.Nominate(place.NewPod(pod), schemas.NodeName(pod.Status.NominatedNodeName))

@@ -51,6 +51,8 @@ type Config struct {
 	Network     func() (name string, ready bool)
 	// Limits is what the host has and how far pods may go.
 	Limits func() Host
+	// Cgroups are changed with pods' resources; nil if there are none.
+	Cgroups Cgroups
 	// Admit says why a pod that is new here must fail at once, nil if it need not.
 	Admit func(p *v1.Pod) *Eviction
 
@@ -77,6 +79,8 @@ type Reconciler struct {
 	mu     sync.Mutex
 	pods   map[sandbox.Key]*entry
 	looked bool // at everything, once
+	// granted is what each pod was granted of the node's resources.
+	granted map[types.UID]v1.ResourceList
 }
 
 // entry is what is remembered of one pod. Its worker owns it, but for stops, evicted, retry
@@ -90,7 +94,8 @@ type entry struct {
 	reported bool
 	unposted int // turns that have waited for the last status to be posted
 	stops    []*stop
-	admitted bool      // or refused: it is asked once
+	admitted bool // or refused: it is asked once
+	size     sizing
 	evicted  *Eviction // as asked for, until its worker takes it in
 	retry    bool      // what waits for volumes need not wait any more
 	// seen are the pod's sandboxes as last seen. listed is false for a pod that is new
@@ -175,6 +180,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, k sandbox.Key) (time.Duratio
 		if acted {
 			continue // report what came of it
 		}
+		if at := r.resize(ctx, k, e, in); !at.IsZero() && (plan.Wake.IsZero() || at.Before(plan.Wake)) {
+			plan.Wake = at
+		}
 		r.report(e, in, plan)
 		return r.wakeAfter(plan), nil
 	}
@@ -196,6 +204,7 @@ func (r *Reconciler) load(ctx context.Context, k sandbox.Key) (Input, *entry, er
 		uid = order.UID
 	}
 	e := r.entry(k, uid)
+	order = r.size(e, order)
 	in := Input{Order: order, Synced: synced, Now: r.Now()}
 	var err error
 	if in.Observed, in.Blind, err = r.look(ctx, k, e); err != nil {
@@ -263,6 +272,7 @@ func (r *Reconciler) report(e *entry, in Input, plan Plan) {
 	st := status.Compute(status.Input{
 		Pod: in.Order, Sandbox: mine, Last: e.mem.Last, Waiting: plan.Waiting,
 		Unstarted: e.mem.Unstarted, Health: in.healths(mine), Messages: e.messages, Doomed: doomed(e.mem.Evicted), HostIPs: r.HostIPs(), Now: in.Now,
+		Actual: e.size.actual, Resizing: e.size.conditions(),
 	})
 	changed := !equality.Semantic.DeepEqual(st, e.mem.Last)
 	if changed {
@@ -277,7 +287,7 @@ func (r *Reconciler) report(e *entry, in Input, plan Plan) {
 		}
 		e.reported = true
 	}
-	r.keep(e, in.Order, changed)
+	r.keep(e, e.desired(in.Order), changed)
 	if changed && terminal(st.Phase) {
 		r.loop.Add(KeyOf(in.Order)) // it holds things that it needs no more
 	}

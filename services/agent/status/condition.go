@@ -30,6 +30,7 @@ func (in Input) conditions(st v1.PodStatus) []v1.PodCondition {
 	if d := in.disruption(); d != nil {
 		want = append(want, *d)
 	}
+	want = append(want, in.Resizing...)
 	for i := range want {
 		c := &want[i]
 		c.ObservedGeneration = in.Pod.Generation

@@ -51,6 +51,9 @@ func (in Input) container(c member.Container) v1.ContainerStatus {
 	if c.Sort != member.Ephemeral {
 		cs.Resources = c.Resources.DeepCopy()
 		cs.AllocatedResources = c.Resources.Requests.DeepCopy()
+		if r, ok := in.Actual[c.Name]; ok && cs.State.Running != nil {
+			cs.Resources = r.DeepCopy()
+		}
 	}
 	if last != nil {
 		rememberKill(&cs, last)

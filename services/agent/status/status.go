@@ -58,7 +58,11 @@ type Input struct {
 	// Doomed is why the pod must fail, nil if it need not.
 	Doomed  *Doomed
 	HostIPs []string
-	Now     time.Time
+	// Actual are resources of containers, by name, where they are not what Pod says yet;
+	// Resizing are the conditions of their change.
+	Actual   map[string]v1.ResourceRequirements
+	Resizing []v1.PodCondition
+	Now      time.Time
 }
 
 // Compute is the pod's status now. Pure.

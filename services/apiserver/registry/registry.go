@@ -122,6 +122,10 @@ func (g *Registry) handler(r *api.Request, k *schemas.Kind) handler {
 		if k.Resource == schemas.ServiceAccounts {
 			return pick(r.Verb, map[api.Verb]handler{api.VerbCreate: g.token})
 		}
+	case "resize":
+		if k.Resource == schemas.Pods {
+			return pick(r.Verb, map[api.Verb]handler{api.VerbGet: g.get, api.VerbUpdate: g.updateResize, api.VerbPatch: g.patchResize})
+		}
 	case "eviction":
 		if k.Resource == schemas.Pods {
 			return pick(r.Verb, map[api.Verb]handler{api.VerbCreate: g.evict})

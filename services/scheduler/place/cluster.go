@@ -303,7 +303,7 @@ func (c *Cluster) RemoveNamespace(name string) { delete(c.spaces, name) }
 func (c *Cluster) Holds(pod *v1.Pod) bool {
 	p, ok := c.pods[pod.UID]
 	return ok && string(p.node) == pod.Spec.NodeName && len(pod.Spec.Containers) > 0 && len(p.pod.spec.Containers) > 0 &&
-		&p.pod.spec.Containers[0] == &pod.Spec.Containers[0]
+		&p.pod.spec.Containers[0] == &pod.Spec.Containers[0] && !p.pod.resizing && !Resizing(pod)
 }
 
 // NominatedOn names the pods that room is kept for on a node.

@@ -38,8 +38,9 @@ type Pod struct {
 	labels  labels.Set
 	ports   []hostPort
 	// group is the controlling owner: pods of one group are spread.
-	group types.UID
-	spec  *v1.PodSpec
+	group    types.UID
+	spec     *v1.PodSpec
+	resizing bool // its node has not granted yet what it asks for
 
 	key   string // of its class; made when it is to be placed
 	shape *shape // made when it is needed
@@ -48,9 +49,9 @@ type Pod struct {
 // NewPod reads pod, which must not be changed afterwards.
 func NewPod(pod *v1.Pod) *Pod {
 	p := &Pod{
-		UID: pod.UID, Name: pod.Namespace + "/" + pod.Name, Namespace: pod.Namespace, Request: requestOf(&pod.Spec),
+		UID: pod.UID, Name: pod.Namespace + "/" + pod.Name, Namespace: pod.Namespace, Request: reserved(pod),
 		Priority: ptr.Deref(pod.Spec.Priority, 0), Start: pod.CreationTimestamp.Unix(), Terminating: pod.DeletionTimestamp != nil,
-		labels: pod.Labels, spec: &pod.Spec,
+		labels: pod.Labels, spec: &pod.Spec, resizing: Resizing(pod),
 	}
 	if pod.Status.StartTime != nil {
 		p.Start = pod.Status.StartTime.Unix()

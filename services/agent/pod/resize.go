@@ -1,0 +1,244 @@
+package pod
+
+import (
+	"context"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/skerry/skerry/schemas/amount"
+	"github.com/skerry/skerry/services/agent/member"
+	"github.com/skerry/skerry/services/agent/resize"
+	"github.com/skerry/skerry/services/agent/sandbox"
+	"github.com/skerry/skerry/services/agent/status"
+)
+
+// Resizer changes the limits of containers that run. A runtime that is none needs no telling.
+type Resizer interface {
+	UpdateContainer(ctx context.Context, id string, r sandbox.Resources) error
+}
+
+// Cgroups are those around pods' containers.
+type Cgroups interface {
+	PodSettings(uid types.UID) (sandbox.Resources, bool)
+	SetPod(uid types.UID, r sandbox.Resources) error
+}
+
+// sizing is how far the change of a pod's resources is. The pod's worker owns it.
+type sizing struct {
+	desired, granted *v1.Pod // the order, and what the node makes of it
+	pending          *v1.PodCondition
+	progress         *v1.PodCondition
+	failure          Failure
+	// actual are resources of containers, by name, that are not yet what was granted.
+	actual map[string]v1.ResourceRequirements
+}
+
+// deferredFor is how long a change that does not fit waits before the next look.
+const deferredFor = 10 * time.Second
+
+// size returns the order with the resources that the node grants it.
+func (r *Reconciler) size(e *entry, order *v1.Pod) *v1.Pod {
+	if order == nil {
+		return nil
+	}
+	s := &e.size
+	if terminal(e.mem.Last.Phase) {
+		r.grant(order.UID, v1.ResourceList{})
+		return order
+	}
+	granted := resize.Granted(order, e.mem.Last)
+	var pending *v1.PodCondition
+	if granted != order {
+		if pending = resize.Decide(order, granted, r.room(order.UID)); pending == nil {
+			granted = order
+		}
+	}
+	if eventType, reason, message := resize.Event(s.pending, pending); reason != "" {
+		r.Recorder.Event(order, eventType, reason, message)
+	}
+	if s.desired == order && s.granted != nil && equality.Semantic.DeepEqual(s.granted.Spec, granted.Spec) {
+		granted = s.granted // what is known by this pointer stays so
+	}
+	s.desired, s.granted, s.pending = order, granted, pending
+	r.grant(order.UID, amount.Requests(&granted.Spec))
+	return granted
+}
+
+// desired is the order that in's was made of.
+func (e *entry) desired(order *v1.Pod) *v1.Pod {
+	if order != nil && e.size.granted == order {
+		return e.size.desired
+	}
+	return order
+}
+
+func (r *Reconciler) grant(uid types.UID, l v1.ResourceList) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.granted == nil {
+		r.granted = map[types.UID]v1.ResourceList{}
+	}
+	r.granted[uid] = l
+}
+
+// room is what the node has, and has granted to pods other than uid.
+func (r *Reconciler) room(uid types.UID) resize.Room {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	taken := v1.ResourceList{}
+	live := map[types.UID]bool{}
+	for _, e := range r.pods {
+		live[e.uid] = true
+	}
+	for other, l := range r.granted {
+		if !live[other] {
+			delete(r.granted, other)
+			continue
+		}
+		if other == uid {
+			continue
+		}
+		for n, q := range l {
+			sum := taken[n]
+			sum.Add(q)
+			taken[n] = sum
+		}
+	}
+	return resize.Room{Allocatable: r.Allocatable(), Taken: taken}
+}
+
+// resize makes running containers have what the pod was granted. It returns when to look
+// again, zero if nothing is left to do.
+func (r *Reconciler) resize(ctx context.Context, k sandbox.Key, e *entry, in Input) time.Time {
+	s := &e.size
+	mine, _ := in.split()
+	if in.Order == nil || mine == nil || in.Order.DeletionTimestamp != nil || terminal(e.mem.Last.Phase) {
+		return time.Time{}
+	}
+	var wake time.Time
+	if s.pending != nil && s.pending.Reason == v1.PodReasonDeferred {
+		wake = in.Now.Add(deferredFor)
+	}
+	todo := r.unsized(e, in.Order, mine)
+	if len(todo) == 0 {
+		if s.progress != nil {
+			r.Recorder.Event(in.Order, v1.EventTypeNormal, "ResizeCompleted", "Pod resize completed")
+		}
+		s.progress, s.actual, s.failure = nil, nil, Failure{}
+		return wake
+	}
+	if s.progress == nil {
+		r.Recorder.Event(in.Order, v1.EventTypeNormal, "ResizeStarted", "Pod resize started")
+	}
+	s.actual = map[string]v1.ResourceRequirements{}
+	for _, u := range todo {
+		s.actual[u.Name] = u.was
+	}
+	if in.Now.Before(s.failure.Until) {
+		return s.failure.Until
+	}
+	s.progress = inProgress(in.Order, "", "")
+	if err := r.actuate(ctx, k, e, in, todo); err != nil {
+		s.failure = s.failure.Again(v1.PodReasonError, err.Error(), in.Now)
+		s.progress = inProgress(in.Order, v1.PodReasonError, err.Error())
+		return s.failure.Until
+	}
+	s.failure = Failure{}
+	return in.Now.Add(time.Second) // to see it completed
+}
+
+func inProgress(p *v1.Pod, reason, message string) *v1.PodCondition {
+	return &v1.PodCondition{Type: v1.PodResizeInProgress, Status: v1.ConditionTrue, Reason: reason, Message: message, ObservedGeneration: p.Generation}
+}
+
+// unsized is a running container whose resources are not what was granted.
+type unsized struct {
+	member.Container
+	id       string
+	was      v1.ResourceRequirements
+	stopping bool // or otherwise not to be changed now
+}
+
+func (r *Reconciler) unsized(e *entry, order *v1.Pod, mine *sandbox.Pod) []unsized {
+	var out []unsized
+	for _, c := range member.All(order) {
+		last, newest := status.Of(e.mem.Last, c.Name), status.Newest(mine, e.mem.Last, c.Name)
+		if last == nil || last.Resources == nil || newest == nil || last.ContainerID != status.ID(newest.ID) {
+			continue
+		}
+		if newest.State == sandbox.Created || newest.State == sandbox.Exited {
+			continue // the next run has what was granted
+		}
+		if resize.Differs(*last.Resources, c.Resources) {
+			out = append(out, unsized{Container: c, id: newest.ID, was: *last.Resources, stopping: newest.State != sandbox.Running})
+		}
+	}
+	return out
+}
+
+// actuate changes containers' limits or has them start anew. Their pod's own grow before
+// theirs and shrink after.
+func (r *Reconciler) actuate(ctx context.Context, k sandbox.Key, e *entry, in Input, todo []unsized) error {
+	goal := PodLimits(in.Order)
+	if r.Cgroups != nil {
+		if now, ok := r.Cgroups.PodSettings(in.Order.UID); ok {
+			if err := r.Cgroups.SetPod(in.Order.UID, wider(now, goal)); err != nil {
+				return err
+			}
+		}
+	}
+	resizer, able := r.Runtime.(Resizer)
+	restarting := false
+	for _, u := range todo {
+		if u.stopping {
+			restarting = true
+			continue
+		}
+		if resize.Restarts(u.Container.Container, u.was) {
+			restarting = true
+			r.stop(ctx, k, e, in, Step{Verb: StopContainers, IDs: []string{u.id}, Container: u.Name, Grace: GraceOf(in.Order), Restart: true,
+				Why: "Container " + u.Name + " resize requires restart"})
+			continue
+		}
+		if able {
+			if err := resizer.UpdateContainer(ctx, u.id, Limits(in.Order, u.Container.Container, r.host())); err != nil {
+				return err
+			}
+		}
+		delete(e.size.actual, u.Name)
+	}
+	if r.Cgroups == nil || restarting {
+		return nil
+	}
+	if _, ok := r.Cgroups.PodSettings(in.Order.UID); !ok {
+		return nil
+	}
+	return r.Cgroups.SetPod(in.Order.UID, goal)
+}
+
+// wider is the larger of each of two settings; none is the largest.
+func wider(a, b sandbox.Resources) sandbox.Resources {
+	limit := func(x, y int64) int64 {
+		if x <= 0 || y <= 0 {
+			return 0
+		}
+		return max(x, y)
+	}
+	return sandbox.Resources{
+		CPUShares: max(a.CPUShares, b.CPUShares), CPUQuota: limit(a.CPUQuota, b.CPUQuota), CPUPeriod: cpuPeriod, Memory: limit(a.Memory, b.Memory),
+	}
+}
+
+// conditions are those of the change.
+func (s *sizing) conditions() []v1.PodCondition {
+	var out []v1.PodCondition
+	for _, c := range []*v1.PodCondition{s.pending, s.progress} {
+		if c != nil {
+			out = append(out, *c)
+		}
+	}
+	return out
+}
