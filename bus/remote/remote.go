@@ -77,6 +77,8 @@ type Exec struct {
 type Attach struct {
 	v1.PodAttachOptions
 	Pod
+	// Replay begins with what the process has written so far.
+	Replay bool `json:"replay,omitempty"`
 }
 
 // Forward asks for one TCP connection to a port inside the pod. Each end's end of

@@ -52,7 +52,11 @@ func (c *Command) Run(ctx context.Context, s *session.Session) error {
 }
 
 // Session is how to attach.
-type Session struct{ Stdin, TTY, Quiet bool }
+type Session struct {
+	Stdin, TTY, Quiet bool
+	// Replay begins with what the process has written so far.
+	Replay bool
+}
 
 // Join attaches to a running container until its process ends or the user leaves.
 func (a Session) Join(ctx context.Context, s *session.Session, pod *corev1.Pod, container string) error {
@@ -84,7 +88,7 @@ func (a Session) Join(ctx context.Context, s *session.Session, pod *corev1.Pod, 
 	if err != nil {
 		return err
 	}
-	st, err := remote.Dial(ctx, conn, schemas.NodeName(pod.Spec.NodeName), remote.Attach{Pod: remote.PodOf(pod), PodAttachOptions: corev1.PodAttachOptions{
+	st, err := remote.Dial(ctx, conn, schemas.NodeName(pod.Spec.NodeName), remote.Attach{Pod: remote.PodOf(pod), Replay: a.Replay, PodAttachOptions: corev1.PodAttachOptions{
 		Container: container, Stdin: a.Stdin, Stdout: true, Stderr: !a.TTY, TTY: a.TTY,
 	}})
 	if err != nil {

@@ -14,10 +14,12 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/cli/attach"
 	"github.com/skerry/skerry/cli/failure"
+	"github.com/skerry/skerry/cli/logs"
 	"github.com/skerry/skerry/cli/session"
 	"github.com/skerry/skerry/cli/target"
 	"github.com/skerry/skerry/schemas"
@@ -139,16 +141,20 @@ func (c *Command) inside(ctx context.Context, s *session.Session, client *api.Cl
 	return out, ct.Name, nil
 }
 
-// join attaches to the container, or shows what it said if it is over already.
+// join attaches to the container, or shows what it wrote if it is over already.
 func (c *Command) join(ctx context.Context, s *session.Session, client *api.Client, pod *corev1.Pod, name string) error {
 	pod, err := target.AwaitContainer(ctx, client, pod, name, c.Timeout)
-	if errors.Is(err, target.ErrEnded) {
-		return fmt.Errorf("container %s has ended already; what it wrote: skerry logs -n %s %s -c %s", name, pod.Namespace, pod.Name, name)
-	}
-	if err != nil {
+	if err == nil {
+		err = attach.Session{Stdin: c.Stdin, TTY: c.TTY, Quiet: c.Quiet, Replay: true}.Join(ctx, s, pod, name)
+		// Between the look and the session it can have ended.
+		if !apierrors.IsBadRequest(err) {
+			return err
+		}
+	} else if !errors.Is(err, target.ErrEnded) {
 		return err
 	}
-	return attach.Session{Stdin: c.Stdin, TTY: c.TTY, Quiet: c.Quiet}.Join(ctx, s, pod, name)
+	c.say(s, "warning: couldn't attach to pod/%s, falling back to streaming logs: container %s has ended", pod.Name, name)
+	return logs.Print(ctx, s, pod, name)
 }
 
 // container is the new container as the flags say.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/remote"
+	"github.com/skerry/skerry/cli/session"
 	"github.com/skerry/skerry/schemas"
 )
 
@@ -44,6 +45,16 @@ func copyLog(ctx context.Context, conn *bus.Conn, src source, o *corev1.PodLogOp
 			return err
 		}
 	}
+}
+
+// Print prints the whole log of a container as it is.
+func Print(ctx context.Context, s *session.Session, pod *corev1.Pod, container string) error {
+	conn, err := s.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	out := &printer{w: s.Stdout}
+	return copyLog(ctx, conn, source{pod, container}, &corev1.PodLogOptions{Container: container}, out.lines(""), s.Warnf)
 }
 
 // printer writes lines of several containers to one place.

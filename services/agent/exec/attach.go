@@ -2,12 +2,15 @@ package exec
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/remote"
 	"github.com/skerry/skerry/bus/stream"
+	"github.com/skerry/skerry/services/agent/logfile"
 	"github.com/skerry/skerry/services/agent/lookup"
 	"github.com/skerry/skerry/services/agent/podman"
 )
@@ -15,6 +18,7 @@ import (
 // Attachable joins containers' streams.
 type Attachable interface {
 	Attach(ctx context.Context, id string, a podman.Attach) error
+	LogSource(ctx context.Context, id string) (podman.LogSource, error)
 }
 
 // Attacher serves the streams of containers' own processes.
@@ -46,6 +50,25 @@ func (h *Attacher) Serve(ctx context.Context, _ bus.User, hello []byte, accept f
 		if io.stdin != nil {
 			a.Stdin = io.stdin
 		}
+		if ask.Replay {
+			if err := h.replay(ctx, c.ID, io.output); err != nil {
+				return 0, err
+			}
+		}
 		return 0, h.Runtime.Attach(ctx, c.ID, a)
 	})
+}
+
+// replay sends what the process has written so far: of a container that was made for this
+// session, that is its first prompt. (Podman's own way breaks its framing.)
+func (h *Attacher) replay(ctx context.Context, id string, output func(byte, []byte) error) error {
+	src, err := h.Runtime.LogSource(ctx, id)
+	if err != nil || src.Path == "" {
+		return err
+	}
+	err = logfile.Read(ctx, src.Path, logfile.Options{Tail: -1}, func(p []byte) error { return output(remote.Stdout, p) })
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return nil
+	}
+	return err
 }
