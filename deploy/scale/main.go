@@ -1,9 +1,10 @@
 // Command scale measures how large a cluster one machine carries: a control plane
 // with durable writes in one process, simulated nodes in another.
 //
-//	go run ./deploy/scale [-sizes 1000x100,5000x500,10000x1000] [-profiles DIR]
+//	go run ./deploy/scale [-sizes 1000x100,…] [-curve FILE.svg] [-churn 10000x1000] [-write docs/benchmarks.md] [-profiles DIR]
 //
-// It reads bin/skerry and writes under a temporary directory. What always holds: what
+// It reads bin/skerry and writes under a temporary directory, and to the given page between
+// two markers. What always holds: what
 // it starts it stops and removes; processor time and memory are the kernel's counts of
 // each process.
 package main
@@ -14,7 +15,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -43,7 +43,12 @@ func main() {
 func run(ctx context.Context) error {
 	var o options
 	binary := flag.String("binary", "bin/skerry", "the binary to measure")
-	sizes := flag.String("sizes", "1000x100,5000x500,10000x1000", "pods x nodes, separated by commas")
+	sizes := flag.String("sizes", "1000x100,5000x500,10000x1000", "pods x nodes, separated by commas; \"\" for none")
+	curve := flag.String("curve", "", "file for a plot of the sizes")
+	churns := flag.String("churn", "", "pods x nodes whose pods are replaced, after the sizes")
+	rate := flag.Int("rate", 500, "how many pods are replaced a second")
+	lasts := flag.Duration("for", 10*time.Minute, "how long pods are replaced")
+	page := flag.String("write", "", "the page whose table is replaced")
 	flag.StringVar(&o.profiles, "profiles", "", "folder for profiles")
 	flag.IntVar(&o.seconds, "seconds", 5, "length of processor profiles")
 	flag.StringVar(&o.level, "log-level", "error", "of the processes")
@@ -57,36 +62,48 @@ func run(ctx context.Context) error {
 		}
 	}
 	var results []result
-	for _, text := range strings.Split(*sizes, ",") {
-		var s size
-		if _, err := fmt.Sscanf(text, "%dx%d", &s.pods, &s.nodes); err != nil {
-			return fmt.Errorf("size %q: %w", text, err)
+	var rows []row
+	for _, text := range strings.FieldsFunc(*sizes, func(r rune) bool { return r == ',' }) {
+		s, err := parseSize(text)
+		if err != nil {
+			return err
 		}
 		fmt.Fprintf(os.Stderr, "%s …\n", s)
 		r, err := measureSize(ctx, *binary, s, o)
 		if err != nil {
 			return fmt.Errorf("measure %s: %w", s, err)
 		}
-		r.print()
-		results = append(results, r)
+		results, rows = append(results, r), append(rows, r.rows()...)
+		fmt.Fprint(os.Stderr, render(r.rows()))
+	}
+	if *churns != "" {
+		s, err := parseSize(*churns)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(os.Stderr, "%s, replaced …\n", s)
+		r, err := measureChurn(ctx, *binary, s, *rate, *lasts, o)
+		if err != nil {
+			return fmt.Errorf("measure replacing %s: %w", s, err)
+		}
+		rows = append(rows, r.rows()...)
+	}
+	table := render(rows)
+	fmt.Print(table)
+	if *curve != "" && len(results) > 0 {
+		if err := plot(*curve, results); err != nil {
+			return err
+		}
+	}
+	if *page != "" {
+		return replace(*page, table)
 	}
 	return nil
 }
 
-func (r result) print() {
-	mib := func(n int64) int64 { return n >> 20 }
-	fmt.Printf("%s\n  nodes ready %.1fs, control %.2fs cpu %d MiB, nodes %.2fs cpu %d MiB\n", r.size, r.made.took.Seconds(),
-		r.made.control.cpu.Seconds(), mib(r.made.control.rss), r.made.nodes.cpu.Seconds(), mib(r.made.nodes.rss))
-	if n := len(r.single); n > 0 {
-		slices.Sort(r.single)
-		fmt.Printf("  single pod median %s, min %s, max %s\n", r.single[n/2], r.single[0], r.single[n-1])
+func parseSize(text string) (s size, err error) {
+	if _, err = fmt.Sscanf(text, "%dx%d", &s.pods, &s.nodes); err != nil || s.pods < 1 || s.nodes < 1 {
+		return s, fmt.Errorf("size %q is not PODSxNODES", text)
 	}
-	for _, p := range []struct {
-		name string
-		phase
-	}{{"up", r.start}, {"down", r.stop}} {
-		fmt.Printf("  %-4s %.2fs %.0f pods/s; control %.2fs cpu (%.3f per 1000), %d MiB peak %d; nodes %.2fs cpu, %d MiB\n", p.name, p.took.Seconds(), p.rate(r.pods),
-			p.control.cpu.Seconds(), p.control.cpu.Seconds()*1000/float64(r.pods), mib(p.control.rss), mib(p.control.peak), p.nodes.cpu.Seconds(), mib(p.nodes.rss))
-	}
-	fmt.Printf("  first pod after %s\n", r.first)
+	return s, nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -34,6 +35,8 @@ type result struct {
 	first             time.Duration
 	idle              [2]usage // before the pods: control plane, nodes
 	single            []time.Duration
+	probe             *probe
+	list              *listing
 }
 
 func deployment(name string, replicas int32) *appsv1.Deployment {
@@ -95,6 +98,9 @@ func measureSize(ctx context.Context, binary string, s size, o options) (r resul
 	if err != nil {
 		return r, err
 	}
+	if r.probe, err = startProbe(ctx, c); err != nil {
+		return r, err
+	}
 	patience := max(2*time.Minute, time.Duration(s.pods)*10*time.Millisecond)
 	r.start, err = c.phase(ctx, o, s.String()+" up", func() (time.Time, time.Time, error) {
 		wait := e.expect("running pods", patience, all(s.pods))
@@ -106,7 +112,10 @@ func measureSize(ctx context.Context, binary string, s size, o options) (r resul
 		r.first = e.first.Sub(begun)
 		return begun, at, err
 	})
-	if err != nil {
+	if err = errors.Join(err, r.probe.stop()); err != nil {
+		return r, err
+	}
+	if r.list, err = c.list(ctx); err != nil {
 		return r, err
 	}
 	if err := rest(ctx, o.rest); err != nil {

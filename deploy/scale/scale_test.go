@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/skerry/skerry/schemas"
+)
+
+const binary = "../../bin/skerry" // `go tool task build`
+
+var small = options{level: "error"}
+
+// TestReplacing replaces pods for a while: afterwards every key of a pod is there once.
+func TestReplacing(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	r, err := measureChurn(ctx, binary, size{40, 4}, 20, 3*time.Second, small)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.replaced == 0 || len(r.starts) == 0 {
+		t.Errorf("%d replaced, %d started", r.replaced, len(r.starts))
+	}
+	for _, prefix := range []string{"desired", "assigned", "observed"} {
+		if r.left[prefix] != 40 {
+			t.Errorf("%d keys under %s for 40 pods", r.left[prefix], prefix)
+		}
+	}
+}
+
+// TestTrouble: on nodes whose containers fail to start and whose connections are cut,
+// all pods come to run, and all go when they are told to.
+func TestTrouble(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	c, err := bring(ctx, binary, 4, small, "--seed", "7", "--fail-rate", "0.2", "--start-time", "20ms", "--churn", "4s", "--away", "1s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.remove()
+	client, err := c.client(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := look(ctx, client, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Create(ctx, schemas.Deployments, deployment("big", 30)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.expect("running pods", 2*time.Minute, all(30))(ctx); err != nil {
+		t.Fatal(err)
+	}
+	l, err := c.list(ctx)
+	if err != nil || l.rows != 30 {
+		t.Errorf("skerry get pods -A: %d rows, %v", l.rows, err)
+	}
+	background := metav1.DeletePropagationBackground
+	ref := schemas.Ref{Resource: schemas.Deployments, Namespace: namespace, Name: "big"}
+	if err := client.Delete(ctx, ref, metav1.DeleteOptions{PropagationPolicy: &background}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.expect("end of all pods", 2*time.Minute, all(0))(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPage(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "page.md")
+	if err := os.WriteFile(path, []byte("before\n"+begin+"\nold\n"+end+"\nafter\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := replace(path, render([]row{{what: "w", result: "r", aim: "a", met: true}})); err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(path)
+	if err != nil || strings.Contains(string(page), "old") || !strings.Contains(string(page), "| w | r |  | a | yes |") || !strings.HasSuffix(string(page), end+"\nafter\n") {
+		t.Errorf("%q, %v", page, err)
+	}
+	if err := replace(path+"x", ""); err == nil {
+		t.Error("a page that is not there was written")
+	}
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// row is one line of the table.
+type row struct {
+	what, result, more string
+	aim                string // "" if there is none
+	met                bool
+}
+
+// The table of a page stands between these two lines.
+const (
+	begin = "<!-- scale: begin -->"
+	end   = "<!-- scale: end -->"
+)
+
+func render(rows []row) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d cores, Linux %s, %s. Load average at the start %s.\n\n", runtime.NumCPU(), kernel(),
+		strings.Replace(runtime.Version(), "go", "Go ", 1), load())
+	b.WriteString("| What | Result | Cost | Aim | Met |\n| --- | --- | --- | --- | --- |\n")
+	for _, r := range rows {
+		met := ""
+		switch {
+		case r.aim != "" && r.met:
+			met = "yes"
+		case r.aim != "":
+			met = "no"
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", r.what, r.result, r.more, r.aim, met)
+	}
+	return b.String()
+}
+
+func kernel() string {
+	b, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		return "of an unknown version"
+	}
+	release, _, _ := strings.Cut(strings.TrimSpace(string(b)), "-")
+	return release
+}
+
+func load() string {
+	b, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	first, _, _ := strings.Cut(string(b), " ")
+	return first
+}
+
+// replace puts table between the page's markers.
+func replace(path, table string) error {
+	page, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("write table: %w", err)
+	}
+	before, tail, ok := strings.Cut(string(page), begin)
+	_, after, closed := strings.Cut(tail, end)
+	if !ok || !closed {
+		return errors.New("write table to " + path + ": it lacks the markers " + begin + " and " + end)
+	}
+	out := before + begin + "\n\n" + strings.TrimSpace(table) + "\n\n" + end + after
+	if err := os.WriteFile(path, []byte(out), 0o644); err != nil {
+		return fmt.Errorf("write table: %w", err)
+	}
+	return nil
+}
+
+func mib(n int64) string { return fmt.Sprintf("%d MiB", n>>20) }
+
+// show prints a duration with three digits or so.
+func show(d time.Duration) string {
+	switch {
+	case d >= time.Second:
+		return fmt.Sprintf("%.2f s", d.Seconds())
+	case d >= 10*time.Millisecond:
+		return fmt.Sprintf("%d ms", d.Round(time.Millisecond).Milliseconds())
+	}
+	return fmt.Sprintf("%.2f ms", float64(d.Microseconds())/1000)
+}
+
+func (r result) rows() []row {
+	perThousand := func(p phase) float64 { return p.control.cpu.Seconds() * 1000 / float64(r.pods) }
+	cost := func(p phase) string {
+		return fmt.Sprintf("bus and control plane %.2f CPU-s per 1,000 pods, %s (peak %s); simulated nodes %.2f CPU-s, %s", perThousand(p),
+			mib(p.control.rss), mib(p.control.peak), p.nodes.cpu.Seconds(), mib(p.nodes.rss))
+	}
+	rows := []row{{
+		what:   fmt.Sprintf("%s: to all Running", r.size),
+		result: fmt.Sprintf("%s, %.0f pods/s", show(r.start.took), r.start.rate(r.pods)), more: cost(r.start),
+		aim: "3,000 pods/s, < 0.5 CPU-s per 1,000", met: r.start.rate(r.pods) >= 3000 && perThousand(r.start) < 0.5,
+	}, {
+		what:   "— API during that",
+		result: fmt.Sprintf("get p50 %s, p99 %s; from a write's reply to a watcher p50 %s, p99 %s", show(r.probe.gets.quantile(0.5)), show(r.probe.gets.quantile(0.99)), show(r.probe.news.quantile(0.5)), show(r.probe.news.quantile(0.99))),
+	}, {
+		what:   "— to the last one's end",
+		result: fmt.Sprintf("%s, %.0f pods/s", show(r.stop.took), r.stop.rate(r.pods)), more: cost(r.stop),
+	}, {
+		what:   "— the nodes' registration before",
+		result: show(r.made.took), more: fmt.Sprintf("bus and control plane %.2f CPU-s, %s; simulated nodes %.2f CPU-s, %s", r.made.control.cpu.Seconds(), mib(r.made.control.rss), r.made.nodes.cpu.Seconds(), mib(r.made.nodes.rss)),
+	}}
+	if n := len(r.single); n > 0 {
+		slices.Sort(r.single)
+		rows = append(rows, row{
+			what: "— one pod, with nothing else to do", result: fmt.Sprintf("median %s (%s to %s)", show(r.single[n/2]), show(r.single[0]), show(r.single[n-1])),
+			aim: "5 ms", met: r.single[n/2] <= 5*time.Millisecond,
+		})
+	}
+	if r.list != nil {
+		rows = append(rows, row{
+			what: "— `skerry get pods -A`", result: fmt.Sprintf("first row after %s, all %d after %s", show(r.list.first), r.list.rows, show(r.list.all)), more: mib(r.list.memory),
+			aim: "first < 100 ms, all of 100,000 < 2 s", met: r.list.first < 100*time.Millisecond && r.list.all < 2*time.Second,
+		})
+	}
+	return rows
+}
