@@ -194,3 +194,61 @@ func TestTerminationMessages(t *testing.T) {
 		t.Errorf("long: %d bytes", len(got))
 	}
 }
+
+func TestRestartRules(t *testing.T) {
+	t.Parallel()
+	ns := rig.Namespace(t)
+	rules := func(action string) string {
+		return "    restartPolicy: Never\n    restartPolicyRules: [{action: " + action + ", exitCodes: {operator: In, values: [42]}}]"
+	}
+	apply(t, ns, script("one", "if [ -e /tmp/x ]; then exit 1; fi; exit 42", "  restartPolicy: Never", rules("Restart")))
+	apply(t, ns, script("all", "until [ -e /go ]; do sleep 0.05; done; exit 42", "  restartPolicy: Never\n"+inits(container("first", "true", "")), rules("RestartAllContainers")+"\n"+
+		container("other", "trap 'exit 0' TERM; while :; do sleep 0.05; done", "")))
+	await(t, ns, "one", "restarted by its rule", func(p *v1.Pod) bool {
+		return len(p.Status.ContainerStatuses) == 1 && p.Status.ContainerStatuses[0].RestartCount == 1
+	})
+	running(t, ns, "all")
+	rig.Skerry(t, "", "exec", "-n", ns, "all", "-c", "main", "--", "sh", "-c", ": > /go")
+	p := await(t, ns, "all", "all restarted", func(p *v1.Pod) bool {
+		for _, c := range append(p.Status.ContainerStatuses, p.Status.InitContainerStatuses...) {
+			if c.RestartCount != 1 {
+				return false
+			}
+		}
+		return p.Status.ContainerStatuses[0].State.Running != nil && p.Status.ContainerStatuses[1].State.Running != nil
+	})
+	conditions(t, p, "AllContainersRestarting=False , Initialized=True ")
+	if p.Status.Phase != v1.PodRunning {
+		t.Errorf("%+v", p.Status)
+	}
+}
+
+// TestSandboxThatDies: its namespaces are gone, so all begins anew.
+func TestSandboxThatDies(t *testing.T) {
+	t.Parallel()
+	ns := rig.Namespace(t)
+	apply(t, ns, script("again", "sleep 1000", inits(container("first", "true", "")), ""))
+	before := running(t, ns, "again")
+	infra := strings.TrimSpace(onHost(t, "ps", "--quiet", "--filter", "name=^"+ns+"_again_.*-infra$"))
+	onHost(t, "kill", "--signal=KILL", infra)
+	p := await(t, ns, "again", "runs again", func(p *v1.Pod) bool {
+		return p.Status.ContainerStatuses[0].RestartCount == 1 && p.Status.ContainerStatuses[0].State.Running != nil
+	})
+	if c := p.Status.InitContainerStatuses[0]; c.RestartCount != 1 || c.State.Terminated == nil || c.State.Terminated.ExitCode != 0 {
+		t.Errorf("init container: %+v", c)
+	}
+	if end := p.Status.ContainerStatuses[0].LastTerminationState.Terminated; end == nil || end.ExitCode != 137 {
+		t.Errorf("%+v before %+v", p.Status.ContainerStatuses[0], before.Status.ContainerStatuses[0])
+	}
+	events(t, ns, "again", "Normal SandboxChanged")
+}
+
+// onHost runs podman on the host.
+func onHost(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := rig.Hosts[0].Podman(args...)
+	if err != nil {
+		t.Fatalf("podman %s: %v: %s", strings.Join(args, " "), err, out)
+	}
+	return out
+}

@@ -39,7 +39,7 @@ func (r *Reconciler) apply(ctx context.Context, k sandbox.Key, e *entry, in Inpu
 		case PullImage:
 			r.pull(ctx, k, in.Order, s)
 		case RemoveSandbox, StopSandbox, RemoveContainer:
-			if s.Verb == RemoveSandbox {
+			if s.Verb == RemoveSandbox || s.Restart {
 				r.report(e, in, plan) // how the containers ended is lost with them
 			}
 			if s.Verb == RemoveContainer {

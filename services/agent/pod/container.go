@@ -56,6 +56,9 @@ func (p *planner) restarts(c member.Container, newest *sandbox.Container, end *e
 	if c.Sort == member.Init && end.code == 0 {
 		return true
 	}
+	if newest == nil && c.Sort != member.Ephemeral && status.Restarting(p.Memory.Last) {
+		return true
+	}
 	if newest != nil && p.Memory.Killed[newest.ID] && c.Restarts(p.Order, status.Vanished) {
 		return true
 	}

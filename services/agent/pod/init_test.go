@@ -153,6 +153,27 @@ func TestMakeInitContainers(t *testing.T) {
 			"",
 		},
 
+		// Rules that restart all.
+		{
+			"a rule asks for all: the others stop",
+			Input{Order: order(never, before("a", "s"), second, all42), Observed: []sandbox.Pod{up(named("a", 0, exited, 0), named("s", 0, running, 0), c(0, exited, 42), named("d", 0, running, 0))}},
+			"stop containers s0,d0 in 30s",
+		},
+		{
+			"then all are removed, the one that asked last",
+			Input{Order: order(never, before("a", "s"), second, all42), Observed: []sandbox.Pod{up(named("a", 0, exited, 0), named("s", 0, exited, 143), c(0, exited, 42), named("d", 0, exited, 143))}},
+			"remove container a0; remove container s0; remove container d0; remove container c0",
+		},
+		{
+			"then they begin anew",
+			Input{Order: order(never, before("a"), all42), Observed: []sandbox.Pod{up()}, Memory: Memory{Last: restartingAll}}, "start container a#1",
+		},
+		{
+			"also those that were killed",
+			Input{Order: order(never, before("a"), all42), Observed: []sandbox.Pod{up(named("a", 1, exited, 0))}, Memory: Memory{Last: restartingAll}}, "start container c#1",
+		},
+		{"another code asks for nothing", Input{Order: order(never, all42), Observed: []sandbox.Pod{up(c(0, exited, 41))}}, ""},
+
 		// Ephemeral containers.
 		{"one was added", Input{Order: order(debugger), Observed: []sandbox.Pod{up(c(0, running, 0))}}, "start container e#0"},
 		{"its target does not run yet", Input{Order: order(debugger), Observed: []sandbox.Pod{up(c(0, sandbox.Created, 0))}}, "resume container c0"},
@@ -187,6 +208,21 @@ func TestMakeInitContainers(t *testing.T) {
 		})
 	}
 }
+
+func all42(p *v1.Pod) {
+	p.Spec.Containers[0].RestartPolicy = new(v1.ContainerRestartPolicyNever)
+	p.Spec.Containers[0].RestartPolicyRules = []v1.ContainerRestartRule{{
+		Action:    v1.ContainerRestartRuleActionRestartAllContainers,
+		ExitCodes: &v1.ContainerRestartRuleOnExitCodes{Operator: v1.ContainerRestartRuleOnExitCodesOpIn, Values: []int32{42}},
+	}}
+}
+
+var restartingAll = func() v1.PodStatus {
+	st := initLast("a", 0, 137)
+	st.ContainerStatuses = last(v1.PodRunning, 0, v1.ContainerState{Terminated: &v1.ContainerStateTerminated{ExitCode: 143}}).ContainerStatuses
+	st.Conditions = []v1.PodCondition{{Type: v1.AllContainersRestarting, Status: v1.ConditionTrue}}
+	return st
+}()
 
 func deadlined(p *v1.Pod) { p.Spec.ActiveDeadlineSeconds = new(int64(100)) }
 

@@ -3,6 +3,7 @@ package pod
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -37,11 +38,14 @@ func (m *model) apply(p Plan) {
 			m.in.Observed, s = nil, nil
 		case StartContainer:
 			m.serial++
-			n := c(st.Attempt, sandbox.Running, 0)
+			n := named(st.Container, st.Attempt, sandbox.Running, 0)
 			n.ID = fmt.Sprint("id", m.serial)
+			if st.Container == "a" { // an init container does its work at once
+				n.State, n.FinishedAt = sandbox.Exited, m.in.Now
+			}
 			s.Containers = append(s.Containers, n)
 			if st.Attempt > 0 {
-				m.in.Memory.Backoff = map[string]Backoff{"c": m.in.Memory.Backoff["c"].Next(m.in.Now)}
+				m.in.Memory.Backoff = with(m.in.Memory.Backoff, st.Container, m.in.Memory.Backoff[st.Container].Next(m.in.Now))
 			}
 		case StopContainers, ResumeContainer, RemoveContainer:
 			m.each(s, st)
@@ -51,7 +55,7 @@ func (m *model) apply(p Plan) {
 	}
 	if m.in.Order != nil {
 		m.in.Memory.Last = status.Compute(status.Input{
-			Pod: m.in.Order, Sandbox: m.sandbox(), Last: m.in.Memory.Last, Waiting: p.Waiting, Health: m.in.healths(m.sandbox()), Now: m.in.Now,
+			Pod: m.in.Order, Sandbox: m.sandbox(), Last: m.in.Memory.Last, Waiting: p.Waiting, Health: m.in.healths(m.sandbox()), RestartAll: p.RestartAll, Now: m.in.Now,
 		})
 	}
 }
@@ -59,7 +63,7 @@ func (m *model) apply(p Plan) {
 func (m *model) each(s *sandbox.Pod, st Step) {
 	kept := s.Containers[:0]
 	for _, o := range s.Containers {
-		if o.ID == st.IDs[0] {
+		if slices.Contains(st.IDs, o.ID) {
 			switch st.Verb {
 			case StopContainers:
 				o.State, o.ExitCode, o.FinishedAt = sandbox.Exited, 143, m.in.Now
@@ -99,9 +103,9 @@ func (m *model) disturb(r *rand.Rand) string {
 		m.in.Now = m.in.Now.Add(time.Duration(r.IntN(900)) * time.Second)
 		return "time passed"
 	case len(s.Containers) > 0:
-		n := s.Newest("c")
-		n.State, n.ExitCode, n.FinishedAt = sandbox.Exited, r.IntN(2), m.in.Now
-		return fmt.Sprint("ended with ", n.ExitCode)
+		n := s.Newest(s.Containers[r.IntN(len(s.Containers))].Name)
+		n.State, n.ExitCode, n.FinishedAt = sandbox.Exited, []int{0, 1, 42}[r.IntN(3)], m.in.Now
+		return fmt.Sprint(n.Name, " ended with ", n.ExitCode)
 	}
 	return "nothing"
 }
@@ -126,35 +130,56 @@ func (m *model) settle(t *testing.T, trail []string) {
 }
 
 func TestPlansSettle(t *testing.T) {
-	for _, pol := range []v1.RestartPolicy{v1.RestartPolicyAlways, v1.RestartPolicyOnFailure, v1.RestartPolicyNever} {
-		for seed := range uint64(200) {
-			r := rand.New(rand.NewPCG(seed, 1))
-			m := &model{in: Input{Order: order(policy(pol)), Network: true, Synced: true, Now: t0}}
-			m.settle(t, nil)
-			var trail []string
-			for range 10 {
-				before := status.Of(m.in.Memory.Last, "c").RestartCount
-				trail = append(trail, m.disturb(r))
-				m.settle(t, trail)
-				now := status.Of(m.in.Memory.Last, "c")
-				if now.RestartCount < before {
-					t.Fatalf("%s, seed %d, after %v: restarts went from %d to %d", pol, seed, trail, before, now.RestartCount)
-				}
-				if pol == v1.RestartPolicyAlways && now.State.Running == nil {
-					t.Fatalf("seed %d, after %v: not running: %+v", seed, trail, now.State)
-				}
-				if pol == v1.RestartPolicyNever && now.RestartCount > 0 {
-					t.Fatalf("seed %d, after %v: restarted in spite of Never", seed, trail)
-				}
-				if s := m.sandbox(); s != nil && len(s.Containers) > 2 {
-					t.Fatalf("seed %d, after %v: %d containers kept", seed, trail, len(s.Containers))
-				}
+	all := func(p *v1.Pod) { // c's rule restarts all; a policy of its own that is the pod's
+		all42(p)
+		p.Spec.Containers[0].RestartPolicy = new(v1.ContainerRestartPolicy(p.Spec.RestartPolicy))
+	}
+	shapes := [][]func(*v1.Pod){nil, {before("a")}, {before("s")}, {before("s", "a")}, {before("a", "s"), all}}
+	for n, shape := range shapes {
+		for _, pol := range []v1.RestartPolicy{v1.RestartPolicyAlways, v1.RestartPolicyOnFailure, v1.RestartPolicyNever} {
+			order := func(more ...func(*v1.Pod)) *v1.Pod {
+				return order(append(append(more[:1:1], shape...), more[1:]...)...)
 			}
-			m.in.Order = order(policy(pol), deleted(5))
-			m.settle(t, append(trail, "deleted"))
-			if !m.gone || m.sandbox() != nil {
-				t.Fatalf("seed %d: deleted pod is still there", seed)
+			for seed := range uint64(200) {
+				r := rand.New(rand.NewPCG(seed, 1))
+				m := &model{in: Input{Order: order(policy(pol)), Network: true, Synced: true, Now: t0}}
+				m.settle(t, nil)
+				var trail []string
+				for range 10 {
+					before := restarts(m.in.Memory.Last)
+					trail = append(trail, m.disturb(r))
+					m.settle(t, trail)
+					now := status.Of(m.in.Memory.Last, "c")
+					for name, was := range before {
+						if is := restarts(m.in.Memory.Last)[name]; is < was {
+							t.Fatalf("%s, seed %d, after %v: restarts of %s went from %d to %d", pol, seed, trail, name, was, is)
+						}
+					}
+					if pol == v1.RestartPolicyAlways && now.State.Running == nil {
+						t.Fatalf("seed %d, after %v: not running: %+v", seed, trail, now.State)
+					}
+					if pol == v1.RestartPolicyNever && now.RestartCount > 0 && n != len(shapes)-1 {
+						t.Fatalf("seed %d, after %v: restarted in spite of Never", seed, trail)
+					}
+					if s := m.sandbox(); s != nil && len(s.Containers) > 2*len(restarts(m.in.Memory.Last)) {
+						t.Fatalf("seed %d, after %v: %d containers kept", seed, trail, len(s.Containers))
+					}
+				}
+				m.in.Order = order(policy(pol), deleted(5))
+				m.settle(t, append(trail, "deleted"))
+				if !m.gone || m.sandbox() != nil {
+					t.Fatalf("seed %d: deleted pod is still there", seed)
+				}
 			}
 		}
 	}
+}
+
+// restarts are the counts of all containers.
+func restarts(st v1.PodStatus) map[string]int32 {
+	out := map[string]int32{}
+	for _, c := range append(slices.Clone(st.InitContainerStatuses), st.ContainerStatuses...) {
+		out[c.Name] = c.RestartCount
+	}
+	return out
 }

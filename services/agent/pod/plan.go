@@ -96,6 +96,8 @@ type Plan struct {
 	Wake    time.Time // zero: when something changes
 	// Evict is why the pod must fail from now on, nil if nothing new.
 	Evict *Eviction
+	// RestartAll: every container is being restarted.
+	RestartAll bool
 }
 
 // Make plans the next steps for one pod. It is pure, and planning again after the
@@ -162,6 +164,9 @@ func (in Input) split() (mine *sandbox.Pod, others []*sandbox.Pod) {
 
 // run keeps the containers running that should be.
 func (p *planner) run(s *sandbox.Pod) {
+	if p.restartAll(s) {
+		return
+	}
 	lost := s != nil && (s.Infra.State == sandbox.Exited || s.Infra.ID == "")
 	steps, stage := p.initialize(s, lost)
 	due := stage == initializing // a container runs or is to run, now or later

@@ -40,6 +40,7 @@ type rig struct {
 	mu       sync.Mutex
 	orders   map[sandbox.Key]*v1.Pod
 	unsynced bool
+	posts    int
 	statuses map[sandbox.Key]*v1.Pod
 	removed  []types.UID
 	events   []string
@@ -159,7 +160,7 @@ func (g *rig) Order(k sandbox.Key) (*v1.Pod, bool) {
 	return g.orders[k], !g.unsynced
 }
 func (g *rig) Post(p *v1.Pod) error {
-	g.changed(func() { g.statuses[pod.KeyOf(p)] = p })
+	g.changed(func() { g.statuses[pod.KeyOf(p)] = p; g.posts++ })
 	return nil
 }
 func (g *rig) Posted(sandbox.Key) bool { return true }

@@ -31,6 +31,7 @@ func (in Input) conditions(st v1.PodStatus) []v1.PodCondition {
 		want = append(want, *d)
 	}
 	want = append(want, in.Resizing...)
+	want = append(want, in.restart()...)
 	for i := range want {
 		c := &want[i]
 		c.ObservedGeneration = in.Pod.Generation

@@ -1,6 +1,8 @@
 package status
 
 import (
+	"cmp"
+
 	v1 "k8s.io/api/core/v1"
 
 	"github.com/skerry/skerry/services/agent/member"
@@ -19,6 +21,9 @@ type tally struct {
 func (in Input) phase(st v1.PodStatus) v1.PodPhase {
 	if p := in.Last.Phase; p == v1.PodSucceeded || p == v1.PodFailed {
 		return p
+	}
+	if in.restarting() {
+		return cmp.Or(in.Last.Phase, v1.PodPending)
 	}
 	t := in.tally(st)
 	deleted := in.Pod.DeletionTimestamp != nil && t.running == 0

@@ -55,6 +55,8 @@ type Input struct {
 	Health map[string]Health
 	// Messages are the termination messages of containers that have ended, by id.
 	Messages map[string]string
+	// RestartAll: every container is being restarted.
+	RestartAll bool
 	// Doomed is why the pod must fail, nil if it need not.
 	Doomed  *Doomed
 	HostIPs []string
