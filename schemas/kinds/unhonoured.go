@@ -29,7 +29,6 @@ func containerUnhonoured() []string {
 		"env[].valueFrom.fileKeyRef",
 		"resources.limits[^cpu,memory,ephemeral-storage,hugepages-*]", "resources.requests[^cpu,memory,ephemeral-storage,hugepages-*]",
 		"resources.claims",
-		"stdinOnce",
 	}
 }
 

@@ -53,16 +53,16 @@ func TestWarnings(t *testing.T) {
 	spec.ShareProcessNamespace = &yes
 	spec.Volumes = []corev1.Volume{{Name: "v", VolumeSource: corev1.VolumeSource{NFS: &corev1.NFSVolumeSource{Server: "s"}}}}
 	spec.Containers = []corev1.Container{{Name: "a", TerminationMessagePolicy: corev1.TerminationMessageReadFile}, {
-		Name: "b", StdinOnce: true,
+		Name: "b", VolumeDevices: []corev1.VolumeDevice{{Name: "d"}},
 		Resources: corev1.ResourceRequirements{Limits: corev1.ResourceList{"cpu": one, "hugepages-2Mi": one, "x.io/gpu": one, "a.io/b": one, "c.io/none": {}}},
 		Env:       []corev1.EnvVar{{Name: "A", ValueFrom: &corev1.EnvVarSource{FileKeyRef: &corev1.FileKeySelector{Key: "k"}}}},
 	}}
 	want := []string{
 		"spec.template.spec.volumes[0].nfs",
+		"spec.template.spec.containers[1].volumeDevices",
 		"spec.template.spec.containers[1].env[0].valueFrom.fileKeyRef",
 		"spec.template.spec.containers[1].resources.limits[a.io/b]",
 		"spec.template.spec.containers[1].resources.limits[x.io/gpu]",
-		"spec.template.spec.containers[1].stdinOnce",
 	}
 	var got []string
 	for _, w := range schemas.Warnings(kinds.Table().ByResource(schemas.Deployments), d) {
@@ -79,13 +79,13 @@ func TestWarnings(t *testing.T) {
 func TestWarningsOfUnstructuredObjects(t *testing.T) {
 	u := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{
 		"resourceClaims": []any{map[string]any{"name": "c"}}, "restartPolicy": "Always",
-		"containers": []any{map[string]any{"name": "a"}, map[string]any{"stdinOnce": true}},
+		"containers": []any{map[string]any{"name": "a"}, map[string]any{"volumeDevices": []any{map[string]any{"name": "d"}}}},
 	}}}
 	var got []string
 	for _, w := range schemas.Warnings(kinds.Table().ByResource(schemas.Pods), u) {
 		got = append(got, w.Path)
 	}
-	if want := []string{"spec.resourceClaims", "spec.containers[1].stdinOnce"}; !reflect.DeepEqual(got, want) {
+	if want := []string{"spec.resourceClaims", "spec.containers[1].volumeDevices"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
