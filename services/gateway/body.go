@@ -23,7 +23,7 @@ func (x *exchange) read() ([]byte, error) {
 		return nil, nil
 	}
 	control := http.NewResponseController(x.w)
-	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
+	_ = control.SetReadDeadline(time.Now().Add(x.s.Limits.Body))
 	defer func() { _ = control.SetReadDeadline(time.Time{}) }()
 	b, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, body.Max))
 	var large *http.MaxBytesError

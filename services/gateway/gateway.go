@@ -22,21 +22,41 @@ import (
 )
 
 const (
-	// headerTimeout bounds how long a client takes to say what it wants, bodyTimeout
-	// how long its body takes, and writeTimeout how long it may take nothing of an answer.
-	headerTimeout = 10 * time.Second
-	bodyTimeout   = 30 * time.Second
-	writeTimeout  = 30 * time.Second
-	idleTimeout   = 2 * time.Minute
-	stopTimeout   = 5 * time.Second
+	idleTimeout = 2 * time.Minute
+	stopTimeout = 5 * time.Second
 	// maxHeader is the most bytes of a request's headers.
 	maxHeader = 64 << 10
-	// maxConns is how many connections there are at once, and maxRequests how many
-	// requests, beside those that last (watches, logs, commands).
-	maxConns    = 20_000
-	maxRequests = 1024
-	maxLasting  = 20_000
 )
+
+// Limits bound what clients can take up. What is zero has a default.
+type Limits struct {
+	// Header is how long a client may take to say what it wants, Body how long its body
+	// may take, and Write how long it may take nothing of an answer.
+	Header, Body, Write time.Duration
+	// Conns is how many connections there are at once, Requests how many requests, beside
+	// those that last (watches, logs, commands), and Lasting how many of those.
+	Conns, Requests, Lasting int
+}
+
+func (l Limits) complete() Limits {
+	duration := func(d *time.Duration, standard time.Duration) {
+		if *d == 0 {
+			*d = standard
+		}
+	}
+	number := func(n *int, standard int) {
+		if *n == 0 {
+			*n = standard
+		}
+	}
+	duration(&l.Header, 10*time.Second)
+	duration(&l.Body, 30*time.Second)
+	duration(&l.Write, 30*time.Second)
+	number(&l.Conns, 20_000)
+	number(&l.Requests, 1024)
+	number(&l.Lasting, 20_000)
+	return l
+}
 
 // Config is what a gateway needs besides its connection to the bus.
 type Config struct {
@@ -49,6 +69,7 @@ type Config struct {
 	Table     *schemas.Table
 	// Version is this binary's.
 	Version string
+	Limits  Limits
 	Log     *slog.Logger
 }
 
@@ -70,10 +91,11 @@ func Run(ctx context.Context, conn *bus.Conn, c Config) error {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	c.Limits = c.Limits.complete()
 	s := newServer(ctx, conn, c)
 	hs := &http.Server{
 		Handler:           s,
-		ReadHeaderTimeout: headerTimeout,
+		ReadHeaderTimeout: c.Limits.Header,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
@@ -85,11 +107,11 @@ func Run(ctx context.Context, conn *bus.Conn, c Config) error {
 			ClientAuth:     tls.RequestClientCert,
 			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.Certificate() },
 		},
-		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: 1000, SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second, WriteByteTimeout: writeTimeout},
+		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: 1000, SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second, WriteByteTimeout: c.Limits.Write},
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		err := hs.ServeTLS(limit(c.Listener, maxConns), "", "")
+		err := hs.ServeTLS(limit(c.Listener, c.Limits.Conns), "", "")
 		if errors.Is(err, http.ErrServerClosed) {
 			return nil
 		}

@@ -55,7 +55,9 @@ type rig struct {
 	stop func()
 }
 
-func start(t *testing.T, b api.Server) *rig {
+func start(t *testing.T, b api.Server) *rig { return startWith(t, b, Limits{}) }
+
+func startWith(t *testing.T, b api.Server, limits Limits) *rig {
 	t.Helper()
 	ca, err := certificate.Load(filepath.Join(t.TempDir(), "pki"))
 	if err != nil {
@@ -77,7 +79,7 @@ func start(t *testing.T, b api.Server) *rig {
 	running.Go(func() {
 		err := Run(ctx, own, Config{
 			Listener: l, Certificate: ca.Server("127.0.0.1").Certificate, ClientCAs: ca.Pool(),
-			Table: kinds.Table(), Version: "v1.2.3", Log: slog.New(slog.DiscardHandler),
+			Table: kinds.Table(), Version: "v1.2.3", Limits: limits, Log: slog.New(slog.DiscardHandler),
 		})
 		if err != nil {
 			t.Error(err)

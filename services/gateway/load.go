@@ -8,8 +8,8 @@ import (
 )
 
 // enter counts a request in, or refuses it where limit are running.
-func (s *server) enter(n *atomic.Int64, limit int64) (leave func(), err error) {
-	if n.Add(1) > limit {
+func (s *server) enter(n *atomic.Int64, limit int) (leave func(), err error) {
+	if n.Add(1) > int64(limit) {
 		n.Add(-1)
 		return nil, apierrors.NewTooManyRequests("too many requests are running, please try again later", 1)
 	}

@@ -29,7 +29,7 @@ var reaches = map[string]func(*exchange, *api.Request, url.Values) error{
 
 // reach answers with a stream into a pod.
 func (x *exchange) reach(req *api.Request, serve func(*exchange, *api.Request, url.Values) error) error {
-	free, err := x.s.enter(&x.s.lasting, maxLasting)
+	free, err := x.s.enter(&x.s.lasting, x.s.Limits.Lasting)
 	if err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func (x *exchange) copyLog(ctx context.Context, st *stream.Stream) {
 			}
 			return
 		}
-		_ = control.SetWriteDeadline(time.Now().Add(writeTimeout))
+		_ = control.SetWriteDeadline(time.Now().Add(x.s.Limits.Write))
 		if _, err := x.w.Write(f.Data); err != nil || control.Flush() != nil {
 			return
 		}

@@ -55,7 +55,7 @@ func (x *exchange) watch(k *schemas.Kind, req *api.Request) error {
 				event = failed(err)
 			}
 		}
-		_ = control.SetWriteDeadline(time.Now().Add(writeTimeout))
+		_ = control.SetWriteDeadline(time.Now().Add(x.s.Limits.Write))
 		if _, werr := x.w.Write(append(event, '\n')); werr != nil {
 			return nil //nolint:nilerr // the client has left
 		}

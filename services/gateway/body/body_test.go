@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -36,6 +37,25 @@ func TestFromYAML(t *testing.T) {
 	}
 	if _, err := FromYAML([]byte("a: 1\na: 2\n"), true); !apierrors.IsBadRequest(err) {
 		t.Errorf("a key twice: %v", err)
+	}
+}
+
+// TestBombs: what is built to be hard to read is refused, and soon.
+func TestBombs(t *testing.T) {
+	begun := time.Now()
+	for name, doc := range map[string]string{
+		"deep":      strings.Repeat("[", Max),
+		"deep maps": strings.Repeat("{a: ", Max/4),
+		"indented":  strings.Repeat("- ", Max/2),
+		"aliases":   bomb(9),
+		"wide":      "a: &a [" + strings.Repeat("x,", 1000) + "]\nb: [" + strings.Repeat("*a,", 500) + "]\n",
+	} {
+		if out, err := FromYAML([]byte(doc), false); err == nil {
+			t.Errorf("%s: %d bytes came of it", name, len(out))
+		}
+	}
+	if took := time.Since(begun); took > 20*time.Second {
+		t.Errorf("it took %s", took)
 	}
 }
 
