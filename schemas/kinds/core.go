@@ -1,6 +1,7 @@
 package kinds
 
 import (
+	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 
@@ -61,6 +62,7 @@ func podSubresources() []schemas.Subresource {
 	return []schemas.Subresource{
 		{Name: "attach", Of: corev1.SchemeGroupVersion.WithKind("PodAttachOptions"), Verbs: connect},
 		{Name: "binding", Of: corev1.SchemeGroupVersion.WithKind("Binding"), Verbs: []string{"create"}},
+		{Name: "ephemeralcontainers", Of: corev1.SchemeGroupVersion.WithKind("Pod"), Verbs: []string{"get", "patch", "update"}},
 		{Name: "eviction", Of: policyv1.SchemeGroupVersion.WithKind("Eviction"), Verbs: []string{"create"}},
 		{Name: "exec", Of: corev1.SchemeGroupVersion.WithKind("PodExecOptions"), Verbs: connect},
 		{Name: "log", Of: corev1.SchemeGroupVersion.WithKind("Pod"), Verbs: []string{"get"}},
@@ -102,6 +104,9 @@ func serviceAccount() *schemas.Kind {
 		Validate:       validate.ServiceAccount,
 		ValidateUpdate: validate.ServiceAccountUpdate,
 		Columns:        column.ServiceAccount(),
+		Below: []schemas.Subresource{
+			{Name: "token", Of: authenticationv1.SchemeGroupVersion.WithKind("TokenRequest"), Verbs: []string{"create"}},
+		},
 		Revisioned:     true,
 		Unhonoured:     serviceAccountUnhonoured(),
 	})

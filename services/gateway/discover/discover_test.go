@@ -17,7 +17,7 @@ func TestWhatIsServed(t *testing.T) {
 	for _, r := range core.APIResources {
 		names = append(names, r.Name)
 	}
-	for _, want := range []string{"pods", "pods/log", "pods/exec", "pods/status", "pods/eviction", "namespaces/finalize", "configmaps"} {
+	for _, want := range []string{"pods", "pods/log", "pods/exec", "pods/status", "pods/eviction", "pods/ephemeralcontainers", "serviceaccounts/token", "namespaces/finalize", "configmaps"} {
 		if !slices.Contains(names, want) {
 			t.Errorf("/api/v1 has no %s: %v", want, names)
 		}
