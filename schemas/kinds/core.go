@@ -107,8 +107,8 @@ func serviceAccount() *schemas.Kind {
 		Below: []schemas.Subresource{
 			{Name: "token", Of: authenticationv1.SchemeGroupVersion.WithKind("TokenRequest"), Verbs: []string{"create"}},
 		},
-		Revisioned:     true,
-		Unhonoured:     serviceAccountUnhonoured(),
+		Revisioned: true,
+		Unhonoured: serviceAccountUnhonoured(),
 	})
 }
 
