@@ -26,7 +26,6 @@ func podUnhonoured(spec string) []string {
 func containerUnhonoured() []string {
 	return []string{
 		"volumeDevices",
-		"env[].valueFrom.fileKeyRef",
 		"resources.limits[^cpu,memory,ephemeral-storage,hugepages-*]", "resources.requests[^cpu,memory,ephemeral-storage,hugepages-*]",
 		"resources.claims",
 	}

@@ -13,6 +13,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 
 	"github.com/skerry/skerry/deploy/lab/labtest"
+	"github.com/skerry/skerry/services/agent/podman/podmantest"
 )
 
 // mountFailed waits until the pod has an event of reason that says all of words.
@@ -321,5 +322,24 @@ func TestVolumesGoWithTheirPod(t *testing.T) {
 	rig.Eventually(t, "the volumes are gone", func() error { return absent(dir) })
 	if m := mountsBelow(t, dir); len(m) != 0 {
 		t.Errorf("still mounted: %v", m)
+	}
+}
+
+// TestVariablesFromAFile: an init container writes what the main one starts with.
+func TestVariablesFromAFile(t *testing.T) {
+	t.Parallel()
+	ns := rig.Namespace(t)
+	apply(t, ns, script("vars", `echo "$FROM $MISSING."; `+sleep, `  volumes: [{name: v, emptyDir: {}}]
+  initContainers:
+  - name: writer
+    image: `+podmantest.Image+`
+    imagePullPolicy: Never
+    command: [/bin/sh, -c, "echo \"WHO='the writer'\" >/v/vars"]
+    volumeMounts: [{name: v, mountPath: /v}]`, `    env:
+    - {name: FROM, valueFrom: {fileKeyRef: {volumeName: v, path: vars, key: WHO}}}
+    - {name: MISSING, valueFrom: {fileKeyRef: {volumeName: v, path: vars, key: NOBODY, optional: true}}}`))
+	running(t, ns, "vars")
+	if out := logs(t, ns, "vars"); out != "the writer .\n" {
+		t.Errorf("it printed %q", out)
 	}
 }

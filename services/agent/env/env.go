@@ -32,6 +32,8 @@ type Node struct {
 	HostIPs     []string
 	PodIPs      []string
 	Allocatable v1.ResourceList
+	// File reads a file of one of the pod's volumes; nil: none can be read.
+	File func(volume, path string) ([]byte, error)
 }
 
 // Result is a container's environment, and what was left out of it.
@@ -112,6 +114,8 @@ func (m *maker) value(ctx context.Context, e v1.EnvVar) (string, bool, error) {
 	case f.ResourceFieldRef != nil:
 		v, err := resourceField(m.pod, m.container, m.node, f.ResourceFieldRef)
 		return v, true, err
+	case f.FileKeyRef != nil:
+		return m.file(f.FileKeyRef)
 	case f.ConfigMapKeyRef != nil:
 		r := f.ConfigMapKeyRef
 		data, err := m.configMap(ctx, r.Name, optional(r.Optional))

@@ -205,7 +205,8 @@ func (l *launching) sandboxFailed(ctx context.Context, err error) error {
 type configError struct{ error }
 
 func (l *launching) create(ctx context.Context, c *starting, ips []string) error {
-	node := env.Node{Name: l.Node, HostIPs: l.HostIPs(), PodIPs: ips, Allocatable: l.Allocatable()}
+	node := env.Node{Name: l.Node, HostIPs: l.HostIPs(), PodIPs: ips, Allocatable: l.Allocatable(),
+		File: func(volume, path string) ([]byte, error) { return l.Volumes.ReadFile(l.pod, volume, path) }}
 	result, err := env.Make(ctx, l.pod, c.spec, node, l.Source)
 	if err != nil {
 		return configError{err}

@@ -19,6 +19,8 @@ type Volumes interface {
 	Prepare(ctx context.Context, p *v1.Pod) error
 	// Mounts are the mounts of one container whose environment is vars.
 	Mounts(p *v1.Pod, c *v1.Container, vars map[string]string) ([]sandbox.Mount, error)
+	// ReadFile reads a small file of one of the pod's volumes.
+	ReadFile(p *v1.Pod, volume, path string) ([]byte, error)
 	// Remove removes all volumes of a pod that does not run any more.
 	Remove(uid types.UID) error
 }
