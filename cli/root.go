@@ -25,10 +25,12 @@ import (
 	"github.com/skerry/skerry/cli/label"
 	"github.com/skerry/skerry/cli/logs"
 	"github.com/skerry/skerry/cli/node"
+	"github.com/skerry/skerry/cli/patch"
 	"github.com/skerry/skerry/cli/remove"
 	"github.com/skerry/skerry/cli/rollout"
 	"github.com/skerry/skerry/cli/scale"
 	"github.com/skerry/skerry/cli/session"
+	"github.com/skerry/skerry/cli/set"
 	"github.com/skerry/skerry/cli/top"
 	"github.com/skerry/skerry/cli/wait"
 	"github.com/skerry/skerry/cli/why"
@@ -45,6 +47,8 @@ type root struct {
 	Describe describe.Command `cmd:"" group:"objects" help:"Show everything about objects, with their events."`
 	Events   event.Command    `cmd:"" group:"objects" help:"Show what happened."`
 	Edit     edit.Command     `cmd:"" group:"objects" help:"Change an object in an editor."`
+	Patch    patch.Command    `cmd:"" group:"objects" help:"Change fields of an object."`
+	Set      set.Command      `cmd:"" group:"objects" help:"Set images and environment of containers."`
 	Label    label.Label      `cmd:"" group:"objects" help:"Set and remove labels."`
 	Annotate label.Annotate   `cmd:"" group:"objects" help:"Set and remove annotations."`
 	Diff     apply.Diff       `cmd:"" group:"objects" help:"Show what apply would change."`
@@ -64,6 +68,7 @@ type root struct {
 	Top      top.Command   `cmd:"" group:"nodes" help:"Show what nodes and pods use."`
 	Cordon   node.Cordon   `cmd:"" group:"nodes" help:"Let a node take no new pods."`
 	Uncordon node.Uncordon `cmd:"" group:"nodes" help:"Let a node take pods again."`
+	Taint    node.Taint    `cmd:"" group:"nodes" help:"Keep pods off nodes that do not tolerate it."`
 	Drain    node.Drain    `cmd:"" group:"nodes" help:"Move the pods of a node elsewhere."`
 
 	Auth         auth.Command    `cmd:"" group:"other" help:"Who you are, and what you may do."`

@@ -1,6 +1,6 @@
-// Package node is `skerry cordon`, `uncordon` and `drain`.
+// Package node is `skerry cordon`, `uncordon`, `drain` and `taint`.
 //
-// It writes spec.unschedulable of nodes, and evicts pods through the apiserver. What always
+// It writes spec.unschedulable and spec.taints of nodes, and evicts pods through the apiserver. What always
 // holds: a pod leaves only by eviction, so that whatever guards it is asked.
 package node
 
