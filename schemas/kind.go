@@ -71,6 +71,8 @@ const (
 	StoreEvents
 	// StoreNowhere: the answer to a create is all there is of it.
 	StoreNowhere
+	// StoreMeasured: nothing is kept; it is measured when somebody reads it.
+	StoreMeasured
 )
 
 // StatusWriter says which service writes a kind's status.

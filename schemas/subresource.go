@@ -17,8 +17,11 @@ type Subresource struct {
 
 // Verbs are what can be asked of k's objects.
 func (k *Kind) Verbs() []string {
-	if k.Store == StoreNowhere {
+	switch k.Store {
+	case StoreNowhere:
 		return []string{"create"} // its answer is all there is
+	case StoreMeasured:
+		return []string{"get", "list"}
 	}
 	return []string{"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}
 }

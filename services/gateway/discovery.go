@@ -23,7 +23,7 @@ import (
 
 // discover answers what tells clients what there is.
 func (x *exchange) discover() error {
-	kinds, rt := x.s.Table.All(), x.route
+	kinds, rt := x.s.served(), x.route
 	switch rt.Kind {
 	case route.Root:
 		return x.reply(http.StatusOK, metav1.RootPaths{Paths: x.paths()})
@@ -55,7 +55,7 @@ func (x *exchange) discover() error {
 
 // aggregated answers with all in one document; clients that have it already are told so.
 func (x *exchange) aggregated(legacy bool) error {
-	body, err := json.Marshal(discover.Aggregated(x.s.Table.All(), legacy))
+	body, err := json.Marshal(discover.Aggregated(x.s.served(), legacy))
 	if err != nil {
 		return apierrors.NewInternalError(err)
 	}
@@ -81,7 +81,7 @@ func (x *exchange) tagged(body []byte) {
 // paths is what / lists.
 func (x *exchange) paths() []string {
 	out := []string{"/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"}
-	for _, g := range discover.Groups(x.s.Table.All()).Groups {
+	for _, g := range discover.Groups(x.s.served()).Groups {
 		out = append(out, "/apis/"+g.Name)
 		for _, v := range g.Versions {
 			out = append(out, "/apis/"+v.GroupVersion)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -14,6 +15,7 @@ import (
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/services/gateway/caller"
 	"github.com/skerry/skerry/services/gateway/route"
+	"github.com/skerry/skerry/services/gateway/usage"
 )
 
 // exchange is one request and its answer.
@@ -67,6 +69,9 @@ func (x *exchange) serve() error {
 	if x.as, err = caller.Impersonated(x.r); err != nil {
 		return err
 	}
+	if x.route.Kind == route.Object && x.route.Group == usage.Group {
+		return x.measured()
+	}
 	if x.route.Kind == route.Object {
 		return x.object()
 	}
@@ -97,6 +102,11 @@ func (x *exchange) kind() *schemas.Kind {
 		return nil
 	}
 	return k
+}
+
+// served are all kinds that can be asked for.
+func (s *server) served() []*schemas.Kind {
+	return append(slices.Clone(s.Table.All()), usage.Kinds()...)
 }
 
 func notFound() error {

@@ -139,6 +139,14 @@ func TestExplainAndDiscover(t *testing.T) {
 	} {
 		has(t, "default", want, args...)
 	}
+	token := strings.TrimSpace(kubectl(t, "", "create", "token", "default"))
+	who := kubectl(t, "", "--kubeconfig", os.DevNull, "--server", rig.APIURL(), "--insecure-skip-tls-verify", "--token", token, "auth", "whoami")
+	if !strings.Contains(who, "system:serviceaccount:default:default") {
+		t.Errorf("the token is %s's", who)
+	}
+	if r := try(t, "", "--kubeconfig", os.DevNull, "--server", rig.APIURL(), "--insecure-skip-tls-verify", "--token", token+"x", "get", "pods"); r.code != 1 || !strings.Contains(r.err, "Unauthorized") && !strings.Contains(r.err, "logged in") {
+		t.Errorf("a damaged token: %+v", r)
+	}
 	fails(t, "default", 1, "no\n", "auth", "can-i", "create", "pods", "--as", "nobody")
 	fails(t, "default", 1, `User "nobody" cannot list resource "secrets"`, "get", "secrets", "--as", "nobody")
 	fails(t, "default", 1, `field "nothing" does not exist`, "explain", "pod.nothing")

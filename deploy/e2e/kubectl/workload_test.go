@@ -99,6 +99,13 @@ func TestNodes(t *testing.T) {
 	ns := rig.Namespace(t)
 	kubectl(t, "", "-n", ns, "apply", "-f", file(t, web("shop", 1, "sleep 1000")))
 	kubectl(t, "", "-n", ns, "rollout", "status", "deploy/shop", "--timeout=60s")
+	has(t, ns, "h1     ", "top", "nodes")
+	rig.Eventually(t, "top pods", func() error {
+		if r := try(t, "", "-n", ns, "top", "pods", "--containers"); !strings.Contains(r.out, "main") {
+			return &difference{r.out + r.err, "a line for main"}
+		}
+		return nil
+	})
 	has(t, ns, "node/h1 drained", "drain", "h1", "--pod-selector=app=shop", "--timeout=60s")
 	has(t, ns, "node/h1 uncordoned", "uncordon", "h1")
 }
