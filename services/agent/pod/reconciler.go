@@ -205,11 +205,12 @@ func (r *Reconciler) load(ctx context.Context, k sandbox.Key) (Input, *entry, er
 	}
 	e := r.entry(k, uid)
 	order = r.size(e, order)
-	in := Input{Order: order, Synced: synced, Now: r.Now()}
+	in := Input{Order: order, Synced: synced}
 	var err error
 	if in.Observed, in.Blind, err = r.look(ctx, k, e); err != nil {
 		return in, e, fmt.Errorf("look at pod %s: %w", k, err)
 	}
+	in.Now = r.Now() // after the look: what was seen to have ended did so before
 	if !in.Blind {
 		prune(e.mem.Unstarted, in.Observed)
 		prune(e.mem.Killed, in.Observed)
