@@ -119,7 +119,8 @@ func (s *Store) decode(m *nats.Msg) (record, error) {
 	if err != nil {
 		return record{}, fmt.Errorf("decode message of %s: sequence: %w", key, err)
 	}
-	r := record{Entry: Entry{Key: bus.Key(key), Revision: Revision(seq)}, write: h.Get(headerWrite), prev: number(h, headerLast)}
+	// A copy: the key would keep all the headers in memory, where entries are kept.
+	r := record{Entry: Entry{Key: bus.Key(strings.Clone(key)), Revision: Revision(seq)}, write: h.Get(headerWrite), prev: number(h, headerLast)}
 	// A time that does not parse stays zero: nothing rests on it.
 	r.Created, _ = time.Parse(time.RFC3339Nano, h.Get(headerTime))
 	op := h.Get(headerOperation)

@@ -76,6 +76,9 @@ func (o *object) put(k bus.StateKey, e store.Entry, obj schemas.Object) {
 		return
 	}
 	p := &part{entry: e, node: k.Node, self: k.Ref.Resource == schemas.Nodes, obj: obj}
+	if k.Prefix == bus.PrefixObserved && obj != nil {
+		p.entry.Value = nil // nobody here writes it: its text would only take memory
+	}
 	if last != nil && obj == nil {
 		p.obj = last.obj
 	}

@@ -15,6 +15,8 @@ import (
 // the writer of that prefix. A zero Entry means that the key is not there; a write
 // of it then names revision 0, which a delete marker does not hinder.
 //
+// What is observed has no Value here, only its object: it is an agent's to write.
+//
 // They are what is stored, whether or not the join uses it: parts of an earlier
 // object of the name, or of no object, are here too.
 type Parts struct {

@@ -35,7 +35,7 @@ func (c *control) Do(ctx context.Context, r *api.Request) (*api.Reply, error) {
 		body, err := api.EncodeState(entries, rev)
 		return &api.Reply{Body: body}, err
 	}
-	if r.Verb == api.VerbCreateMany {
+	if r.Verb == api.VerbCreateMany || r.Verb == api.VerbDeleteMany {
 		briefs, err := api.Each(ctx, r, c.Do)
 		if err != nil {
 			return nil, err

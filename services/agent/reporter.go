@@ -20,14 +20,14 @@ import (
 type reporter struct {
 	node   schemas.NodeName
 	poster *status.Poster
-	client *api.Client // that does not wait for an apiserver: pods' workers do not
+	gather *api.Gatherer // of a client that does not wait for an apiserver: pods' workers do not
 }
 
 // newReporter returns a reporter over conn.
 func newReporter(conn *bus.Conn, c Config, poster *status.Poster) *reporter {
 	client := api.NewClient(conn, c.Table)
 	client.RetryFor = 0
-	return &reporter{node: c.Node, poster: poster, client: client}
+	return &reporter{node: c.Node, poster: poster, gather: api.NewGatherer(client)}
 }
 
 func (r *reporter) key(k sandbox.Key) bus.Key { return bus.ObservedPodKey(r.node, k.Namespace, k.Name) }
@@ -44,7 +44,7 @@ func (r *reporter) Remove(ctx context.Context, p *v1.Pod) error {
 	defer cancel()
 	now := int64(0)
 	o := metav1.DeleteOptions{GracePeriodSeconds: &now, Preconditions: &metav1.Preconditions{UID: &p.UID}}
-	err := r.client.Delete(ctx, pod.KeyOf(p).Ref(), o)
+	_, err := r.gather.Delete(ctx, pod.KeyOf(p).Ref(), o)
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		return nil
 	}
