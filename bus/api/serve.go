@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,6 +19,8 @@ import (
 const (
 	// waitingPerSlot is how many requests may wait for each that runs.
 	waitingPerSlot = 16
+	// userShare is the part of them that may be one user's.
+	userShare = 2
 	// maxWaitingBytes is how many bytes of bodies may be here.
 	maxWaitingBytes = 64 << 20
 )
@@ -26,7 +29,7 @@ const (
 type server struct {
 	conn    *bus.Conn
 	server  Server
-	slots   chan struct{} // one for each request that runs
+	slots   *turns        // one for each request that runs
 	offers  chan struct{} // one for each reply that waits for its client
 	uploads *stream.Acceptor
 	watches *stream.Acceptor
@@ -36,6 +39,7 @@ type server struct {
 	stopping bool
 	inFlight int
 	limit    int
+	of       map[string]int // in flight, by the user's token
 	bytes    int
 	counts   map[Verb]*count
 }
@@ -49,11 +53,12 @@ func newServer(conn *bus.Conn, concurrency int, s Server) *server {
 	return &server{
 		conn:    conn,
 		server:  s,
-		slots:   make(chan struct{}, concurrency),
+		slots:   newTurns(concurrency),
 		offers:  make(chan struct{}, maxOffers),
 		uploads: stream.NewAcceptor(conn, bus.PeerAPIServer, maxUploads),
 		watches: stream.NewAcceptor(conn, bus.PeerAPIServer, maxWatches),
 		limit:   concurrency * (1 + waitingPerSlot),
+		of:      map[string]int{},
 		counts:  map[Verb]*count{},
 	}
 }
@@ -91,13 +96,15 @@ func (s *server) enter(m *nats.Msg) error {
 	if s.stopping {
 		return apierrors.NewServiceUnavailable("the apiserver is stopping")
 	}
-	if s.inFlight >= s.limit || s.bytes+len(m.Data) > maxWaitingBytes {
+	u := userToken(m.Subject)
+	if s.inFlight >= s.limit || s.of[u] >= s.limit/userShare || s.bytes+len(m.Data) > maxWaitingBytes {
 		if _, verb, _, err := bus.ParseAPISubject(m.Subject); err == nil {
 			s.count(Verb(verb)).refused++
 		}
 		return apierrors.NewTooManyRequests("too many requests are waiting", 1)
 	}
 	s.inFlight++
+	s.of[u]++
 	s.bytes += len(m.Data)
 	s.running.Add(1)
 	return nil
@@ -106,9 +113,21 @@ func (s *server) enter(m *nats.Msg) error {
 func (s *server) leave(m *nats.Msg) {
 	s.mu.Lock()
 	s.inFlight--
+	if u := userToken(m.Subject); s.of[u] > 1 {
+		s.of[u]--
+	} else {
+		delete(s.of, u)
+	}
 	s.bytes -= len(m.Data)
 	s.mu.Unlock()
 	s.running.Done()
+}
+
+// userToken is the user's token in a request's subject.
+func userToken(subject string) string {
+	_, rest, _ := strings.Cut(subject, ".")
+	u, _, _ := strings.Cut(rest, ".")
+	return u
 }
 
 // count needs s.mu.
@@ -130,7 +149,7 @@ func (s *server) inline(ctx context.Context, m *nats.Msg) {
 	}
 	ctx, cancel := context.WithTimeout(bus.WithTrace(ctx, m.Header.Get(bus.TraceHeader)), timeout)
 	defer cancel()
-	release, err := s.acquire(ctx)
+	release, err := s.slots.acquire(ctx, asker(r))
 	if err != nil {
 		s.respondError(m.Reply, err, true)
 		return
@@ -160,7 +179,7 @@ func (s *server) upload(subject string) stream.Handler {
 		if r.Body, err = st.RecvMessage(ctx, MaxBody); err != nil {
 			return err
 		}
-		release, err := s.acquire(ctx)
+		release, err := s.slots.acquire(ctx, asker(r))
 		if err != nil {
 			return err
 		}
@@ -178,16 +197,6 @@ func (s *server) upload(subject string) stream.Handler {
 			return err
 		}
 		return st.SendMessage(ctx, reply.Body)
-	}
-}
-
-// acquire waits for a slot. The returned function frees it, once.
-func (s *server) acquire(ctx context.Context) (release func(), err error) {
-	select {
-	case s.slots <- struct{}{}:
-		return sync.OnceFunc(func() { <-s.slots }), nil
-	case <-ctx.Done():
-		return nil, apierrors.NewTooManyRequests("the request waited too long for its turn", 1)
 	}
 }
 

@@ -59,7 +59,7 @@ func TestTooManyRequests(t *testing.T) {
 	c.RetryFor = 0
 	var wg sync.WaitGroup
 	var refused atomic.Int32
-	room := 1 + waitingPerSlot
+	room := (1 + waitingPerSlot) / userShare // for one user; others find the rest
 	for range room + 5 {
 		wg.Go(func() {
 			_, err := c.Do(ctx, about(VerbUpdate, refTo("x")))
@@ -72,6 +72,13 @@ func TestTooManyRequests(t *testing.T) {
 	}
 	<-began
 	eventually(t, "refusals", func() bool { return refused.Load() == 5 })
+	other := NewClient(b.Conn(t, "system:controller"), c.table)
+	other.RetryFor = 0
+	wg.Go(func() {
+		if _, err := other.Do(ctx, about(VerbUpdate, refTo("y"))); err != nil {
+			t.Errorf("another user's request: %v", err)
+		}
+	})
 	close(finish)
 	wg.Wait()
 	stop()

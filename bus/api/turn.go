@@ -1,0 +1,93 @@
+package api
+
+import (
+	"context"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/skerry/skerry/bus"
+)
+
+// turns hands out the slots in which requests run. While there are none left, users
+// take turns, one request each: whoever sends a thousand waits for them himself. Safe
+// for concurrent use.
+type turns struct {
+	mu      sync.Mutex
+	free    int
+	waiting map[bus.User][]*turn
+	ring    []bus.User // who waits, the next one first
+}
+
+type turn struct {
+	given chan struct{} // closed when it has come
+	gone  bool          // nobody waits any more
+}
+
+func newTurns(n int) *turns { return &turns{free: n, waiting: map[bus.User][]*turn{}} }
+
+// acquire waits for a slot. The returned function frees it, once.
+func (t *turns) acquire(ctx context.Context, u bus.User) (release func(), err error) {
+	t.mu.Lock()
+	if t.free > 0 {
+		t.free--
+		t.mu.Unlock()
+		return sync.OnceFunc(t.release), nil
+	}
+	w := &turn{given: make(chan struct{})}
+	if len(t.waiting[u]) == 0 {
+		t.ring = append(t.ring, u)
+	}
+	t.waiting[u] = append(t.waiting[u], w)
+	t.mu.Unlock()
+	select {
+	case <-w.given:
+		return sync.OnceFunc(t.release), nil
+	case <-ctx.Done():
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	select {
+	case <-w.given: // just now
+		t.passOn()
+	default:
+		w.gone = true
+	}
+	return nil, apierrors.NewTooManyRequests("the request waited too long for its turn", 1)
+}
+
+func (t *turns) release() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.passOn()
+}
+
+// passOn gives a slot to the next user's first request. It needs t.mu.
+func (t *turns) passOn() {
+	for len(t.ring) > 0 {
+		u := t.ring[0]
+		t.ring = t.ring[1:]
+		queue := t.waiting[u]
+		w := queue[0]
+		queue[0] = nil
+		if queue = queue[1:]; len(queue) > 0 {
+			t.waiting[u] = queue
+			t.ring = append(t.ring, u)
+		} else {
+			delete(t.waiting, u)
+		}
+		if !w.gone {
+			close(w.given)
+			return
+		}
+	}
+	t.free++
+}
+
+// asker is whose turn a request takes: a gateway's requests are those of its users.
+func asker(r *Request) bus.User {
+	if r.As != nil {
+		return r.As.User
+	}
+	return r.User
+}
