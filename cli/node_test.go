@@ -71,7 +71,7 @@ func (n *fakeNode) count(pod *corev1.Pod) {
 }
 
 func (n *fakeNode) run(ctx context.Context, t *testing.T) {
-	list := corev1.ResourceList{"cpu": resource.MustParse("64"), "memory": resource.MustParse("64Gi"), "pods": resource.MustParse("500"), "ephemeral-storage": resource.MustParse("100Gi")}
+	list := corev1.ResourceList{"cpu": resource.MustParse("64"), "memory": resource.MustParse("64Gi"), "pods": resource.MustParse("500"), "ephemeral-storage": resource.MustParse("100Gi"), "example.com/seat": resource.MustParse("1")}
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: string(n.name), Labels: map[string]string{"kubernetes.io/hostname": string(n.name)}}}
 	created, err := n.client.Create(ctx, schemas.Nodes, node)
 	if err != nil {
