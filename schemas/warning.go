@@ -27,7 +27,7 @@ func (w Warning) String() string { return w.Path + ": " + w.Message }
 // An entry of Unhonoured is a path of JSON names in which
 //
 //	containers[]           stands for every element of a list or map
-//	limits[^cpu,huge*]     for the elements whose keys are not in the list, or begin so
+//	limits[^cpu,huge*]     for the elements whose keys are not in the list, or begin so; */* are those with a slash
 //	dnsPolicy!=A,B         (at the end) for values other than A and B
 //
 // Fields that hold their type's zero value or an empty object count as not set.
@@ -109,6 +109,9 @@ func (m matcher) each(v reflect.Value, excluded, steps []string, path string) {
 
 // matches compares key with a name, or with the beginning of names: "hugepages-*".
 func matches(name, key string) bool {
+	if name == "*/*" {
+		return strings.Contains(key, "/")
+	}
 	if prefix, ok := strings.CutSuffix(name, "*"); ok {
 		return strings.HasPrefix(key, prefix)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/schemas/kinds"
 	"github.com/skerry/skerry/services/agent"
+	"github.com/skerry/skerry/services/agent/device"
 	"github.com/skerry/skerry/services/apiserver"
 	"github.com/skerry/skerry/services/controller"
 	"github.com/skerry/skerry/services/scheduler"
@@ -65,9 +66,13 @@ func (h *Host) agentService(node schemas.NodeName, socket, version string, dir d
 		if err != nil {
 			return err
 		}
+		devices, err := device.Parse(h.Devices)
+		if err != nil {
+			return err
+		}
 		return agent.Run(ctx, conn, agent.Config{
 			Node: node, Socket: socket, DataDir: dir.agent(), Table: kinds.Table(), Log: log, Version: version,
-			Address: h.Address, Labels: h.NodeLabels, MaxPods: h.MaxPods, Eviction: pressure, PidsLimit: h.PodMaxPids,
+			Address: h.Address, Labels: h.NodeLabels, MaxPods: h.MaxPods, Devices: devices, Eviction: pressure, PidsLimit: h.PodMaxPids,
 			SeccompDefault: h.SeccompDefault, UnsafeSysctls: h.UnsafeSysctls, ClusterDomain: h.ClusterDomain, ClusterDNS: h.ClusterDNS,
 		})
 	}}

@@ -26,7 +26,7 @@ func podUnhonoured(spec string) []string {
 func containerUnhonoured() []string {
 	return []string{
 		"volumeDevices",
-		"resources.limits[^cpu,memory,ephemeral-storage,hugepages-*]", "resources.requests[^cpu,memory,ephemeral-storage,hugepages-*]",
+		"resources.limits[^cpu,memory,ephemeral-storage,hugepages-*,*/*]", "resources.requests[^cpu,memory,ephemeral-storage,hugepages-*,*/*]",
 		"resources.claims",
 	}
 }

@@ -60,8 +60,6 @@ func TestWarnings(t *testing.T) {
 	want := []string{
 		"spec.template.spec.volumes[0].nfs",
 		"spec.template.spec.containers[1].volumeDevices",
-		"spec.template.spec.containers[1].resources.limits[a.io/b]",
-		"spec.template.spec.containers[1].resources.limits[x.io/gpu]",
 	}
 	var got []string
 	for _, w := range schemas.Warnings(kinds.Table().ByResource(schemas.Deployments), d) {

@@ -29,6 +29,7 @@ import (
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/services/agent/action"
 	"github.com/skerry/skerry/services/agent/cgroup"
+	"github.com/skerry/skerry/services/agent/device"
 	"github.com/skerry/skerry/services/agent/eviction"
 	"github.com/skerry/skerry/services/agent/keep"
 	"github.com/skerry/skerry/services/agent/network"
@@ -56,6 +57,7 @@ type Config struct {
 	Address  string            // of the host; "" finds it by the default route
 	Labels   map[string]string // of the Node, beside the usual ones
 	MaxPods  int64             // 110
+	Devices  device.Stock      // that the node has as extended resources
 	Reserved v1.ResourceList   // of the host's resources, kept back from pods
 	Capacity v1.ResourceList   // in place of what the host has; nil: as it has
 	// PidsLimit is how many processes a container may have; 0 is no limit.
@@ -166,21 +168,24 @@ func assemble(conn *bus.Conn, c Config) (*agent, error) {
 	a.poster = status.NewPoster(a.state, a.client.StateLister(), bus.ObservedFilter(c.Node), c.Log)
 	a.network = network.New(a.driver, c.Log)
 	a.node = node.New(node.Config{
-		Name: c.Node, Labels: c.Labels, Address: c.Address, MaxPods: c.MaxPods, Reserved: c.Reserved, Capacity: c.Capacity, Version: c.Version,
+		Name: c.Node, Labels: c.Labels, Address: c.Address, MaxPods: c.MaxPods, Reserved: c.Reserved, Capacity: c.Capacity, Extended: c.Devices.Capacity(), Version: c.Version,
 		Client: a.client, Runtime: a.driver, Poster: a.poster, Recorder: a.recorder,
 		CIDR: a.learnCIDR, Network: func() bool { _, ok := a.network.Ready(); return ok },
 		Pressure: func() map[v1.NodeConditionType]bool { return a.eviction.Pressure() },
 		Log:      c.Log, Now: time.Now,
 	})
 	a.names = newNames(c)
+	ledger, err := openDevices(c)
+	if err != nil {
+		return nil, err
+	}
 	src := newSource(conn, c.Table, kept)
-	var err error
 	if a.volumes, err = a.newVolumes(src); err != nil {
 		return nil, err
 	}
 	a.pods = pod.New(pod.Config{
 		Runtime: a.driver, Orders: a.orders, Reporter: newReporter(conn, c, a.poster), Keeper: kept,
-		Recorder: a.recorder, Images: a.driver, Source: src, Volumes: a.volumes, Classes: src, Settings: settings(c), Resolver: a.names, Actions: action.New(a.driver),
+		Recorder: a.recorder, Images: a.driver, Source: src, Volumes: a.volumes, Classes: src, Settings: settings(c), Resolver: a.names, Devices: ledger, Actions: action.New(a.driver),
 		Messages: messages(c), LogTail: a.logTail,
 		Node: c.Node, HostIPs: a.node.HostIPs, Allocatable: a.node.Allocatable, Network: a.network.Ready, Limits: a.limits(), Admit: a.admit, Cgroups: a.cgroups,
 		Workers: c.StartsAtOnce, Now: time.Now, Log: c.Log,

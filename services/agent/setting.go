@@ -3,6 +3,7 @@ package agent
 import (
 	"path/filepath"
 
+	"github.com/skerry/skerry/services/agent/device"
 	"github.com/skerry/skerry/services/agent/node"
 	"github.com/skerry/skerry/services/agent/pod"
 	"github.com/skerry/skerry/services/agent/resolver"
@@ -26,6 +27,14 @@ func newNames(c Config) *resolver.Files {
 		Dir: filepath.Join(c.DataDir, "resolver"), Cluster: resolver.Cluster{Domain: c.ClusterDomain, Servers: c.ClusterDNS},
 		Hosts: resolver.HostsFile, Resolv: resolver.ResolvFile, Upstream: resolver.UpstreamFile,
 	}
+}
+
+// openDevices is who has which of the node's devices; nil if it declares none.
+func openDevices(c Config) (*device.Ledger, error) {
+	if len(c.Devices) == 0 || c.DataDir == "" {
+		return nil, nil
+	}
+	return device.Open(c.DataDir, c.Devices)
 }
 
 // sweepNames removes the files of pods that are gone.

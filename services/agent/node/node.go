@@ -57,6 +57,7 @@ type Config struct {
 	MaxPods  int64
 	Reserved v1.ResourceList // kept back from pods
 	Capacity v1.ResourceList // in place of the host's; nil: what the host has
+	Extended v1.ResourceList // devices that the host declares
 	Version  string          // of the agent
 
 	Client   *api.Client

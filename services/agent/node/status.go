@@ -121,6 +121,7 @@ func (n *Node) capacity() v1.ResourceList {
 		v1.ResourcePods:             *resource.NewQuantity(n.MaxPods, resource.DecimalSI),
 	}
 	maps.Copy(out, hugePages("/sys/kernel/mm/hugepages"))
+	maps.Copy(out, n.Extended)
 	return out
 }
 

@@ -96,6 +96,9 @@ func (r *Reconciler) forget(k sandbox.Key, e *entry) error {
 	r.mu.Lock()
 	delete(r.pods, k)
 	r.mu.Unlock()
+	if err := r.Devices.Free(e.uid); err != nil {
+		return err
+	}
 	if r.Resolver != nil {
 		if err := r.Resolver.Remove(e.uid); err != nil {
 			return fmt.Errorf("remove files of pod %s: %w", k, err)

@@ -229,13 +229,17 @@ func (l *launching) create(ctx context.Context, c *starting, ips []string) error
 	if err != nil {
 		return err
 	}
+	devices, err := l.Devices.Take(l.pod.UID, c.spec)
+	if err != nil {
+		return configError{err}
+	}
 	c.id, err = l.Runtime.CreateContainer(ctx, sandbox.ContainerSpec{
 		SandboxID: l.id, Sandbox: l.spec, Name: c.spec.Name, Attempt: c.attempt, Hash: Hash(c.spec),
 		Image:      c.spec.Image,
 		Entrypoint: env.ExpandAll(c.spec.Command, result.Env),
 		Args:       env.ExpandAll(c.spec.Args, result.Env),
 		Env:        result.Env, WorkingDir: c.spec.WorkingDir,
-		Stdin: c.spec.Stdin, TTY: c.spec.TTY, Resources: l.limits(c.spec), Mounts: append(mounts, words...),
+		Stdin: c.spec.Stdin, TTY: c.spec.TTY, Resources: l.limits(c.spec), Mounts: append(mounts, words...), Devices: devices,
 		PIDOf: l.target(c), StopSignal: stopSignal(c.spec), Security: security,
 	})
 	return err

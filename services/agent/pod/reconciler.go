@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/services/agent/device"
 	"github.com/skerry/skerry/services/agent/env"
 	"github.com/skerry/skerry/services/agent/hook"
 	"github.com/skerry/skerry/services/agent/image"
@@ -59,6 +60,7 @@ type Config struct {
 	Classes  Classes
 	Settings Settings
 	Resolver *resolver.Files // nil: containers have the runtime's
+	Devices  *device.Ledger  // nil: the node declares none
 
 	Workers int // pods that are started at once; 0 means 4
 	Now     func() time.Time
@@ -184,9 +186,26 @@ func (r *Reconciler) Reconcile(ctx context.Context, k sandbox.Key) (time.Duratio
 			plan.Wake = at
 		}
 		r.report(e, in, plan)
+		if err := r.freeDevices(e, in); err != nil {
+			return 0, err
+		}
 		return r.wakeAfter(plan), nil
 	}
 	return time.Second, nil
+}
+
+// freeDevices takes a pod's devices back once it has ended for good: the scheduler gives
+// them to another one from then on.
+func (r *Reconciler) freeDevices(e *entry, in Input) error {
+	if r.Devices == nil || !terminal(e.mem.Last.Phase) {
+		return nil
+	}
+	for _, s := range in.Observed {
+		if slices.ContainsFunc(s.Containers, func(c sandbox.Container) bool { return c.State == sandbox.Running }) {
+			return nil
+		}
+	}
+	return r.Devices.Free(e.uid)
 }
 
 func (r *Reconciler) wakeAfter(p Plan) time.Duration {

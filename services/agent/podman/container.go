@@ -73,6 +73,9 @@ func containerSpec(c sandbox.ContainerSpec) *specgen.SpecGenerator {
 	g.OOMScoreAdj = c.Resources.OOMScore
 	g.Mounts = mounts(c.Mounts)
 	g.ImageVolumes = imageVolumes(c.Mounts)
+	for _, device := range c.Devices {
+		g.Devices = append(g.Devices, spec.LinuxDevice{Path: device})
+	}
 	if c.PIDOf != "" {
 		g.PidNS = specgen.Namespace{NSMode: specgen.FromContainer, Value: c.PIDOf}
 	}

@@ -136,6 +136,8 @@ type ContainerSpec struct {
 	// StopSignal is sent to end it, such as SIGUSR1; "" is the image's, or SIGTERM.
 	StopSignal string
 	Security   Security
+	// Devices are CDI names ("nvidia.com/gpu=0") or paths of the host's devices.
+	Devices []string
 }
 
 // Mount binds a file or directory of the host into a container.
