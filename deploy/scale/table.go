@@ -25,7 +25,7 @@ const (
 
 func render(rows []row) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d cores, Linux %s, %s. Load average at the start %s.\n\n", runtime.NumCPU(), kernel(),
+	fmt.Fprintf(&b, "%d cores, Linux %s, %s. Load average at the end %s.\n\n", runtime.NumCPU(), kernel(),
 		strings.Replace(runtime.Version(), "go", "Go ", 1), load())
 	b.WriteString("| What | Result | Cost | Aim | Met |\n| --- | --- | --- | --- | --- |\n")
 	for _, r := range rows {
