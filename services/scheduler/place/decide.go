@@ -69,6 +69,9 @@ func (k *class) best(c *Cluster) int {
 	if k.rank != nil {
 		return k.rank.best()
 	}
+	if k.evenly() {
+		return k.bestEven(c)
+	}
 	k.survey(c)
 	best, bestScore := -1, shutScore
 	for i, s := range c.feasible {
