@@ -29,8 +29,8 @@ type cluster struct {
 	conns  []*bus.Conn
 }
 
-// up starts a cluster and returns when it says that it is ready.
-func (m *machine) up(ctx context.Context) (*cluster, error) {
+// up starts a cluster, with further arguments, and returns when it says that it is ready.
+func (m *machine) up(ctx context.Context, args ...string) (*cluster, error) {
 	listen, err := freePort()
 	if err != nil {
 		return nil, err
@@ -42,6 +42,7 @@ func (m *machine) up(ctx context.Context) (*cluster, error) {
 	c := &cluster{m: m, dir: m.path("data"), config: m.path("config.yaml"), ended: make(chan error, 1)}
 	c.cmd = exec.Command(m.binary, "up", "--data-dir", c.dir, "--podman-socket", m.options().Socket,
 		"--listen", listen, "--api", web, "--address", "127.0.0.1", "--node", "bench")
+	c.cmd.Args = append(c.cmd.Args, args...)
 	c.cmd.Env = m.environ(c.config)
 	c.cmd.Stderr = m.log
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt of ours is for us to handle

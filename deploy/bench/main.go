@@ -19,6 +19,7 @@ type bench struct {
 	single, many  int // rounds of starting 1 and 40 pods
 	heals, colds  int
 	idle, writing time.Duration
+	full100       time.Duration // how long an agent with 100 pods is watched
 }
 
 // part is one part of a run.
@@ -33,6 +34,8 @@ var parts = []part{
 	{"cold", (*bench).cold},
 	{"idle", (*bench).idling},
 	{"start", (*bench).start},
+	{"play", (*bench).play},
+	{"full", (*bench).full},
 	{"heal", (*bench).heal},
 	{"write", (*bench).write},
 	{"api", (*bench).doors},
@@ -65,9 +68,10 @@ func run(ctx context.Context) error {
 	if os.Geteuid() != 0 {
 		return errors.New("a network namespace and a Podman of its own need root: run it with sudo")
 	}
-	b := &bench{single: 5, many: 3, heals: 10, colds: 5, idle: *idle, writing: 10 * time.Second}
+	b := &bench{single: 5, many: 3, heals: 10, colds: 5, idle: *idle, writing: 10 * time.Second, full100: time.Minute}
 	if *quick {
 		b.single, b.many, b.heals, b.colds, b.idle, b.writing = 2, 1, 3, 2, 20*time.Second, 2*time.Second
+		b.full100 = 20 * time.Second
 	}
 	table, err := b.measure(ctx, *binary, chosen)
 	fmt.Print(table)
