@@ -31,7 +31,7 @@ func (h *Host) AgentDir() string { return filepath.Join(h.dir, "agent", "agent")
 
 // engine is this host's Podman: roots and a namespace of its own.
 func (h *Host) engine() engine.Options {
-	return engine.Options{Socket: h.Socket(), Dir: h.dir, ImageStore: h.lab.imageRoot(), Netns: "/run/netns/" + h.Netns(), Conf: h.lab.conf()}
+	return engine.Options{Socket: h.Socket(), Dir: h.dir, ImageStore: h.lab.imageRoot(), Netns: "/run/netns/" + h.Netns(), Conf: h.lab.conf(), Registries: h.lab.registries()}
 }
 
 // Podman runs a podman command on the host, past the agent, and returns its output.

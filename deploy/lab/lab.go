@@ -48,6 +48,11 @@ func (l *Lab) gateway() string   { return fmt.Sprintf("10.98.%d.1", l.Subnet) }
 func (l *Lab) imageRoot() string { return filepath.Join(l.Dir, "images") }
 func (l *Lab) conf() string      { return filepath.Join(l.Dir, "containers.conf") }
 
+func (l *Lab) registries() string { return filepath.Join(l.Dir, "registries.conf") }
+
+// Registry is where the hosts look for a registry without TLS, should a test serve one.
+func (l *Lab) Registry() string { return l.gateway() + ":5000" }
+
 // URL is where the bus listens.
 func (l *Lab) URL() string { return "nats://" + l.gateway() + ":4222" }
 
@@ -76,6 +81,10 @@ func Start(ctx context.Context, o Options) (l *Lab, err error) {
 		return l, err
 	}
 	if err := os.WriteFile(l.conf(), []byte(engine.Settings()), 0o644); err != nil {
+		return l, err
+	}
+	plain := fmt.Sprintf("[[registry]]\nlocation = %q\ninsecure = true\n", l.Registry())
+	if err := os.WriteFile(l.registries(), []byte(plain), 0o644); err != nil {
 		return l, err
 	}
 	if err := steps(

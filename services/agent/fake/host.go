@@ -21,7 +21,7 @@ func (r *Runtime) ImageExists(ctx context.Context, image string) (bool, error) {
 }
 
 // PullImage implements image.Store: there is no registry to find more images in.
-func (r *Runtime) PullImage(ctx context.Context, image string) error {
+func (r *Runtime) PullImage(ctx context.Context, image string, _ sandbox.Credential) error {
 	if err := r.enter(ctx); err != nil {
 		return err
 	}

@@ -23,7 +23,10 @@ type registry struct {
 }
 
 func (r *registry) ImageExists(context.Context, string) (bool, error) { return r.here, nil }
-func (r *registry) PullImage(ctx context.Context, _ string) error {
+func (r *registry) PullImage(ctx context.Context, _ string, c sandbox.Credential) error {
+	if c.Username == "wrong" {
+		return errors.New("unauthorized")
+	}
 	r.mu.Lock()
 	r.pulls++
 	r.mu.Unlock()
@@ -42,7 +45,7 @@ func TestPullerSharesAndBacksOff(t *testing.T) {
 		a, b := Use{Pod: "a", Container: "c"}, Use{Pod: "b", Container: "c"}
 		done := make(chan Outcome, 2)
 		for _, u := range []Use{a, b, a} {
-			p.Pull(t.Context(), u, "i", v1.PullIfNotPresent, func(o Outcome) { done <- o })
+			p.Pull(t.Context(), u, "i", v1.PullIfNotPresent, nil, func(o Outcome) { done <- o })
 		}
 		synctest.Wait()
 		if p.State(a).Phase != Pulling || r.pulls != 1 {
@@ -58,14 +61,14 @@ func TestPullerSharesAndBacksOff(t *testing.T) {
 		for range 7 {
 			s := p.State(a)
 			delays = append(delays, s.Until.Sub(s.Since).Round(time.Minute))
-			p.Pull(t.Context(), a, "i", v1.PullIfNotPresent, func(o Outcome) { done <- o })
+			p.Pull(t.Context(), a, "i", v1.PullIfNotPresent, nil, func(o Outcome) { done <- o })
 			<-done
 		}
 		if last := delays[len(delays)-1]; last < maxDelay || last > maxDelay+maxDelay/10+time.Minute {
 			t.Errorf("delays %v", delays)
 		}
 		r.here = true
-		p.Pull(t.Context(), a, "i", v1.PullIfNotPresent, func(o Outcome) { done <- o })
+		p.Pull(t.Context(), a, "i", v1.PullIfNotPresent, nil, func(o Outcome) { done <- o })
 		if o := <-done; o.Err != nil || !o.Here || p.State(a).Phase != Present {
 			t.Errorf("outcome %+v", o)
 		}
@@ -126,4 +129,19 @@ func TestPolicy(t *testing.T) {
 			t.Errorf("Policy(%s, %s) = %s", tc.image, tc.in, got)
 		}
 	}
+}
+
+func TestPullerTriesEveryKey(t *testing.T) {
+	r := &registry{gate: make(chan struct{})}
+	close(r.gate)
+	p := NewPuller(r, time.Now)
+	done := make(chan Outcome, 2)
+	wrong, right := sandbox.Credential{Username: "wrong"}, sandbox.Credential{Username: "right"}
+	for i, keys := range [][]sandbox.Credential{{wrong}, {wrong, right}} {
+		p.Pull(t.Context(), Use{Pod: "p", Attempt: i}, "i", v1.PullIfNotPresent, keys, func(o Outcome) { done <- o })
+		if o := <-done; (o.Err == nil) != (len(keys) == 2) {
+			t.Errorf("with %v: %v", keys, o.Err)
+		}
+	}
+	p.Wait()
 }

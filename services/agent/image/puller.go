@@ -2,6 +2,8 @@ package image
 
 import (
 	"context"
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -9,12 +11,14 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/skerry/skerry/services/agent/sandbox"
 )
 
 // Store is the runtime's image store.
 type Store interface {
 	ImageExists(ctx context.Context, image string) (bool, error)
-	PullImage(ctx context.Context, image string) error
+	PullImage(ctx context.Context, image string, c sandbox.Credential) error
 }
 
 // Use is one start of one container.
@@ -114,9 +118,9 @@ func (p *Puller) Forget(uid types.UID) {
 	}
 }
 
-// Pull starts a pull for u, or joins one of the same image, and calls done once
-// it ends. ctx ends it; Wait waits for all.
-func (p *Puller) Pull(ctx context.Context, u Use, image string, policy v1.PullPolicy, done func(Outcome)) {
+// Pull starts a pull for u with one of keys, or joins one of the same image with the same
+// keys, and calls done once it ends. ctx ends it; Wait waits for all.
+func (p *Puller) Pull(ctx context.Context, u Use, image string, policy v1.PullPolicy, keys []sandbox.Credential, done func(Outcome)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.states[u].Phase == Pulling {
@@ -124,13 +128,13 @@ func (p *Puller) Pull(ctx context.Context, u Use, image string, policy v1.PullPo
 	}
 	now := p.now()
 	p.states[u] = State{Phase: Pulling, Since: now}
-	key := string(policy) + " " + image
+	key := fmt.Sprintf("%s %s %x", policy, image, sha256.Sum256(fmt.Appendf(nil, "%q", keys)))
 	f := p.flight[key]
 	if f == nil {
 		f = &flight{since: now}
 		p.flight[key] = f
 		p.wg.Add(1)
-		go p.fly(ctx, key, image, policy)
+		go p.fly(ctx, key, image, policy, keys)
 	}
 	f.uses, f.done = append(f.uses, u), append(f.done, done)
 }
@@ -138,9 +142,9 @@ func (p *Puller) Pull(ctx context.Context, u Use, image string, policy v1.PullPo
 // Wait waits until no pull runs.
 func (p *Puller) Wait() { p.wg.Wait() }
 
-func (p *Puller) fly(ctx context.Context, key, image string, policy v1.PullPolicy) {
+func (p *Puller) fly(ctx context.Context, key, image string, policy v1.PullPolicy, keys []sandbox.Credential) {
 	defer p.wg.Done()
-	here, err := p.fetch(ctx, image, policy)
+	here, err := p.fetch(ctx, image, policy, keys)
 	p.mu.Lock()
 	f := p.flight[key]
 	delete(p.flight, key)
@@ -154,7 +158,7 @@ func (p *Puller) fly(ctx context.Context, key, image string, policy v1.PullPolic
 	}
 }
 
-func (p *Puller) fetch(ctx context.Context, image string, policy v1.PullPolicy) (here bool, err error) {
+func (p *Puller) fetch(ctx context.Context, image string, policy v1.PullPolicy, keys []sandbox.Credential) (here bool, err error) {
 	select {
 	case p.slots <- struct{}{}:
 		defer func() { <-p.slots }()
@@ -168,7 +172,17 @@ func (p *Puller) fetch(ctx context.Context, image string, policy v1.PullPolicy) 
 			return here, err
 		}
 	}
-	return false, p.store.PullImage(ctx, image)
+	if len(keys) == 0 {
+		return false, p.store.PullImage(ctx, image, sandbox.Credential{})
+	}
+	var errs []error
+	for _, k := range keys {
+		if err = p.store.PullImage(ctx, image, k); err == nil {
+			return false, nil
+		}
+		errs = append(errs, err)
+	}
+	return false, errors.Join(errs...)
 }
 
 // settle notes how u's pull went. With p.mu held.

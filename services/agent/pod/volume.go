@@ -88,7 +88,7 @@ func (l *launching) imageVolumes(ctx context.Context) bool {
 		policy := image.Policy(v.Image.Reference, v.Image.PullPolicy)
 		pod := l.pod
 		// Nothing is pulled that is here already, but for the policy Always.
-		l.puller.Pull(ctx, u, v.Image.Reference, policy, func(o image.Outcome) {
+		l.puller.Pull(ctx, u, v.Image.Reference, policy, l.credentials(ctx, pod, v.Image.Reference), func(o image.Outcome) {
 			if o.Err != nil {
 				l.Recorder.Event(pod, v1.EventTypeWarning, "Failed", fmt.Sprintf("Failed to pull image %q: %v", o.Image, o.Err))
 			}

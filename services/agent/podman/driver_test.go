@@ -114,7 +114,7 @@ func TestImages(t *testing.T) {
 	}
 	began := time.Now()
 	for _, ref := range []string{"localhost/nothing:1", "nothing-at-all:1"} {
-		if err := d.PullImage(ctx, ref); err == nil || !strings.Contains(err.Error(), "nothing") {
+		if err := d.PullImage(ctx, ref, sandbox.Credential{}); err == nil || !strings.Contains(err.Error(), "nothing") {
 			t.Errorf("PullImage(%s) = %v", ref, err)
 		}
 	}

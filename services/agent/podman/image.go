@@ -28,7 +28,7 @@ func (d *Driver) ImageExists(ctx context.Context, image string) (bool, error) {
 
 // PullImage fetches the image from its registry. Images under localhost/ have
 // none: it fails at once rather than after Podman's retries.
-func (d *Driver) PullImage(ctx context.Context, image string) error {
+func (d *Driver) PullImage(ctx context.Context, image string, c sandbox.Credential) error {
 	if strings.HasPrefix(image, "localhost/") {
 		return fmt.Errorf("pull image %s: images under localhost/ come from no registry; build or load it on this host", image)
 	}
@@ -37,7 +37,11 @@ func (d *Driver) PullImage(ctx context.Context, image string) error {
 		return err
 	}
 	defer cancel()
-	if _, err := images.Pull(ctx, image, new(images.PullOptions).WithQuiet(true).WithPolicy("always")); err != nil {
+	o := new(images.PullOptions).WithQuiet(true).WithPolicy("always")
+	if c.Username != "" {
+		o = o.WithUsername(c.Username).WithPassword(c.Password)
+	}
+	if _, err := images.Pull(ctx, image, o); err != nil {
 		return fmt.Errorf("pull image %s: %w", image, err)
 	}
 	return nil

@@ -120,7 +120,7 @@ func images(b *bed) {
 	if ok, err := b.Runtime.ImageExists(b.ctx, none); err != nil || ok {
 		b.Errorf("ImageExists of nothing = %v, %v", ok, err)
 	}
-	if err := b.Runtime.PullImage(b.ctx, none); err == nil {
+	if err := b.Runtime.PullImage(b.ctx, none, sandbox.Credential{}); err == nil {
 		b.Error("an image that is nowhere was pulled")
 	}
 	s := Spec("x")

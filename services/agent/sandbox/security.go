@@ -48,6 +48,9 @@ type ImageUser struct {
 	User string
 }
 
+// Credential is who to be at a registry; the zero value is nobody.
+type Credential struct{ Username, Password string }
+
 // Accounts are an image's files of users and groups; nil where it has none.
 type Accounts struct {
 	Passwd, Group []byte

@@ -32,6 +32,8 @@ type Options struct {
 	ImageStore string
 	// Netns is the path of a network namespace to run in.
 	Netns string
+	// Registries is a registries.conf in place of the host's.
+	Registries string
 	// Conf is where the settings are written, if the machine needs any.
 	Conf string
 }
@@ -53,6 +55,9 @@ func (o Options) Args(args ...string) (argv, env []string) {
 	}
 	if o.Conf != "" {
 		env = append(env, "CONTAINERS_CONF="+o.Conf)
+	}
+	if o.Registries != "" {
+		env = append(env, "CONTAINERS_REGISTRIES_CONF="+o.Registries)
 	}
 	return append(argv, args...), env
 }
