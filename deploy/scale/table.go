@@ -120,7 +120,7 @@ func (r result) rows() []row {
 	if r.list != nil {
 		rows = append(rows, row{
 			what: "— `skerry get pods -A`", result: fmt.Sprintf("first row after %s, all %d after %s", show(r.list.first), r.list.rows, show(r.list.all)), more: mib(r.list.memory),
-			aim: "first < 100 ms, all of 100,000 < 2 s", met: r.list.first < 100*time.Millisecond && r.list.all < 2*time.Second,
+			aim: "first < 100 ms, 100,000 in 2 s", met: r.list.first < 100*time.Millisecond && r.list.all < 2*time.Second && r.list.rows >= 100_000,
 		})
 	}
 	return rows
