@@ -38,12 +38,33 @@ func (d *Driver) CreateContainer(ctx context.Context, c sandbox.ContainerSpec) (
 	if err := d.secure(ctx, g, c); err != nil {
 		return "", err
 	}
-	r, err := containers.CreateWithSpec(ctx, g, nil)
+	id, err := d.create(ctx, g)
 	if err != nil {
-		return "", d.fail("create container "+c.FullName(), err)
+		return "", err
 	}
 	if c.Resources.Memory > 0 || c.Sandbox.Resources.Memory > 0 {
-		d.early.add(cgroup.Process{Key: c.Sandbox.Key, UID: c.Sandbox.UID, Container: c.Name, ID: r.ID})
+		d.early.add(cgroup.Process{Key: c.Sandbox.Key, UID: c.Sandbox.UID, Container: c.Name, ID: id})
+	}
+	return id, nil
+}
+
+// create makes a container whose working directory Podman cannot mistake.
+func (d *Driver) create(ctx context.Context, g *specgen.SpecGenerator) (string, error) {
+	g.CreateWorkingDir = true // as containerd and CRI-O do
+	r, err := containers.CreateWithSpec(ctx, g, nil)
+	if err != nil {
+		return "", d.fail("create container "+g.Name, err)
+	}
+	dir, err := d.settleWorkdir(ctx, r.ID)
+	if err == nil && dir == "" {
+		return r.ID, nil
+	}
+	if rmErr := d.RemoveContainer(ctx, r.ID); rmErr != nil || err != nil {
+		return "", errors.Join(err, rmErr)
+	}
+	g.WorkDir = dir
+	if r, err = containers.CreateWithSpec(ctx, g, nil); err != nil {
+		return "", d.fail("create container "+g.Name, err)
 	}
 	return r.ID, nil
 }

@@ -49,6 +49,7 @@ type Driver struct {
 
 	facts    *facts // nil until asked
 	accounts accountCache
+	workdirs workdirs
 }
 
 // New returns a driver for the API at the unix socket. It does no I/O.
