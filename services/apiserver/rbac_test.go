@@ -45,6 +45,14 @@ func TestRolesLetIn(t *testing.T) {
 	if err := bob.Delete(ctx(t), ref, metav1.DeleteOptions{}); !apierrors.IsForbidden(err) {
 		t.Errorf("delete: %v", err)
 	}
+	role.Name, role.Rules[0].Resources = "of-namespace", []string{"namespaces"}
+	must(admin.Create(ctx(t), schemas.Roles, role))(t)
+	binding.Name, binding.RoleRef.Name = "of-namespace", "of-namespace"
+	must(admin.Create(ctx(t), schemas.RoleBindings, binding))(t)
+	must(bob.Get(ctx(t), schemas.Ref{Resource: schemas.Namespaces, Name: "default"}))(t)
+	if _, err := bob.Get(ctx(t), schemas.Ref{Resource: schemas.Namespaces, Name: "kube-system"}); !apierrors.IsForbidden(err) {
+		t.Errorf("another namespace: %v", err)
+	}
 	role.Name = "more"
 	if _, err := bob.Create(ctx(t), schemas.Roles, role); !apierrors.IsForbidden(err) {
 		t.Errorf("make a role: %v", err)

@@ -34,6 +34,9 @@ type Attributes struct {
 func Of(r *api.Request) Attributes {
 	a := Attributes{User: r.User, Groups: r.Groups, Verb: r.Verb, Resource: r.Resource, Subresource: r.Subresource,
 		Namespace: r.Namespace, Name: r.Name, Filters: r.Filters}
+	if a.Resource == schemas.Namespaces {
+		a.Namespace = schemas.Namespace(a.Name) // a namespace is within itself: its roles are about it too
+	}
 	if r.List != nil {
 		a.FieldSelector = r.List.FieldSelector
 	}
