@@ -132,8 +132,8 @@ func (m *machine) remove() error {
 	if _, err := os.Stat("/run/netns/" + m.netns); err == nil {
 		errs = append(errs, command("ip", "netns", "del", m.netns))
 	}
-	for _, d := range []string{m.path("p", "root", "overlay"), m.path("images", "overlay")} {
-		_ = command("umount", d) // Podman's overlay leaves its own mount behind, if it was used
+	for _, d := range []string{m.path("p", "root", "overlay"), m.path("images", "overlay"), m.path("agent", "agent", "memory")} {
+		_ = command("umount", d) // Podman's overlay and an agent's volumes in memory leave mounts behind, if they were used
 	}
 	if m.log != nil {
 		errs = append(errs, m.log.Close())
