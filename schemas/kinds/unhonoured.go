@@ -5,10 +5,7 @@ package kinds
 // is neither here nor among the honoured ones of docs/pod-fields.txt.
 
 func podUnhonoured(spec string) []string {
-	paths := []string{
-		"securityContext.fsGroupChangePolicy", "imagePullSecrets",
-		"resourceClaims", "evictionResponders",
-	}
+	paths := []string{"resourceClaims", "evictionResponders"}
 	for _, field := range volumeUnhonoured() {
 		paths = append(paths, "volumes[]."+field)
 	}

@@ -94,4 +94,3 @@ func findBusybox(t *testing.T) string {
 	t.Fatal("this test needs a static busybox")
 	return ""
 }
-
