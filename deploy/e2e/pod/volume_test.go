@@ -339,7 +339,7 @@ func TestVariablesFromAFile(t *testing.T) {
     - {name: FROM, valueFrom: {fileKeyRef: {volumeName: v, path: vars, key: WHO}}}
     - {name: MISSING, valueFrom: {fileKeyRef: {volumeName: v, path: vars, key: NOBODY, optional: true}}}`))
 	running(t, ns, "vars")
-	if out := logs(t, ns, "vars"); out != "the writer .\n" {
+	if out := logs(t, ns, "vars", "-c", "main"); out != "the writer .\n" {
 		t.Errorf("it printed %q", out)
 	}
 }
