@@ -112,7 +112,7 @@ func (g *Registry) handler(r *api.Request, k *schemas.Kind) handler {
 		}
 	case "ephemeralcontainers":
 		if k.Resource == schemas.Pods {
-			return pick(r.Verb, map[api.Verb]handler{api.VerbGet: g.get, api.VerbUpdate: g.updateEphemeral, api.VerbPatch: g.patchEphemeral})
+			return pick(r.Verb, g.handlers(ephemeralContainers))
 		}
 	case "placement":
 		if k.Resource == schemas.Pods {
@@ -124,7 +124,7 @@ func (g *Registry) handler(r *api.Request, k *schemas.Kind) handler {
 		}
 	case "resize":
 		if k.Resource == schemas.Pods {
-			return pick(r.Verb, map[api.Verb]handler{api.VerbGet: g.get, api.VerbUpdate: g.updateResize, api.VerbPatch: g.patchResize})
+			return pick(r.Verb, g.handlers(resize))
 		}
 	case "eviction":
 		if k.Resource == schemas.Pods {
