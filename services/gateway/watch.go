@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -46,6 +47,10 @@ func (x *exchange) watch(k *schemas.Kind, req *api.Request) error {
 		event, err := w.Next(ctx)
 		switch {
 		case errors.Is(err, io.EOF) || ctx.Err() != nil:
+			return nil
+		case apierrors.IsServiceUnavailable(err):
+			// The apiserver that served it stops. As with Kubernetes the stream just ends:
+			// then an informer watches on from where it was, where an error makes it list.
 			return nil
 		case err != nil:
 			// The headers are out: an error is an event.

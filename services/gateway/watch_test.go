@@ -97,6 +97,24 @@ func TestWatchEndsWithTheGateway(t *testing.T) {
 	}
 }
 
+// TestWatchEndsWithTheApiserver: the stream ends without an error event, so that an informer
+// watches on from where it was.
+func TestWatchEndsWithTheApiserver(t *testing.T) {
+	t.Parallel()
+	_, lines := start(t, backend{watch: func(_ context.Context, _ *api.Request, emit func(api.WatchEvent) error) error {
+		if err := emit(api.WatchEvent{Type: "ADDED", Object: json.RawMessage(pod)}); err != nil {
+			return err
+		}
+		return apierrors.NewServiceUnavailable("stopping")
+	}}).watch(t, "")
+	if !lines.Scan() || !strings.Contains(lines.Text(), "ADDED") {
+		t.Errorf("got %s", lines.Text())
+	}
+	if lines.Scan() {
+		t.Errorf("more came: %s", lines.Text())
+	}
+}
+
 // refusing refuses watches before they begin.
 type refusing struct{ backend }
 
