@@ -84,6 +84,7 @@ func TestReviewsAreAnsweredAndNotKept(t *testing.T) {
 		_, err := bob.Do(ctx(t), &api.Request{Verb: api.VerbCreate, Resource: schemas.SelfSubjectReviews, Body: []byte("{}")})
 		return err
 	})
+	// An answer is what a request would get: a role counts as soon as it is written.
 	if !ask(bob, "list") || ask(bob, "delete") || !ask(admin, "delete") {
 		t.Errorf("list %v, delete %v, admin's delete %v", ask(bob, "list"), ask(bob, "delete"), ask(admin, "delete"))
 	}

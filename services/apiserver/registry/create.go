@@ -39,7 +39,7 @@ func (g *Registry) create(ctx context.Context, r *api.Request, k *schemas.Kind) 
 }
 
 // answer completes a question with its answer; nothing is stored.
-func (g *Registry) answer(_ context.Context, r *api.Request, k *schemas.Kind) (*api.Reply, error) {
+func (g *Registry) answer(ctx context.Context, r *api.Request, k *schemas.Kind) (*api.Reply, error) {
 	obj, warnings, err := codec.Decode(k, r.Body, r.FieldValidation)
 	if err != nil {
 		return nil, err
@@ -47,7 +47,7 @@ func (g *Registry) answer(_ context.Context, r *api.Request, k *schemas.Kind) (*
 	if err := place(r, k, obj); err != nil {
 		return nil, err
 	}
-	out, err := g.Answer(r, obj)
+	out, err := g.Answer(ctx, r, obj)
 	if err != nil {
 		return nil, err
 	}

@@ -30,7 +30,7 @@ type Registry struct {
 	Fields  *managed.Fields
 	Guard   access.Guard
 	// Answer answers a create of a kind that is not stored.
-	Answer func(r *api.Request, obj schemas.Object) (schemas.Object, error)
+	Answer func(ctx context.Context, r *api.Request, obj schemas.Object) (schemas.Object, error)
 	// Send makes a request of another service: the writers of current and assigned.
 	Send func(ctx context.Context, subject string, data []byte) ([]byte, error)
 	// Issue issues a token of a service account.

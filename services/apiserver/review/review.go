@@ -5,6 +5,7 @@
 package review
 
 import (
+	"context"
 	"fmt"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -21,6 +22,8 @@ import (
 // Reviewer answers.
 type Reviewer struct {
 	Access access.Authorizer
+	// Fresh waits until the rules are those of now: a refusal stands only if it holds then.
+	Fresh func(context.Context) error
 	// RulesFor lists the rules that hold for a user in a namespace.
 	RulesFor func(access.Attributes) []rbacv1.PolicyRule
 	// Token says whose a bearer token is.
@@ -28,17 +31,17 @@ type Reviewer struct {
 }
 
 // Answer fills in the status of obj, a question that r asks.
-func (v Reviewer) Answer(r *api.Request, obj schemas.Object) (schemas.Object, error) {
+func (v Reviewer) Answer(ctx context.Context, r *api.Request, obj schemas.Object) (schemas.Object, error) {
 	asker := access.Attributes{User: r.User, Groups: r.Groups}
 	switch o := obj.(type) {
 	case *authorizationv1.SelfSubjectAccessReview:
-		return o, v.decide(&o.Status, asker, o.Spec.ResourceAttributes, o.Spec.NonResourceAttributes)
+		return o, v.decide(ctx, &o.Status, asker, o.Spec.ResourceAttributes, o.Spec.NonResourceAttributes)
 	case *authorizationv1.SubjectAccessReview:
 		subject, err := about(o.Spec)
 		if err != nil {
 			return nil, err
 		}
-		return o, v.decide(&o.Status, subject, o.Spec.ResourceAttributes, o.Spec.NonResourceAttributes)
+		return o, v.decide(ctx, &o.Status, subject, o.Spec.ResourceAttributes, o.Spec.NonResourceAttributes)
 	case *authorizationv1.LocalSubjectAccessReview:
 		subject, err := about(o.Spec)
 		if err != nil {
@@ -47,7 +50,7 @@ func (v Reviewer) Answer(r *api.Request, obj schemas.Object) (schemas.Object, er
 		if o.Spec.ResourceAttributes == nil || o.Spec.ResourceAttributes.Namespace != string(r.Namespace) {
 			return nil, apierrors.NewBadRequest(fmt.Sprintf("spec.resourceAttributes.namespace must be %q, the review's own", r.Namespace))
 		}
-		return o, v.decide(&o.Status, subject, o.Spec.ResourceAttributes, o.Spec.NonResourceAttributes)
+		return o, v.decide(ctx, &o.Status, subject, o.Spec.ResourceAttributes, o.Spec.NonResourceAttributes)
 	case *authorizationv1.SelfSubjectRulesReview:
 		if o.Spec.Namespace == "" {
 			return nil, apierrors.NewBadRequest("no namespace on request")
@@ -75,7 +78,7 @@ func about(s authorizationv1.SubjectAccessReviewSpec) (access.Attributes, error)
 	return access.Attributes{User: bus.User(s.User), Groups: s.Groups}, nil
 }
 
-func (v Reviewer) decide(st *authorizationv1.SubjectAccessReviewStatus, a access.Attributes, res *authorizationv1.ResourceAttributes, path *authorizationv1.NonResourceAttributes) error {
+func (v Reviewer) decide(ctx context.Context, st *authorizationv1.SubjectAccessReviewStatus, a access.Attributes, res *authorizationv1.ResourceAttributes, path *authorizationv1.NonResourceAttributes) error {
 	switch {
 	case (res == nil) == (path == nil):
 		return apierrors.NewBadRequest("spec: exactly one of nonResourceAttributes or resourceAttributes must be specified")
@@ -87,6 +90,12 @@ func (v Reviewer) decide(st *authorizationv1.SubjectAccessReviewStatus, a access
 		a.Verb, a.Path = api.Verb(path.Verb), path.Path
 	}
 	*st = authorizationv1.SubjectAccessReviewStatus{}
+	if st.Allowed, st.Reason = v.Access.Authorize(a); st.Allowed {
+		return nil
+	}
+	if err := v.Fresh(ctx); err != nil {
+		return err
+	}
 	st.Allowed, st.Reason = v.Access.Authorize(a)
 	return nil
 }
