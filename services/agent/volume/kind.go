@@ -13,6 +13,7 @@ const (
 	kindEmpty     kind = "kubernetes.io~empty-dir"
 	kindHost      kind = "kubernetes.io~host-path" // has no directory
 	kindImage     kind = "kubernetes.io~image"     // has no directory
+	kindNFS       kind = "kubernetes.io~nfs"
 	kindConfigMap kind = "kubernetes.io~configmap"
 	kindSecret    kind = "kubernetes.io~secret"
 	kindDownward  kind = "kubernetes.io~downward-api"
@@ -28,6 +29,8 @@ func kindOf(v *v1.Volume) kind {
 		return kindHost
 	case v.Image != nil:
 		return kindImage
+	case v.NFS != nil:
+		return kindNFS
 	case v.ConfigMap != nil:
 		return kindConfigMap
 	case v.Secret != nil:

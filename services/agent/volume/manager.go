@@ -40,6 +40,8 @@ type Config struct {
 	Retry func(sandbox.Key)
 	Now   func() time.Time
 	Log   *slog.Logger
+	// Mount mounts file systems of other machines; nil: the host's mount(8) does.
+	Mount Mount
 }
 
 // Manager makes and refreshes the volumes of a node's pods. Safe for concurrent use.
@@ -49,6 +51,7 @@ type Manager struct {
 	memory string // <data>/memory, a tmpfs
 	loop   *reconcile.Loop[types.UID]
 	recent recent
+	remote remote
 
 	mounting sync.Mutex // of memory
 
@@ -77,6 +80,10 @@ const refreshers = 2
 func New(c Config) (*Manager, error) {
 	m := &Manager{Config: c, known: map[types.UID]*state{}, users: map[schemas.Ref]map[types.UID]bool{}}
 	m.recent = recent{source: c.Source, now: c.Now, entries: map[schemas.Ref]*reading{}}
+	m.remote = remote{mount: c.Mount, patience: mountPatience, running: map[string]*mounting{}}
+	if c.Mount == nil {
+		m.remote.mount = mountCommand
+	}
 	m.loop = reconcile.New("volume", refreshers, c.Log, m.refresh)
 	if c.Dir == "" {
 		return m, nil
@@ -98,7 +105,10 @@ func New(c Config) (*Manager, error) {
 func (m *Manager) simulated() bool { return m.pods == "" }
 
 // Run refreshes volumes until ctx ends.
-func (m *Manager) Run(ctx context.Context) error { return m.loop.Run(ctx) }
+func (m *Manager) Run(ctx context.Context) error {
+	defer m.remote.stop()
+	return m.loop.Run(ctx)
+}
 
 // Ordered takes in a pod's order, new or changed: files that show its labels are written again.
 func (m *Manager) Ordered(p *v1.Pod) {
@@ -212,6 +222,8 @@ func (m *Manager) setUp(ctx context.Context, s *state, p *v1.Pod, v *v1.Volume) 
 		return hostPath(v.HostPath)
 	case k == kindImage:
 		return nil
+	case k == kindNFS:
+		return m.nfs(ctx, v.NFS, path, func() { m.Retry(keyOf(p)) })
 	case k.made():
 		want, err := m.payloadOf(ctx, s, p, v, m.Source)
 		if err == nil {
@@ -273,7 +285,7 @@ func (m *Manager) path(uid types.UID, k kind, name string) string {
 	switch {
 	case k.secret():
 		base = m.memory
-	case k != kindEmpty && !k.made():
+	case k != kindEmpty && k != kindNFS && !k.made():
 		return ""
 	}
 	return filepath.Join(base, string(uid), "volumes", string(k), name)
@@ -308,7 +320,7 @@ func (m *Manager) clear(uid types.UID) error {
 		if _, err := os.Lstat(dir); errors.Is(err, os.ErrNotExist) {
 			continue
 		}
-		if err := Unmount(dir); err != nil {
+		if err := errors.Join(m.remote.abandon(dir), Unmount(dir)); err != nil {
 			errs = append(errs, err)
 			continue
 		}

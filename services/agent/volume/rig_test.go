@@ -34,6 +34,7 @@ type rig struct {
 	retried []sandbox.Key
 	now     time.Time
 	issued  int
+	mount   Mount // nil: the host's
 }
 
 func newRig(t testing.TB) *rig {
@@ -60,7 +61,8 @@ func (g *rig) start() {
 			defer g.mu.Unlock()
 			g.retried = append(g.retried, k)
 		},
-		Now: func() time.Time { g.mu.Lock(); defer g.mu.Unlock(); return g.now },
+		Mount: g.mount,
+		Now:   func() time.Time { g.mu.Lock(); defer g.mu.Unlock(); return g.now },
 	})
 	if err != nil {
 		g.t.Fatal(err)
