@@ -18,6 +18,7 @@ type bench struct {
 	*machine
 	single, many  int // rounds of starting 1 and 40 pods
 	heals, colds  int
+	changes       int // of a ConfigMap
 	idle, writing time.Duration
 	full100       time.Duration // how long an agent with 100 pods is watched
 }
@@ -37,6 +38,7 @@ var parts = []part{
 	{"play", (*bench).play},
 	{"full", (*bench).full},
 	{"heal", (*bench).heal},
+	{"volume", (*bench).volume},
 	{"write", (*bench).write},
 	{"api", (*bench).doors},
 }
@@ -68,9 +70,9 @@ func run(ctx context.Context) error {
 	if os.Geteuid() != 0 {
 		return errors.New("a network namespace and a Podman of its own need root: run it with sudo")
 	}
-	b := &bench{single: 5, many: 3, heals: 10, colds: 5, idle: *idle, writing: 10 * time.Second, full100: time.Minute}
+	b := &bench{single: 5, many: 3, heals: 10, colds: 5, changes: 20, idle: *idle, writing: 10 * time.Second, full100: time.Minute}
 	if *quick {
-		b.single, b.many, b.heals, b.colds, b.idle, b.writing = 2, 1, 3, 2, 20*time.Second, 2*time.Second
+		b.single, b.many, b.heals, b.colds, b.changes, b.idle, b.writing = 2, 1, 3, 2, 5, 20*time.Second, 2*time.Second
 		b.full100 = 20 * time.Second
 	}
 	table, err := b.measure(ctx, *binary, chosen)
