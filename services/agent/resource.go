@@ -18,7 +18,7 @@ func tracker(r Runtime) *cgroup.Tracker {
 	if d, ok := r.(interface{ Cgroups() *cgroup.Tracker }); ok {
 		return d.Cgroups()
 	}
-	return cgroup.NewTracker()
+	return cgroup.NewTracker(cgroup.KernelLog)
 }
 
 // limits tells what limits of containers depend on beside their pods.

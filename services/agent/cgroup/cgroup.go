@@ -1,7 +1,7 @@
 // Package cgroup reads what the kernel counts for containers and for the host: CPU
 // time, memory, processes, and kills for lack of memory; on cgroup v1 and v2.
 //
-// Reads: /proc and /sys/fs/cgroup. Writes: limits of a pod's cgroup while it runs, and
+// Reads: /proc, /sys/fs/cgroup and the kernel's log. Writes: limits of a pod's cgroup while it runs, and
 // on v1 the registration for the kernel's notices. What always holds: a container is
 // found by its process, and only if the cgroup bears the container's id, so that a
 // process id that was used again misleads nobody; what cannot be read is left out; and
@@ -33,6 +33,7 @@ type Tracker struct {
 	proc, sys string // where /proc and /sys/fs/cgroup are
 
 	mu     sync.Mutex
+	log    kernelLog
 	known  map[string]*group
 	killed map[string]bool // by id: ended, and lost a process to the lack of memory
 }
@@ -47,11 +48,14 @@ type group struct {
 // maxKilled bounds what is remembered of containers that have ended.
 const maxKilled = 4096
 
-// NewTracker returns a tracker of this host. It does no I/O.
-func NewTracker() *Tracker { return newTracker("/proc", "/sys/fs/cgroup") }
+// KernelLog is where the kernel's log is read.
+const KernelLog = "/dev/kmsg"
 
-func newTracker(proc, sys string) *Tracker {
-	return &Tracker{proc: proc, sys: sys, known: map[string]*group{}, killed: map[string]bool{}}
+// NewTracker returns a tracker of this host, whose kernel's log is read at log. It does no I/O.
+func NewTracker(log string) *Tracker { return newTracker("/proc", "/sys/fs/cgroup", log) }
+
+func newTracker(proc, sys, log string) *Tracker {
+	return &Tracker{proc: proc, sys: sys, log: kernelLog{path: log}, known: map[string]*group{}, killed: map[string]bool{}}
 }
 
 // Watch begins to track a running container. It costs nothing the second time.
@@ -72,22 +76,16 @@ func (t *Tracker) Watch(p Process) {
 	t.known[p.ID] = g
 }
 
-// Peek notes whether the container has lost a process to the lack of memory: its
-// cgroup goes away soon after its main process. It is for whoever learns of the end first.
-func (t *Tracker) Peek(id string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if g := t.known[id]; g != nil && g.watch.killed() {
-		t.note(id)
-	}
-}
-
 // Ended stops tracking a container that has ended, and tells whether the kernel had
-// killed a process of it for lack of memory. The answer is the same every time.
+// killed a process of it for lack of memory. The answer is the same every time. Who
+// learns of the end first tells at once: the cgroup goes away soon after its main process.
 func (t *Tracker) Ended(id string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.end(id)
+	if !t.killed[id] {
+		t.listen()
+	}
 	return t.killed[id]
 }
 

@@ -51,7 +51,7 @@ func host(t *testing.T, files map[string]string) *Tracker {
 			t.Fatal(err)
 		}
 	}
-	return newTracker(filepath.Join(dir, "proc"), filepath.Join(dir, "sys"))
+	return newTracker(filepath.Join(dir, "proc"), filepath.Join(dir, "sys"), filepath.Join(dir, "kmsg"))
 }
 
 func TestUsage(t *testing.T) {
@@ -131,7 +131,7 @@ func TestHost(t *testing.T) {
 }
 
 func TestOwnHost(t *testing.T) {
-	h := NewTracker().Host()
+	h := NewTracker(KernelLog).Host()
 	if h.CPU <= 0 || h.Memory <= 0 || h.Available <= 0 || h.Available > h.Memory || h.Processes <= 0 || h.PIDs <= h.Processes {
 		t.Errorf("this host is %+v", h)
 	}

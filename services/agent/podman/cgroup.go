@@ -33,7 +33,9 @@ func process(c entities.ListContainer) cgroup.Process {
 }
 
 // early are containers, by id, to be followed before their process does anything: those
-// with a limit of memory may have ended for it by the time that anybody looks.
+// with a limit of memory may have ended for it by the time that anybody looks. There are
+// none where the kernel's log tells of it: initializing and looking at a container costs
+// its start two requests.
 type early struct {
 	mu   sync.Mutex
 	byID map[string]cgroup.Process

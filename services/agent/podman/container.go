@@ -42,7 +42,7 @@ func (d *Driver) CreateContainer(ctx context.Context, c sandbox.ContainerSpec) (
 	if err != nil {
 		return "", err
 	}
-	if c.Resources.Memory > 0 || c.Sandbox.Resources.Memory > 0 {
+	if (c.Resources.Memory > 0 || c.Sandbox.Resources.Memory > 0) && !d.cgroups.Told() {
 		d.early.add(cgroup.Process{Key: c.Sandbox.Key, UID: c.Sandbox.UID, Container: c.Name, ID: id})
 	}
 	return id, nil

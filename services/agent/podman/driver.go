@@ -54,8 +54,8 @@ type Driver struct {
 
 // New returns a driver for the API at the unix socket. It does no I/O.
 func New(socket string, log *slog.Logger) *Driver {
-	d := &Driver{socket: socket, log: log, ips: ipCache{known: map[string]string{}}, cgroups: cgroup.NewTracker()}
-	d.exits.onEnd = d.cgroups.Peek
+	d := &Driver{socket: socket, log: log, ips: ipCache{known: map[string]string{}}, cgroups: cgroup.NewTracker(cgroup.KernelLog)}
+	d.exits.onEnd = func(id string) { d.cgroups.Ended(id) }
 	return d
 }
 

@@ -62,6 +62,7 @@ func (d *Driver) events(ctx context.Context, started func(), emit func(sandbox.C
 			return d.fail("read podman's event stream", err)
 		}
 		if k := sandbox.KeyOf(e.Actor.Attributes); k.Name != "" {
+			d.exits.leave(e.Actor.ID) // its process alone does not tell how it is
 			emit(sandbox.Change{Key: k, Died: e.Action == "died"})
 		}
 	}

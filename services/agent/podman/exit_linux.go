@@ -53,6 +53,25 @@ func (x *exits) watch(k sandbox.Key, id string, pid int) {
 	x.byID[id] = int32(fd)
 }
 
+// alive tells whether the container's process is followed and has not been seen to end.
+func (x *exits) alive(id string) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	_, known := x.byID[id]
+	return known
+}
+
+// leave stops following a container's process.
+func (x *exits) leave(id string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if fd, known := x.byID[id]; known {
+		delete(x.byID, id)
+		delete(x.byFD, fd)
+		_ = unix.Close(int(fd))
+	}
+}
+
 func (x *exits) open() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -13,6 +13,10 @@ type exits struct{ onEnd func(id string) }
 
 func (x *exits) watch(sandbox.Key, string, int) {}
 
+func (x *exits) alive(string) bool { return false }
+
+func (x *exits) leave(string) {}
+
 func (x *exits) follow(ctx context.Context, _ func(sandbox.Key)) error {
 	<-ctx.Done()
 	return ctx.Err()

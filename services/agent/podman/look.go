@@ -18,7 +18,8 @@ const looksAtOnce = 4
 
 // Look looks again at a sandbox that is known, and at those of its containers that
 // had not ended: its cost does not grow with the number of pods on the host, as a
-// list's does. Containers that it is not told of it does not see. It returns
+// list's does. What ran and whose process goes on, as the kernel says, is not asked
+// Podman for. Containers that it is not told of it does not see. It returns
 // sandbox.ErrNotFound once nothing is left.
 func (d *Driver) Look(ctx context.Context, known sandbox.Pod) (sandbox.Pod, error) {
 	ctx, cancel, err := d.call(ctx, quick)
@@ -30,11 +31,11 @@ func (d *Driver) Look(ctx context.Context, known sandbox.Pod) (sandbox.Pod, erro
 	p.Containers = slices.Clone(known.Containers)
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(looksAtOnce)
-	if p.Infra.ID != "" {
+	if p.Infra.ID != "" && !(d.runsOn(p.Infra) && (p.HostNetwork || p.IP != "")) {
 		g.Go(func() error { return d.lookInfra(gctx, &p) })
 	}
 	for i := range p.Containers {
-		if c := &p.Containers[i]; c.State != sandbox.Exited {
+		if c := &p.Containers[i]; c.State != sandbox.Exited && !d.runsOn(*c) {
 			g.Go(func() error { return d.lookContainer(gctx, &known, c) })
 		}
 	}
@@ -46,6 +47,12 @@ func (d *Driver) Look(ctx context.Context, known sandbox.Pod) (sandbox.Pod, erro
 		return p, sandbox.ErrNotFound
 	}
 	return p, nil
+}
+
+// runsOn tells whether a container is as it was known: a pause, an end and a removal all
+// end that its process is followed, and so does the loss of Podman's events.
+func (d *Driver) runsOn(c sandbox.Container) bool {
+	return c.State == sandbox.Running && !c.StartedAt.IsZero() && d.exits.alive(c.ID)
 }
 
 func (d *Driver) lookInfra(ctx context.Context, p *sandbox.Pod) error {
@@ -72,6 +79,7 @@ func (d *Driver) lookInfra(ctx context.Context, p *sandbox.Pod) error {
 func (d *Driver) lookContainer(ctx context.Context, p *sandbox.Pod, c *sandbox.Container) error {
 	i, err := d.inspect(ctx, c.ID)
 	if err != nil || i == nil {
+		d.cgroups.Ended(c.ID)
 		c.ID = ""
 		return err
 	}

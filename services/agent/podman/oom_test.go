@@ -35,7 +35,8 @@ func untilExited(t *testing.T, ctx context.Context, d *podman.Driver) {
 
 // TestKillForLackOfMemory: it is told from other kills, although Podman does not on
 // cgroup v1; also if it comes as soon as the container starts and nobody looks before the
-// cgroup is gone, and by a driver that met the container running.
+// cgroup is gone, by a driver that met the container running, and by one that
+// was not there at all.
 func TestKillForLackOfMemory(t *testing.T) {
 	first, h, ctx := start(t)
 	other := podman.New(h.Socket, nil)
@@ -60,13 +61,26 @@ func TestKillForLackOfMemory(t *testing.T) {
 			}
 		}
 		untilExited(t, ctx, other)
-		for range 2 {
+		for _, d := range []*podman.Driver{d, d, podman.New(h.Socket, nil)} {
 			if p := one(t, ctx, d); p.Containers[0].OOMKilled != c.want {
 				t.Errorf("%s: %+v", c.name, p.Containers[0])
 			}
 		}
 		if err := first.RemoveSandbox(ctx, one(t, ctx, first).ID); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// TestKillWithoutTheKernelsLog: the container is followed before it starts.
+func TestKillWithoutTheKernelsLog(t *testing.T) {
+	d, h, ctx := start(t)
+	d.Deafen()
+	launch(t, ctx, d, sandbox.ContainerSpec{Resources: sandbox.Resources{Memory: 16 << 20}}, "exec tail /dev/zero")
+	untilExited(t, ctx, podman.New(h.Socket, nil))
+	for range 2 {
+		if p := one(t, ctx, d); !p.Containers[0].OOMKilled {
+			t.Errorf("%+v", p.Containers[0])
 		}
 	}
 }
