@@ -2,8 +2,8 @@ package apiserver
 
 import (
 	"errors"
+	"maps"
 	"slices"
-	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -53,34 +53,43 @@ func (s *server) act(r *api.Request) (*api.Request, []bus.User, error) {
 	return &out, by, nil
 }
 
-// mayImpersonate asks for the verb impersonate on the user and each of the groups.
+// mayImpersonate asks for the verb impersonate on all that r's user wants to be.
 func (s *server) mayImpersonate(r *api.Request, to *api.Identity) error {
-	ask := func(resource schemas.Resource, name string) error {
-		a := access.Attributes{User: r.User, Groups: r.Groups, Verb: verbImpersonate, Resource: resource, Name: schemas.Name(name)}
+	for _, a := range wanted(to) {
+		a.User, a.Groups, a.Verb = r.User, r.Groups, verbImpersonate
 		if ok, why := s.access.Authorize(a); !ok {
 			return access.Forbidden(a, why)
 		}
-		return nil
-	}
-	if err := ask(schemas.Resource{Plural: "users"}, string(to.User)); err != nil {
-		return err
-	}
-	for _, g := range to.Groups {
-		if err := ask(schemas.Resource{Plural: "groups"}, g); err != nil {
-			return err
-		}
-	}
-	if to.UID != "" {
-		if err := ask(schemas.Resource{Group: "authentication.k8s.io", Plural: "uids"}, to.UID); err != nil {
-			return err
-		}
-	}
-	for key := range to.Extra {
-		if err := ask(schemas.Resource{Group: "authentication.k8s.io", Plural: "userextras/" + key}, ""); err != nil {
-			return err
-		}
 	}
 	return nil
+}
+
+// wanted are the things that somebody must be allowed to impersonate to be to: the user or
+// service account, each group, the uid, and each value of each extra.
+func wanted(to *api.Identity) []access.Attributes {
+	const group = "authentication.k8s.io"
+	user := access.Attributes{Resource: schemas.Resource{Plural: "users"}, Name: schemas.Name(to.User)}
+	if ns, name, ok := account(to.User); ok {
+		user = access.Attributes{Resource: schemas.ServiceAccounts, Namespace: ns, Name: name}
+	}
+	out := []access.Attributes{user}
+	for _, g := range to.Groups {
+		out = append(out, access.Attributes{Resource: schemas.Resource{Plural: "groups"}, Name: schemas.Name(g)})
+	}
+	if to.UID != "" {
+		out = append(out, access.Attributes{Resource: schemas.Resource{Group: group, Plural: "uids"}, Name: schemas.Name(to.UID)})
+	}
+	for _, key := range slices.Sorted(maps.Keys(to.Extra)) {
+		for _, value := range to.Extra[key] {
+			out = append(out, access.Attributes{Resource: schemas.Resource{Group: group, Plural: "userextras"}, Subresource: key, Name: schemas.Name(value)})
+		}
+	}
+	return out
+}
+
+func isAccount(u bus.User) bool {
+	_, _, ok := account(u)
+	return ok
 }
 
 // implied are the groups that everybody of this name is in.
@@ -88,7 +97,7 @@ func implied(i *api.Identity) []string {
 	switch {
 	case i.User == anonymous:
 		return []string{rbac.GroupUnauthenticated}
-	case strings.HasPrefix(string(i.User), accountPrefix) && len(i.Groups) == 0:
+	case isAccount(i.User) && len(i.Groups) == 0:
 		return groupsOf(i.User)
 	}
 	return []string{rbac.GroupAuthenticated}
