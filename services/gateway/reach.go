@@ -237,8 +237,7 @@ func (x *exchange) forward(req *api.Request, _ url.Values) error {
 	}
 	ctx, cancel := x.lasting()
 	defer cancel()
-	tunnel.Forward(ctx, x.w, x.r, func(ctx context.Context, port uint16) (*stream.Stream, error) {
+	return tunnel.Forward(ctx, x.w, x.r, func(ctx context.Context, port uint16) (*stream.Stream, error) {
 		return remote.Dial(ctx, x.s.conn, schemas.NodeName(p.Spec.NodeName), remote.Forward{Pod: remote.PodOf(p), Port: port})
 	})
-	return nil
 }

@@ -15,9 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/tools/remotecommand"
-	"k8s.io/client-go/transport/spdy"
 	utilexec "k8s.io/client-go/util/exec"
 
 	"github.com/skerry/skerry/bus"
@@ -68,6 +66,10 @@ func shell(ctx context.Context, _ bus.User, hello []byte, accept func() (*stream
 	if err != nil {
 		return err
 	}
+	return shellOf(ctx, ask, accept)
+}
+
+func shellOf(ctx context.Context, ask remote.Exec, accept func() (*stream.Stream, error)) error {
 	if ask.Command[0] == "missing" {
 		return apierrors.NewBadRequest("container c of pod p is not running")
 	}
@@ -229,68 +231,5 @@ func TestLogs(t *testing.T) {
 	close(more)
 	if rest, err := io.ReadAll(resp.Body); err != nil || string(rest) != "end\n" {
 		t.Errorf("%q, %v", rest, err)
-	}
-}
-
-// TestForward: a port of the pod answers in upper case, and a closed one says so.
-func TestForward(t *testing.T) {
-	t.Parallel()
-	g := start(t, placed())
-	g.agent(t, remote.VerbForward, func(ctx context.Context, _ bus.User, hello []byte, accept func() (*stream.Stream, error)) error {
-		ask, err := remote.Parse[remote.Forward](hello)
-		if err != nil {
-			return err
-		}
-		if ask.Port != 80 {
-			return apierrors.NewBadRequest("connection refused")
-		}
-		st, err := accept()
-		if err != nil {
-			return err
-		}
-		var all []byte
-		for {
-			f, err := st.Recv(ctx)
-			if errors.Is(err, io.EOF) {
-				return st.Send(ctx, stream.Frame{Channel: remote.Stdout, Data: bytes.ToUpper(all)})
-			}
-			if err != nil {
-				return err
-			}
-			all = append(all, f.Data...)
-		}
-	})
-	transport, upgrader, err := spdy.RoundTripperFor(g.config(t, "admin", "system:masters"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	u, err := url.Parse("https://" + g.addr + "/api/v1/namespaces/a/pods/p/portforward")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dialer := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, "POST", u)
-	stop, ready := make(chan struct{}), make(chan struct{})
-	f, err := portforward.NewOnAddresses(dialer, []string{"127.0.0.1"}, []string{"0:80", "0:81"}, stop, ready, io.Discard, io.Discard)
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	go func() { done <- f.ForwardPorts() }()
-	<-ready
-	ports, err := f.GetPorts()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 3 {
-		if got, err := shout(ports[0].Local, "hello"); err != nil || got != "HELLO" {
-			t.Errorf("%q, %v", got, err)
-		}
-	}
-	// client-go's own way with a port that refuses: it gives up the whole connection.
-	if got, _ := shout(ports[1].Local, "hello"); got != "" {
-		t.Errorf("a closed port answers %q", got)
-	}
-	if err := <-done; !errors.Is(err, portforward.ErrLostConnectionToPod) {
-		t.Error(err)
 	}
 }

@@ -33,7 +33,7 @@ const (
 // FromYAML returns the JSON of a YAML document; JSON is YAML. Strict refuses keys that
 // are there twice.
 func FromYAML(raw []byte, strict bool) ([]byte, error) {
-	if t := bytes.TrimSpace(raw); len(t) > 0 && t[0] == '{' && json.Valid(t) {
+	if t := bytes.TrimLeft(raw, " \t\r\n"); len(t) > 0 && t[0] == '{' && json.Valid(t) {
 		return raw, nil
 	}
 	if aliases(raw) > maxAliases {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"k8s.io/streaming/pkg/httpstream"
+	"k8s.io/streaming/pkg/httpstream/wsstream"
 
 	"github.com/skerry/skerry/bus/remote"
 	"github.com/skerry/skerry/bus/stream"
@@ -30,13 +31,41 @@ type pair struct {
 
 func (p *pair) complete() bool { return p.data.Stream != nil && p.err.Stream != nil }
 
+// Dial opens a connection to a port of the pod.
+type Dial func(ctx context.Context, port uint16) (*stream.Stream, error)
+
 // Forward upgrades the client's connection and carries each connection that the client
-// opens to the pod's port behind dial, until the client has left or ctx ends.
-func Forward(ctx context.Context, w http.ResponseWriter, r *http.Request, dial func(ctx context.Context, port uint16) (*stream.Stream, error)) {
-	conn, _, streams, err := upgrade(w, r, []string{forwardProtocol})
-	if err != nil {
-		return // the library has answered
+// opens to the pod's port behind dial, until the client has left or ctx ends. An error is
+// what to answer: then nothing was upgraded.
+func Forward(ctx context.Context, w http.ResponseWriter, r *http.Request, dial Dial) error {
+	var conn httpstream.Connection
+	var streams <-chan opened
+	var err error
+	switch {
+	case !wsstream.IsWebSocketRequest(r):
+		conn, _, streams, err = upgrade(w, r, []string{forwardProtocol})
+	case isNested(r):
+		if err := checkNested(r, forwardProtocol); err != nil {
+			return err
+		}
+		conn, streams, err = nested(w, r, forwardProtocol)
+	default:
+		ports, err := Ports(r.URL.Query())
+		if err != nil {
+			return err
+		}
+		forwardPorts(ctx, w, r, ports, dial)
+		return nil
 	}
+	if err != nil {
+		return nil //nolint:nilerr // the library has answered
+	}
+	serve(ctx, conn, streams, dial)
+	return nil
+}
+
+// serve carries the streams of a connection that was upgraded.
+func serve(ctx context.Context, conn httpstream.Connection, streams <-chan opened, dial Dial) {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -110,7 +139,7 @@ func reset(streams ...opened) {
 }
 
 // forward carries one connection. What goes wrong is written on the error's stream.
-func forward(ctx context.Context, p *pair, dial func(ctx context.Context, port uint16) (*stream.Stream, error)) {
+func forward(ctx context.Context, p *pair, dial Dial) {
 	defer p.err.Close()
 	defer p.data.Close()
 	port, err := strconv.ParseUint(p.data.Headers().Get(headerPort), 10, 16)
@@ -118,18 +147,30 @@ func forward(ctx context.Context, p *pair, dial func(ctx context.Context, port u
 		_, _ = io.WriteString(p.err, "the port must be a number from 1 to 65535")
 		return
 	}
-	st, err := dial(ctx, uint16(port))
+	connect(ctx, uint16(port), p.data, p.err, dial)
+}
+
+// connect carries one connection to port.
+func connect(ctx context.Context, port uint16, data side, failure io.Writer, dial Dial) {
+	st, err := dial(ctx, port)
 	if err == nil {
-		err = exchange(ctx, p.data, st)
+		err = exchange(ctx, data, st)
 	}
 	if err != nil && ctx.Err() == nil {
-		_, _ = io.WriteString(p.err, "error forwarding port "+strconv.Itoa(int(port))+" to pod: "+err.Error())
+		_, _ = io.WriteString(failure, "error forwarding port "+strconv.Itoa(int(port))+" to pod: "+err.Error())
 	}
+}
+
+// side is the client's side of a connection.
+type side interface {
+	io.ReadWriteCloser
+	// Reset ends both directions at once.
+	Reset() error
 }
 
 // exchange copies both ways until both have ended, or the far side's has: a client that reads no
 // more does not always say so.
-func exchange(ctx context.Context, data httpstream.Stream, st *stream.Stream) error {
+func exchange(ctx context.Context, data side, st *stream.Stream) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var up sync.WaitGroup
 	defer up.Wait()

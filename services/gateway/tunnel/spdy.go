@@ -33,9 +33,20 @@ func upgrade(w http.ResponseWriter, r *http.Request, supported []string) (httpst
 	if err != nil {
 		return nil, "", nil, err
 	}
+	streams, take := incoming()
+	conn := spdy.NewResponseUpgrader().UpgradeResponse(w, r, take)
+	if conn == nil {
+		return nil, "", nil, errors.New("upgrade to SPDY failed")
+	}
+	conn.SetIdleTimeout(idle)
+	return conn, protocol, streams, nil
+}
+
+// incoming returns a channel of streams and what puts them there.
+func incoming() (<-chan opened, httpstream.NewStreamHandler) {
 	streams := make(chan opened, 16)
 	n := 0 // only the connection's own goroutine counts
-	conn := spdy.NewResponseUpgrader().UpgradeResponse(w, r, func(s httpstream.Stream, replied <-chan struct{}) error {
+	return streams, func(s httpstream.Stream, replied <-chan struct{}) error {
 		if n++; n > maxStreams {
 			return errors.New("too many streams")
 		}
@@ -45,12 +56,7 @@ func upgrade(w http.ResponseWriter, r *http.Request, supported []string) (httpst
 		case <-time.After(openTimeout):
 			return errors.New("nobody waits for this stream")
 		}
-	})
-	if conn == nil {
-		return nil, "", nil, errors.New("upgrade to SPDY failed")
 	}
-	conn.SetIdleTimeout(idle)
-	return conn, protocol, streams, nil
 }
 
 func openSPDY(w http.ResponseWriter, r *http.Request, want Streams) (*session, error) {
