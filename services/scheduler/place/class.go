@@ -51,6 +51,10 @@ type class struct {
 	owned      *tallied
 	selfish    bool // k's pods match their own affinity terms
 
+	// barred are slots that are shut for the sake of pods that room is kept for, while k's
+	// are being placed.
+	barred map[int]string
+
 	// unfit is the answer at unfitAt, if nothing fitted.
 	unfit   *Unfit
 	unfitAt uint64

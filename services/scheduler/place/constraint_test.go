@@ -2,6 +2,7 @@ package place
 
 import (
 	"fmt"
+	"maps"
 	"math/rand"
 	"slices"
 	"testing"
@@ -30,8 +31,17 @@ func (r maker) node(name string) *v1.Node {
 	if r.Intn(3) == 0 {
 		n.Labels["disk"] = r.oneOf("ssd", "hdd")
 	}
-	if r.Intn(4) == 0 {
-		n.Spec.Taints = append(n.Spec.Taints, v1.Taint{Key: r.oneOf("k", "l"), Value: r.oneOf("v", "w"), Effect: v1.TaintEffect(r.oneOf("NoSchedule", "NoExecute", "PreferNoSchedule"))})
+	if r.Intn(3) == 0 {
+		n.Labels["cores"] = r.oneOf("2", "4", "8", "many")
+	}
+	if r.Intn(3) == 0 {
+		n.Status.Allocatable["example.com/gpu"] = resource.MustParse(r.oneOf("1", "2"))
+	}
+	n.Status.Allocatable[v1.ResourceEphemeralStorage] = resource.MustParse(r.oneOf("1Gi", "8Gi"))
+	for range r.Intn(3) {
+		if r.Intn(2) == 0 {
+			n.Spec.Taints = append(n.Spec.Taints, v1.Taint{Key: r.oneOf("k", "l"), Value: r.oneOf("v", "w", "3", "5", "05"), Effect: v1.TaintEffect(r.oneOf("NoSchedule", "NoExecute", "PreferNoSchedule"))})
+		}
 	}
 	n.Spec.Unschedulable = r.Intn(12) == 0
 	return n
@@ -73,26 +83,79 @@ func (r maker) pod(name string) *v1.Pod {
 	if r.Intn(2) == 0 {
 		p.Labels["tier"] = r.oneOf("front", "back")
 	}
-	if r.Intn(3) == 0 {
-		p.Spec.Tolerations = []v1.Toleration{{Key: r.oneOf("k", "l"), Operator: v1.TolerationOperator(r.oneOf("Exists", "Equal")), Effect: v1.TaintEffect(r.oneOf("", "NoSchedule"))}}
-		if p.Spec.Tolerations[0].Operator == "Equal" {
-			p.Spec.Tolerations[0].Value = "v"
+	for range r.Intn(3) {
+		t := v1.Toleration{Key: r.oneOf("k", "l"), Operator: v1.TolerationOperator(r.oneOf("Exists", "Equal", "", "Gt", "Lt")), Effect: v1.TaintEffect(r.oneOf("", "NoSchedule"))}
+		switch t.Operator {
+		case "Equal", "":
+			t.Value = r.oneOf("v", "3")
+		case "Gt", "Lt":
+			t.Value = r.oneOf("2", "4", "x")
+		default:
+			t.Key = r.oneOf("k", "l", "", "node.kubernetes.io/unschedulable")
+		}
+		p.Spec.Tolerations = append(p.Spec.Tolerations, t)
+	}
+	for i := range r.Intn(3) {
+		if r.Intn(4) == 0 {
+			p.Spec.Containers[0].Ports = append(p.Spec.Containers[0].Ports, v1.ContainerPort{ContainerPort: int32(80 + i), HostPort: int32(80 + i),
+				Protocol: v1.Protocol(r.oneOf("TCP", "TCP", "UDP")), HostIP: r.oneOf("", "0.0.0.0", "10.0.0.1", "10.0.0.2")})
 		}
 	}
 	if r.Intn(6) == 0 {
-		p.Spec.Containers[0].Ports = []v1.ContainerPort{{ContainerPort: 80, HostPort: 80, Protocol: v1.ProtocolTCP}}
+		p.Spec.Containers[0].Resources.Requests["example.com/gpu"] = resource.MustParse("1")
 	}
+	if r.Intn(6) == 0 {
+		p.Spec.Containers[0].Resources.Requests[v1.ResourceEphemeralStorage] = resource.MustParse("500Mi")
+	}
+	if r.Intn(4) == 0 {
+		p.OwnerReferences = []metav1.OwnerReference{{UID: types.UID(r.oneOf("rs1", "rs2")), Controller: ptr.To(true)}}
+	}
+	p.Spec.Priority = ptr.To(int32(r.Intn(4)))
+	p.CreationTimestamp = metav1.Unix(int64(r.Intn(5)), 0)
 	if r.Intn(8) == 0 {
 		p.Spec.NodeSelector = map[string]string{"disk": "ssd"}
 	}
-	if r.Intn(8) == 0 {
-		requireZone(v1.NodeSelectorOperator(r.oneOf("In", "NotIn")), "a")(p)
-	}
+	r.nodeAffinity(p)
 	if r.Intn(12) == 0 {
 		p.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)}
 	}
 	r.constrain(p)
 	return p
+}
+
+func (r maker) nodeTerm() (t v1.NodeSelectorTerm) {
+	for range r.Intn(3) {
+		q := v1.NodeSelectorRequirement{Key: r.oneOf("zone", "disk"), Operator: v1.NodeSelectorOperator(r.oneOf("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"))}
+		switch q.Operator {
+		case "Gt", "Lt":
+			q.Key, q.Values = "cores", []string{r.oneOf("3", "5")}
+		case "In", "NotIn":
+			q.Values = []string{r.oneOf("a", "ssd"), r.oneOf("b", "hdd")}
+		}
+		t.MatchExpressions = append(t.MatchExpressions, q)
+	}
+	if r.Intn(4) == 0 {
+		t.MatchFields = []v1.NodeSelectorRequirement{{Key: "metadata.name", Operator: v1.NodeSelectorOperator(r.oneOf("In", "NotIn")), Values: []string{r.oneOf("n0", "n1", "n2")}}}
+	}
+	return t
+}
+
+func (r maker) nodeAffinity(p *v1.Pod) {
+	if r.Intn(4) > 0 {
+		return
+	}
+	a := &v1.NodeAffinity{}
+	if r.Intn(2) == 0 {
+		a.RequiredDuringSchedulingIgnoredDuringExecution = &v1.NodeSelector{}
+		for range 1 + r.Intn(2) {
+			s := a.RequiredDuringSchedulingIgnoredDuringExecution
+			s.NodeSelectorTerms = append(s.NodeSelectorTerms, r.nodeTerm())
+		}
+	}
+	for range r.Intn(3) {
+		a.PreferredDuringSchedulingIgnoredDuringExecution = append(a.PreferredDuringSchedulingIgnoredDuringExecution, v1.PreferredSchedulingTerm{Weight: int32(1 + r.Intn(50)), Preference: r.nodeTerm()})
+	}
+	p.Spec.Affinity = &v1.Affinity{NodeAffinity: a}
 }
 
 func (r maker) constrain(p *v1.Pod) {
@@ -106,6 +169,12 @@ func (r maker) constrain(p *v1.Pod) {
 		a := &v1.PodAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []v1.PodAffinityTerm{r.term()}}
 		if r.Intn(3) == 0 {
 			a.RequiredDuringSchedulingIgnoredDuringExecution = append(a.RequiredDuringSchedulingIgnoredDuringExecution, r.term())
+		}
+		if r.Intn(3) == 0 {
+			a.PreferredDuringSchedulingIgnoredDuringExecution = []v1.WeightedPodAffinityTerm{{Weight: int32(1 + r.Intn(20)), PodAffinityTerm: r.term()}}
+		}
+		if r.Intn(4) == 0 {
+			a.RequiredDuringSchedulingIgnoredDuringExecution = nil
 		}
 		affinity().PodAffinity = a
 	}
@@ -164,12 +233,20 @@ func play(t *testing.T, seed int64, steps int) {
 				c.RemoveNode(schemas.NodeName(name))
 			}
 		case 5:
-			if r.Intn(4) == 0 {
+			switch r.Intn(6) {
+			case 0:
 				space("other", map[string]string{"team": r.oneOf("x", "y", "z")})
+			case 1, 2:
+				r.budget(w, c)
+			case 3, 4:
+				r.nominate(w, c, fmt.Sprintf("p%d", i))
 			}
 		default:
 			p := r.pod(fmt.Sprintf("p%d", i))
-			if r.Intn(2) == 0 {
+			if waiting := slices.Sorted(maps.Keys(w.nominated)); len(waiting) > 0 && r.Intn(2) == 0 {
+				p = w.nominated[waiting[r.Intn(len(waiting))]].DeepCopy()
+				p.Spec.NodeName = ""
+			} else if r.Intn(2) == 0 {
 				p = kinds[r.Intn(len(kinds))].DeepCopy()
 				p.Name, p.UID = fmt.Sprintf("p%d", i), types.UID(fmt.Sprintf("p%d", i))
 			}
@@ -195,23 +272,46 @@ func remove(r maker, w *world, c *Cluster) {
 	c.RemovePod(uid)
 }
 
-// decide places p and compares.
-func decide(t *testing.T, w *world, c *Cluster, p *v1.Pod, seed int64, step int) {
+// look asks about every node, and tells whether any would do.
+func look(t *testing.T, w *world, c *Cluster, p *v1.Pod, seed int64, step int) (possible bool) {
 	t.Helper()
-	q := NewPod(p)
-	k := c.class(q)
-	possible := false
+	if at := w.nominated[p.UID]; at != nil {
+		c.Unnominate(p.UID) // its own room is not in its way
+		defer func() {
+			asks := at.DeepCopy()
+			asks.Spec.NodeName = ""
+			c.Nominate(NewPod(asks), schemas.NodeName(at.Spec.NodeName))
+		}()
+	}
+	k := c.class(NewPod(p))
+	k.bar(c)
+	defer k.unbar(c)
 	for _, n := range w.nodes {
-		want, got := w.allows(p, n), k.fits(c.byName[schemas.NodeName(n.Name)].slot)
+		slot := c.byName[schemas.NodeName(n.Name)].slot
+		want, got := w.allows(p, n), k.fits(slot)
 		possible = possible || want
 		if want != got {
-			t.Errorf("seed %d step %d: %s on %s: %v, want %v (closed %d mask %b %q)\npod %v %+v\n%v\n%s", seed, step, p.Name, n.Name, got, want,
-				k.closed[c.byName[schemas.NodeName(n.Name)].slot], k.mask[c.byName[schemas.NodeName(n.Name)].slot], k.crossed(c.byName[schemas.NodeName(n.Name)].slot),
-				p.Labels, p.Spec.Affinity, p.Spec.TopologySpreadConstraints, w)
+			t.Errorf("seed %d step %d: %s on %s: %v, want %v (closed %d mask %b %q %q)\npod %v %+v\n%v\n%s", seed, step, p.Name, n.Name, got, want,
+				k.closed[slot], k.mask[slot], k.crossed(slot), k.barred[slot], p.Labels, p.Spec.Affinity, p.Spec.TopologySpreadConstraints, w)
 			return
 		}
 	}
+	return possible
+}
+
+// decide places p and compares.
+func decide(t *testing.T, w *world, c *Cluster, p *v1.Pod, seed int64, step int) {
+	t.Helper()
+	possible := look(t, w, c, p, seed, step)
+	if t.Failed() {
+		return
+	}
+	q := NewPod(p)
 	got, err := c.Decide(q)
+	if at := w.nominated[p.UID]; at != nil && w.nodes[at.Spec.NodeName] != nil && w.allows(p, w.nodes[at.Spec.NodeName]) && string(got) != at.Spec.NodeName {
+		t.Errorf("seed %d step %d: %s: %q, %v; room is kept on %s", seed, step, p.Name, got, err, at.Spec.NodeName)
+		return
+	}
 	if (err == nil) != possible {
 		t.Errorf("seed %d step %d: %s: %q, %v; possible: %v", seed, step, p.Name, got, err, possible)
 		return
@@ -221,12 +321,30 @@ func decide(t *testing.T, w *world, c *Cluster, p *v1.Pod, seed int64, step int)
 		return
 	}
 	if err != nil {
+		preempt(t, w, c, p, seed, step)
 		return
+	}
+	if w.nominated[p.UID] == nil {
+		highest(t, c, q, got, seed, step)
 	}
 	placed := p.DeepCopy()
 	placed.Spec.NodeName = string(got)
 	w.pods[p.UID] = placed
+	delete(w.nominated, p.UID)
 	c.SetPod(NewPod(placed), got)
+}
+
+// highest compares the short ways to the best node with the scores of all nodes.
+func highest(t *testing.T, c *Cluster, p *Pod, got schemas.NodeName, seed int64, step int) {
+	t.Helper()
+	k := c.class(p)
+	k.bar(c)
+	defer k.unbar(c)
+	k.survey(c)
+	at := slices.Index(c.feasible, int32(c.byName[got].slot))
+	if most := slices.Max(c.total); at < 0 || c.total[at] < most-0.01 {
+		t.Errorf("seed %d step %d: %s goes to %s (%d), where it scores less than %v", seed, step, p.Name, got, at, most)
+	}
 }
 
 // rebuilt is the same cluster told in another order.
@@ -245,6 +363,14 @@ func rebuilt(w *world) *Cluster {
 	}
 	for ns, set := range w.spaces {
 		c.SetNamespace(ns, set)
+	}
+	for _, p := range w.nominated {
+		asks := p.DeepCopy()
+		asks.Spec.NodeName = ""
+		c.Nominate(NewPod(asks), schemas.NodeName(p.Spec.NodeName))
+	}
+	for _, b := range w.budgets {
+		c.SetBudget(b)
 	}
 	return c
 }

@@ -45,7 +45,7 @@ func (c *Cluster) Decide(p *Pod) (schemas.NodeName, error) {
 	if was, ok := c.nominated[p.UID]; ok {
 		c.Unnominate(p.UID)
 		k := c.class(p)
-		if ni := c.byName[was.node]; ni != nil && k.fits(ni.slot) {
+		if ni := c.byName[was.node]; ni != nil && k.fits(ni.slot) && k.along(c, k.nominees(c), ni.slot) {
 			return was.node, nil
 		}
 		defer c.Nominate(was.pod, was.node)
@@ -54,6 +54,8 @@ func (c *Cluster) Decide(p *Pod) (schemas.NodeName, error) {
 	if k.unfit != nil && k.unfitAt == c.position {
 		return "", k.unfit
 	}
+	k.bar(c)
+	defer k.unbar(c)
 	best := k.best(c)
 	if best < 0 {
 		k.unfit, k.unfitAt = k.explain(c), c.position
@@ -174,7 +176,11 @@ func (k *class) explain(c *Cluster) *Unfit {
 		case k.mask[s] != 0:
 			masks[k.mask[s]]++
 		default:
-			if why := k.crossed(s); why != "" {
+			why := k.crossed(s)
+			if why == "" {
+				why = k.barred[s]
+			}
+			if why != "" {
 				u.Reasons[why]++
 			}
 		}

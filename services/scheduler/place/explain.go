@@ -28,6 +28,8 @@ func (c *Cluster) Explain(p *Pod) *placement.Explanation {
 		defer c.Nominate(at.pod, at.node)
 	}
 	k := c.class(p)
+	k.bar(c)
+	defer k.unbar(c)
 	z := k.survey(c)
 	fits := slices.Clone(c.feasible)
 	out.Fits = len(fits)
@@ -171,6 +173,7 @@ func (k *class) against(c *Cluster, ni *nodeInfo) placement.Node {
 		k.ports(ni, add)
 	}
 	k.company(c, ni, add)
+	k.bars(c, ni, add)
 	out.Fits = len(out.Refused) == 0
 	if !out.Fits {
 		out.Change = strings.Join(changes, ", and ")
@@ -234,7 +237,7 @@ func (k *class) resources(ni *nodeInfo, mask uint16, add against) {
 			return
 		}
 		write := func(n int64) string { return quantity(name, n, milli) }
-		r := placement.Reason{Constraint: "NodeResourcesFit", Resource: string(name), Asked: write(asked), Free: write(max(0, free)), Short: write(asked - free), HeldBy: holders(ni, of, write)}
+		r := placement.Reason{Constraint: "NodeResourcesFit", Resource: string(name), Asked: write(asked), Free: write(max(0, free)), Short: write(asked - free), HeldBy: k.holders(ni, of, write)}
 		r.Message = fmt.Sprintf("asks for %s %s, %s free of %s", r.Asked, name, r.Free, write(of(&ni.allocatable)))
 		change := fmt.Sprintf("free %s %s on %s", r.Short, name, ni.node.Name)
 		if asked > of(&ni.allocatable) {
@@ -276,8 +279,9 @@ func amounts(r *Resources) string {
 const maxHolders = 5
 
 // holders are the pods of ni that have most of a resource.
-func holders(ni *nodeInfo, of func(*Resources) int64, write func(int64) string) []placement.Holder {
-	pods := slices.SortedFunc(maps.Values(ni.pods), func(a, b *Pod) int {
+func (k *class) holders(ni *nodeInfo, of func(*Resources) int64, write func(int64) string) []placement.Holder {
+	pods := k.inTheWay(ni)
+	slices.SortFunc(pods, func(a, b *Pod) int {
 		return cmp.Or(cmp.Compare(of(&b.Request), of(&a.Request)), cmp.Compare(a.Name, b.Name))
 	})
 	var out []placement.Holder
@@ -289,10 +293,22 @@ func holders(ni *nodeInfo, of func(*Resources) int64, write func(int64) string) 
 	return out
 }
 
+// inTheWay are the pods of ni, and those that room is kept for there, by name.
+func (k *class) inTheWay(ni *nodeInfo) []*Pod {
+	pods := slices.Collect(maps.Values(ni.pods))
+	for _, p := range ni.nominated {
+		if p.Priority >= k.rep.Priority {
+			pods = append(pods, p)
+		}
+	}
+	slices.SortFunc(pods, func(a, b *Pod) int { return cmp.Compare(a.Name, b.Name) })
+	return pods
+}
+
 func (k *class) ports(ni *nodeInfo, add against) {
 	for _, want := range k.rep.ports {
 		r := placement.Reason{Constraint: "NodePorts", Message: fmt.Sprintf("host port %s is taken", want)}
-		for _, p := range slices.SortedFunc(maps.Values(ni.pods), func(a, b *Pod) int { return cmp.Compare(a.Name, b.Name) }) {
+		for _, p := range k.inTheWay(ni) {
 			if slices.ContainsFunc(p.ports, want.conflicts) {
 				r.HeldBy = append(r.HeldBy, placement.Holder{Pod: p.Name, Amount: want.String(), Priority: p.Priority})
 			}

@@ -135,6 +135,11 @@ func TestAskingChangesNothing(t *testing.T) {
 						t.Fatalf("seed %d: nothing is said against %+v", seed, node)
 					}
 				}
+				if r.Intn(3) == 0 {
+					on := schemas.NodeName(fmt.Sprintf("n%d", r.Intn(c.Len())))
+					c.Nominate(p, on)
+					twin.Nominate(NewPod(v), on)
+				}
 				continue
 			}
 			c.SetPod(p, n)

@@ -61,6 +61,10 @@ func (c *Cluster) Preempt(p *Pod) (*Preemption, string) {
 	if c.Waits(p) {
 		return nil, "not eligible due to a terminating pod on the nominated node."
 	}
+	if was, ok := c.nominated[p.UID]; ok {
+		c.Unnominate(p.UID) // its own room is not in its way
+		defer c.Nominate(was.pod, was.node)
+	}
 	k := c.class(p)
 	if k.victims == nil {
 		k.victims = &victimCache{at: make([]cost, len(c.slots)), position: 0, stale: true}
@@ -132,7 +136,9 @@ func (c *Cluster) byTie() []int32 {
 // cheapest returns the best slot, or -1 and how many nodes there are for each reason.
 func (k *class) cheapest(c *Cluster) (int, map[string]int) {
 	v := k.victims
-	if changed, ok := c.since(v.position); !ok || v.stale || !k.plain() {
+	// What it costs on one node follows from that node alone, unless others count too.
+	alone := k.plain() && len(k.nominees(c)) == 0
+	if changed, ok := c.since(v.position); !ok || v.stale || !alone {
 		clear(v.at)
 	} else {
 		for _, s := range changed {
@@ -140,7 +146,7 @@ func (k *class) cheapest(c *Cluster) (int, map[string]int) {
 		}
 	}
 	limit := math.MaxInt
-	if !k.plain() {
+	if !alone {
 		limit = candidates(len(c.byName))
 	}
 	best, reasons := -1, map[string]int{}
@@ -171,7 +177,7 @@ func (k *class) cheapest(c *Cluster) (int, map[string]int) {
 		}
 		best = s
 	}
-	v.stale, v.position = false, c.position
+	v.stale, v.position = !alone, c.position
 	return best, reasons
 }
 

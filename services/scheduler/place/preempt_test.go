@@ -114,6 +114,52 @@ func TestRoomIsKept(t *testing.T) {
 	}
 }
 
+// TestCompanyIsKept: who comes meanwhile must get along with those that room is kept for,
+// in both directions, and in the whole domain.
+func TestCompanyIsKept(t *testing.T) {
+	zone := func(name string) func(*v1.Node) { return func(n *v1.Node) { n.Labels["zone"] = name } }
+	shuns := func(who string) func(*v1.Pod) {
+		return func(p *v1.Pod) {
+			p.Spec.Affinity = &v1.Affinity{PodAntiAffinity: &v1.PodAntiAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []v1.PodAffinityTerm{{
+				TopologyKey: "zone", LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": who}},
+			}}}}
+		}
+	}
+	for name, pods := range map[string][2]*v1.Pod{
+		"it shuns the other": {pod("high", "1", "1Gi", prio(5), app("db"), shuns("web")), pod("low", "1", "1Gi", app("web"))},
+		"the other shuns it": {pod("high", "1", "1Gi", prio(5), app("db")), pod("low", "1", "1Gi", app("web"), shuns("db"))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := NewCluster(Policy{})
+			c.SetNode(node("a1", "4", "8Gi", zone("a")))
+			c.SetNode(node("a2", "4", "8Gi", zone("a")))
+			c.Nominate(NewPod(pods[0]), "a1")
+			if n, err := c.Decide(NewPod(pods[1])); err == nil {
+				t.Errorf("placed on %s", n)
+			}
+			e := c.Explain(NewPod(pods[1]))
+			for _, n := range e.Nodes {
+				if n.Fits || len(n.Refused) != 1 || n.Refused[0].Constraint != "InterPodAffinity" || len(n.Refused[0].HeldBy) != 1 || n.Refused[0].HeldBy[0].Pod != "default/high" {
+					t.Errorf("%+v", n)
+				}
+			}
+			important := pods[1].DeepCopy()
+			important.Spec.Priority = ptr.To(int32(6))
+			if _, err := c.Decide(NewPod(important)); err != nil {
+				t.Errorf("a more important one waits: %v", err)
+			}
+			c.SetNode(node("b1", "4", "8Gi", zone("b")))
+			if n, err := c.Decide(NewPod(pods[1])); err != nil || n != "b1" {
+				t.Errorf("%q, %v; want b1", n, err)
+			}
+			c.Unnominate("high")
+			if _, err := c.Decide(NewPod(pods[1])); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 // TestPreemptionHelps: on random clusters, what Preempt names is enough, and no victim
 // is named for nothing.
 func TestPreemptionHelps(t *testing.T) {

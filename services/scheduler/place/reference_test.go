@@ -2,8 +2,10 @@ package place
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
+	"strconv"
 
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,14 +20,35 @@ type world struct {
 	nodes  map[string]*v1.Node
 	pods   map[types.UID]*v1.Pod // with spec.nodeName
 	spaces map[string]map[string]string
+	// nominated are pods that room is kept for on spec.nodeName.
+	nominated map[types.UID]*v1.Pod
+	budgets   map[string]*Budget
 }
 
 func newWorld() *world {
-	return &world{nodes: map[string]*v1.Node{}, pods: map[types.UID]*v1.Pod{}, spaces: map[string]map[string]string{}}
+	return &world{nodes: map[string]*v1.Node{}, pods: map[types.UID]*v1.Pod{}, spaces: map[string]map[string]string{},
+		nominated: map[types.UID]*v1.Pod{}, budgets: map[string]*Budget{}}
 }
 
-// allows tells whether pod may be on node.
+// allows tells whether pod may be on node, now and once those that room is kept for are
+// there, if they are as important as it is.
 func (w *world) allows(pod *v1.Pod, n *v1.Node) bool {
+	if !w.allowsNow(pod, n) {
+		return false
+	}
+	then := *w
+	then.pods = maps.Clone(w.pods)
+	for uid, p := range w.nominated {
+		if uid != pod.UID && w.nodes[p.Spec.NodeName] != nil && priorityOf(p) >= priorityOf(pod) {
+			then.pods[uid] = p
+		}
+	}
+	return len(then.pods) == len(w.pods) || then.allowsNow(pod, n)
+}
+
+func priorityOf(p *v1.Pod) int32 { return ptr.Deref(p.Spec.Priority, 0) }
+
+func (w *world) allowsNow(pod *v1.Pod, n *v1.Node) bool {
 	return w.admits(pod, n) && w.hasRoom(pod, n) && w.spreads(pod, n) && w.together(pod, n) && w.apart(pod, n)
 }
 
@@ -48,10 +71,39 @@ func (w *world) affine(pod *v1.Pod, n *v1.Node) bool {
 	if pod.Spec.Affinity == nil || pod.Spec.Affinity.NodeAffinity == nil {
 		return true
 	}
-	// The tests make one term with one In or NotIn.
-	r := pod.Spec.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0].MatchExpressions[0]
-	have, ok := n.Labels[r.Key]
-	return (ok && slices.Contains(r.Values, have)) == (r.Operator == v1.NodeSelectorOpIn)
+	required := pod.Spec.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution
+	return required == nil || slices.ContainsFunc(required.NodeSelectorTerms, func(t v1.NodeSelectorTerm) bool { return termHolds(t, n) })
+}
+
+func termHolds(t v1.NodeSelectorTerm, n *v1.Node) bool {
+	for _, r := range t.MatchExpressions {
+		if !requirementHolds(r, n.Labels) {
+			return false
+		}
+	}
+	for _, r := range t.MatchFields {
+		if !requirementHolds(r, map[string]string{"metadata.name": n.Name}) {
+			return false
+		}
+	}
+	return len(t.MatchExpressions)+len(t.MatchFields) > 0
+}
+
+func requirementHolds(r v1.NodeSelectorRequirement, labels map[string]string) bool {
+	have, ok := labels[r.Key]
+	switch r.Operator {
+	case v1.NodeSelectorOpIn:
+		return ok && slices.Contains(r.Values, have)
+	case v1.NodeSelectorOpNotIn:
+		return !ok || !slices.Contains(r.Values, have)
+	case v1.NodeSelectorOpExists:
+		return ok
+	case v1.NodeSelectorOpDoesNotExist:
+		return !ok
+	}
+	x, err := strconv.Atoi(have)
+	y, yerr := strconv.Atoi(r.Values[0])
+	return err == nil && yerr == nil && (r.Operator == v1.NodeSelectorOpGt && x > y || r.Operator == v1.NodeSelectorOpLt && x < y)
 }
 
 func (w *world) untainted(pod *v1.Pod, n *v1.Node) bool {
@@ -65,11 +117,24 @@ func (w *world) untainted(pod *v1.Pod, n *v1.Node) bool {
 
 func (w *world) bears(pod *v1.Pod, t v1.Taint) bool {
 	for _, tol := range pod.Spec.Tolerations {
-		if (tol.Effect == "" || tol.Effect == t.Effect) && (tol.Key == "" || tol.Key == t.Key) && (tol.Operator == "Exists" || tol.Value == t.Value) {
+		if (tol.Effect == "" || tol.Effect == t.Effect) && (tol.Key == "" || tol.Key == t.Key) && tolerated(tol, t.Value) {
 			return true
 		}
 	}
 	return false
+}
+
+func tolerated(tol v1.Toleration, value string) bool {
+	switch tol.Operator {
+	case v1.TolerationOpExists:
+		return true
+	case v1.TolerationOpGt, v1.TolerationOpLt:
+		x, err := strconv.Atoi(value)
+		y, yerr := strconv.Atoi(tol.Value)
+		plain := err == nil && yerr == nil && strconv.Itoa(x) == value // no leading zeros
+		return plain && (tol.Operator == v1.TolerationOpGt && x > y || tol.Operator == v1.TolerationOpLt && x < y)
+	}
+	return tol.Value == value
 }
 
 func (w *world) on(node string) (out []*v1.Pod) {
@@ -82,7 +147,7 @@ func (w *world) on(node string) (out []*v1.Pod) {
 }
 
 func (w *world) hasRoom(pod *v1.Pod, n *v1.Node) bool {
-	for _, name := range []v1.ResourceName{"cpu", "memory"} {
+	for _, name := range []v1.ResourceName{"cpu", "memory", "ephemeral-storage", "example.com/gpu"} {
 		ask := pod.Spec.Containers[0].Resources.Requests[name]
 		sum := ask.DeepCopy()
 		for _, p := range w.on(n.Name) {
@@ -95,7 +160,8 @@ func (w *world) hasRoom(pod *v1.Pod, n *v1.Node) bool {
 	for _, p := range w.on(n.Name) {
 		for _, a := range p.Spec.Containers[0].Ports {
 			for _, b := range pod.Spec.Containers[0].Ports {
-				if a.HostPort == b.HostPort {
+				all := func(ip string) bool { return ip == "" || ip == "0.0.0.0" }
+				if a.HostPort == b.HostPort && a.Protocol == b.Protocol && (a.HostIP == b.HostIP || all(a.HostIP) || all(b.HostIP)) {
 					return false
 				}
 			}
@@ -266,7 +332,10 @@ func (w *world) String() string {
 		b = fmt.Appendf(b, "node %s %v %v\n", n.Name, n.Labels, n.Spec.Taints)
 	}
 	for _, p := range w.pods {
-		b = fmt.Appendf(b, "pod %s/%s on %s %v\n", p.Namespace, p.Name, p.Spec.NodeName, p.Labels)
+		b = fmt.Appendf(b, "pod %s/%s on %s priority %d %v\n", p.Namespace, p.Name, p.Spec.NodeName, priorityOf(p), p.Labels)
+	}
+	for _, p := range w.nominated {
+		b = fmt.Appendf(b, "nominated %s/%s on %s priority %d %v %+v\n", p.Namespace, p.Name, p.Spec.NodeName, priorityOf(p), p.Labels, p.Spec.Affinity)
 	}
 	return string(b)
 }

@@ -16,10 +16,13 @@ type trial struct {
 	light bool
 	copy  nodeInfo
 	gone  map[*Pod]bool
+	// nominees are pods that room is kept for and that k's have to get along with.
+	nominees []placed
 }
 
 func (k *class) trial(c *Cluster, ni *nodeInfo) *trial {
-	t := &trial{c: c, k: k, node: ni, light: k.plain(), gone: map[*Pod]bool{}}
+	t := &trial{c: c, k: k, node: ni, gone: map[*Pod]bool{}, nominees: k.nominees(c)}
+	t.light = k.plain() && len(t.nominees) == 0
 	if t.light {
 		t.copy = *ni
 		t.copy.requested.Scalar = maps.Clone(ni.requested.Scalar)
@@ -51,7 +54,7 @@ func (t *trial) fits() bool {
 		return t.k.short(&t.copy) == 0
 	}
 	t.k.refresh(t.c)
-	return t.k.fits(t.node.slot)
+	return t.k.fits(t.node.slot) && t.k.along(t.c, t.nominees, t.node.slot)
 }
 
 func (t *trial) end() {
