@@ -304,6 +304,10 @@ const StatusSubject = "controller.status"
 // scheduler, the only writer of assigned.
 const BindSubject = "scheduler.bind"
 
+// ClaimSubject is scheduler.claim: schedulers beside the default one have their
+// placements settled by it.
+const ClaimSubject = "scheduler.claim"
+
 // ExplainSubject is scheduler.explain: the apiserver hands on who asks why a pod is
 // where it is, or where others would go.
 const ExplainSubject = "scheduler.explain"

@@ -64,7 +64,7 @@ func permissions(r Role) (jwt.Permissions, error) {
 		pub("$KV.state.assigned.>", "$KV.leases."+string(bus.LeaderLeaseKey("scheduler")), "$KV.leases."+string(bus.LeaderLeaseKey("scheduler"))+".>")
 		readState(pub, sub)
 		callAPI(pub, sub)
-		pub("_INBOX.>")
+		pub("_INBOX.>", bus.ClaimSubject)
 		sub("scheduler.>", "$SRV.>")
 	case RoleNode:
 		pub("$KV.state.observed."+node+".>", "$KV.leases.node."+node)

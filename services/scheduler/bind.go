@@ -68,7 +68,14 @@ func (s *scheduler) bind(ctx context.Context, b *v1.Binding) error {
 	case len(pod.Spec.SchedulingGates) > 0:
 		return apierrors.NewConflict(pods, b.Name, fmt.Errorf("pod %s has non-empty .spec.schedulingGates", b.Name))
 	}
+	// The next decision counts it already, although the view does not show it yet.
+	if on, ok := s.state.assume(&pod, schemas.NodeName(b.Target.Name)); !ok {
+		return apierrors.NewConflict(pods, b.Name, fmt.Errorf("pod %s is already assigned to node %q", b.Name, on))
+	}
 	_, err := s.store.Apply(ctx, assign(&pod, schemas.NodeName(b.Target.Name), parts.Assigned)...)
+	if err != nil {
+		s.forgetAssumed(write{pods: []decision{{item: itemOf(ref, &pod), pod: &pod, node: schemas.NodeName(b.Target.Name)}}})
+	}
 	switch {
 	case errors.Is(err, store.ErrConflict):
 		return apierrors.NewConflict(pods, b.Name, err)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -36,6 +37,9 @@ type decision struct {
 	order   int
 }
 
+// places tells whether w puts pods on nodes.
+func (w write) places() bool { return len(w.pods) > 0 && w.pods[0].node != "" }
+
 func (w *write) merge(other write) {
 	w.ops, w.pods = append(w.ops, other.ops...), append(w.pods, other.pods...)
 }
@@ -47,9 +51,20 @@ func (s *scheduler) cycle(ctx context.Context, due []item) error {
 	if len(writes) == 0 {
 		return nil
 	}
+	var placements []write // that another scheduler has to settle
+	if !s.keepsOrders() {
+		placements = slices.DeleteFunc(slices.Clone(writes), func(w write) bool { return !w.places() })
+		writes = slices.DeleteFunc(writes, write.places)
+	}
 	last, err := s.apply(ctx, writes)
+	if err == nil && len(placements) > 0 {
+		var rev store.Revision
+		rev, err = s.claim(ctx, placements)
+		last = max(last, rev)
+	}
 	if err != nil {
 		s.forgetAssumed(writes...)
+		s.forgetAssumed(placements...)
 		return err
 	}
 	return s.view.WaitFor(ctx, last)
@@ -116,6 +131,10 @@ func (s *scheduler) gate(it item, pod *v1.Pod) write {
 // decideOne places one pod, or the gang that it is of unless that was done already. The
 // caller holds the mirror's lock.
 func (s *scheduler) decideOne(d decision, done map[gangKey]bool) write {
+	if _, placed := s.state.cluster.Node(d.pod.UID); placed { // somebody binds it by hand
+		s.state.queue.putOff(d.item, true, s.Now())
+		return write{}
+	}
 	key, grouped := gangOf(d.pod)
 	if !grouped {
 		return s.decide(d)
@@ -187,50 +206,57 @@ func (s *scheduler) refuse(it item, pod *v1.Pod, v verdict, social bool) write {
 // maxOps is the most writes of one batch, below the server's limit.
 const maxOps = 960
 
-// apply writes everything. Single keys are independent of each other; what must be
-// written together shares batches, and is written piece by piece if one conflicts: who
-// conflicts (the pod changed meanwhile, an order was bound by hand) has another turn
-// with fresh state.
+// apply writes everything. Who conflicts (the pod changed meanwhile, an order was bound
+// by hand) has another turn with fresh state.
 func (s *scheduler) apply(ctx context.Context, writes []write) (last store.Revision, err error) {
-	var ops []store.Op
-	var single, joint []write
-	for _, w := range writes {
-		if len(w.ops) == 1 {
-			ops, single = append(ops, w.ops[0]), append(single, w)
-		} else {
-			joint = append(joint, w)
-		}
-	}
-	revs, errs := s.store.Each(ctx, ops...)
-	for i, w := range single {
-		last, err = s.written(w, revs[i], errs[i], last, err)
-	}
-	for len(joint) > 0 {
-		ops, n := joint[0].ops, 1
-		for n < len(joint) && len(ops)+len(joint[n].ops) <= maxOps {
-			ops = append(ops[:len(ops):len(ops)], joint[n].ops...)
-			n++
-		}
-		part := joint[:n]
-		joint = joint[n:]
-		rev, applyErr := s.store.Apply(ctx, ops...)
-		if n > 1 && errors.Is(applyErr, store.ErrConflict) {
-			for _, w := range part {
-				rev, applyErr := s.store.Apply(ctx, w.ops...)
-				last, err = s.written(w, rev, applyErr, last, err)
-			}
-			continue
-		}
-		rev -= store.Revision(len(ops)) // revisions in a batch are consecutive
-		for _, w := range part {
-			rev += store.Revision(len(w.ops))
-			last, err = s.written(w, rev, applyErr, last, err)
-		}
-	}
+	s.commit(ctx, writes, func(i int, rev store.Revision, writeErr error) {
+		last, err = s.written(writes[i], rev, writeErr, last, err)
+	})
 	if err != nil {
 		return last, fmt.Errorf("write work orders: %w", err)
 	}
 	return last, nil
+}
+
+// commit stores writes, and tells of each what became of it. Single keys are independent
+// of each other; what must be written together shares batches, and is written piece by
+// piece if one conflicts.
+func (s *scheduler) commit(ctx context.Context, writes []write, told func(i int, rev store.Revision, err error)) {
+	var ops []store.Op
+	var single, joint []int
+	for i, w := range writes {
+		if len(w.ops) == 1 {
+			ops, single = append(ops, w.ops[0]), append(single, i)
+		} else {
+			joint = append(joint, i)
+		}
+	}
+	revs, errs := s.store.Each(ctx, ops...)
+	for n, i := range single {
+		told(i, revs[n], errs[n])
+	}
+	for len(joint) > 0 {
+		ops, n := writes[joint[0]].ops, 1
+		for n < len(joint) && len(ops)+len(writes[joint[n]].ops) <= maxOps {
+			ops = append(ops[:len(ops):len(ops)], writes[joint[n]].ops...)
+			n++
+		}
+		part := joint[:n]
+		joint = joint[n:]
+		rev, err := s.store.Apply(ctx, ops...)
+		if n > 1 && errors.Is(err, store.ErrConflict) {
+			for _, i := range part {
+				rev, err := s.store.Apply(ctx, writes[i].ops...)
+				told(i, rev, err)
+			}
+			continue
+		}
+		rev -= store.Revision(len(ops)) // revisions in a batch are consecutive
+		for _, i := range part {
+			rev += store.Revision(len(writes[i].ops))
+			told(i, rev, err)
+		}
+	}
 }
 
 // written acts on what became of one write, and returns the newest revision and the

@@ -4,7 +4,8 @@
 // It reads the joined state (pods, nodes); it writes assigned.<node>.<ns>.<pod>,
 // and assigned._.<ns>.<pod> with the verdict on a pod that fits nowhere. It is
 // triggered by every change of a pod or node. What always holds: one leader
-// schedules; a pod has at most one work order, made or moved in one atomic batch
+// of a name schedules, and the default scheduler's settles what the others decide, so
+// that nothing is given away twice; a pod has at most one work order, made or moved in one atomic batch
 // that compares and swaps; a work order equals the desired pod plus its node, so
 // that the agent needs nothing else. The decision itself is in place, and pure.
 package scheduler

@@ -78,6 +78,18 @@ func (m *mirror) change(c view.Change) {
 	}
 }
 
+// assume counts a pod on node whose work order is being written, unless it is on a
+// node already.
+func (m *mirror) assume(pod *v1.Pod, node schemas.NodeName) (on schemas.NodeName, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if on, placed := m.cluster.Node(pod.UID); placed {
+		return on, false
+	}
+	m.cluster.SetPod(place.NewPod(pod), node)
+	return node, true
+}
+
 func itemOf(ref schemas.Ref, pod *v1.Pod) item {
 	return item{ref: ref, priority: priority(pod), made: pod.CreationTimestamp.Unix()}
 }
@@ -118,8 +130,10 @@ func (m *mirror) podChanged(c view.Change, pod *v1.Pod) {
 		}
 		joined = true
 		freed = old != nil && place.Resizing(old) && !place.Resizing(pod) // it may have shrunk
-	case pod.Status.NominatedNodeName != "" && c.Type == view.Added && pod.DeletionTimestamp == nil:
-		// A former leader kept room for it.
+	case old != nil && old.Spec.NodeName != "":
+		m.cluster.RemovePod(pod.UID) // its work order was taken back
+	case pod.Status.NominatedNodeName != "" && pod.DeletionTimestamp == nil && (c.Type == view.Added || pod.Spec.SchedulerName != m.name):
+		// A former leader, or another scheduler, keeps room for it.
 		m.cluster.Nominate(place.NewPod(pod), schemas.NodeName(pod.Status.NominatedNodeName))
 	}
 	var waiting []schemas.Ref

@@ -62,7 +62,13 @@ func Run(ctx context.Context, conn *bus.Conn, c Config) error {
 			if err := v.WaitSynced(ctx); err != nil {
 				return err
 			}
-			s := &scheduler{Config: c, view: v, store: store.New(conn, bus.BucketState), events: recorder, victims: make(chan eviction, evictable)}
+			st := store.New(conn, bus.BucketState)
+			if rev, err := st.Last(ctx); err != nil {
+				return fmt.Errorf("look what the former leader wrote: %w", err)
+			} else if err := v.WaitFor(ctx, rev); err != nil {
+				return err
+			}
+			s := &scheduler{Config: c, view: v, store: st, events: recorder, conn: conn, refused: map[schemas.Ref]bool{}, victims: make(chan eviction, evictable)}
 			return s.lead(ctx, conn)
 		})
 	})
@@ -78,7 +84,10 @@ type scheduler struct {
 	view   *view.View
 	store  *store.Store
 	events *record.Recorder
+	conn   *bus.Conn
 	state  *mirror
+	// refused are pods whose last placement the default scheduler refused.
+	refused map[schemas.Ref]bool
 	// victims are pods that have to go.
 	victims chan eviction
 }
@@ -97,6 +106,7 @@ func (s *scheduler) lead(ctx context.Context, conn *bus.Conn) error {
 	g, ctx := errgroup.WithContext(ctx)
 	if s.keepsOrders() {
 		g.Go(func() error { return serveBind(ctx, conn, s) })
+		g.Go(func() error { return serveClaims(ctx, conn, s) })
 		g.Go(func() error { return serveExplain(ctx, conn, s) })
 	}
 	g.Go(func() error { return s.evictions(ctx, api.NewClient(conn, s.Table)) })

@@ -64,6 +64,27 @@ func (c *Cluster) Decide(p *Pod) (schemas.NodeName, error) {
 	return schemas.NodeName(c.slots[best].node.Name), nil
 }
 
+// Fits tells whether p may be on node, as an *Unfit about that node alone if not.
+func (c *Cluster) Fits(p *Pod, node schemas.NodeName) error {
+	if was, ok := c.nominated[p.UID]; ok {
+		c.Unnominate(p.UID)
+		defer c.Nominate(was.pod, was.node)
+	}
+	ni := c.byName[node]
+	if ni == nil {
+		return fmt.Errorf("find node %s: it is not there", node)
+	}
+	k := c.class(p)
+	if k.fits(ni.slot) && k.along(c, k.nominees(c), ni.slot) {
+		return nil
+	}
+	u := &Unfit{Nodes: 1, Reasons: map[string]int{}}
+	for _, r := range k.against(c, ni).Refused {
+		u.Reasons[r.Message]++
+	}
+	return u
+}
+
 func (k *class) fits(slot int) bool { return !k.shut[slot] && k.crossed(slot) == "" }
 
 // best returns the slot that scores highest, or -1.
