@@ -105,6 +105,10 @@ func orNone(s string) string {
 	return Escape(s, false)
 }
 
+// MaxBatch is the most writes that are stored together. A server of one's own needs it as
+// its jetstream.limits.batch.max_msgs; NATS' default is 1,000.
+const MaxBatch = 20_000
+
 // Key is a key of a bucket: tokens separated by dots, escaped.
 type Key string
 

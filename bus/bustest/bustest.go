@@ -62,6 +62,7 @@ func Start(t testing.TB, options ...Option) *Bus {
 		NoSigs:                 true,
 		NoLog:                  true,
 		DisableJetStreamBanner: true,
+		JetStreamLimits:        server.JSLimitOpts{MaxBatchSize: bus.MaxBatch},
 	}}
 	for _, o := range options {
 		o(b.opts)

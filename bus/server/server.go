@@ -18,6 +18,7 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
 
+	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/identity"
 )
 
@@ -103,6 +104,7 @@ func options(c Config) (*server.Options, error) {
 		SyncAlways:       true,
 		MaxPayload:       MaxPayload,
 		MaxPending:       256 << 20,
+		JetStreamLimits:  server.JSLimitOpts{MaxBatchSize: bus.MaxBatch},
 		NoSigs:           true,
 		NoLog:            c.Log == nil,
 

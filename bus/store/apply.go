@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// batchLimit is the server's limit of messages in one atomic batch.
-	batchLimit = 1000
+	// batchLimit is the most writes of one atomic batch.
+	batchLimit = bus.MaxBatch
 	// headerRoom is left for headers in the largest message.
 	headerRoom = 1024
 	// settleTimeout bounds how long a write whose acknowledgement was lost is looked

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/nats-io/nats.go"
@@ -48,6 +49,9 @@ func (s *Store) get(ctx context.Context, k bus.Key) (record, error) {
 	}
 }
 
+// manyAtOnce is how many keys one request asks for.
+const manyAtOnce = 1000
+
 // getMany returns the newest records of keys; keys without one are missing.
 func (s *Store) getMany(ctx context.Context, keys []string) (map[bus.Key]record, error) {
 	if s.via != nil {
@@ -57,13 +61,15 @@ func (s *Store) getMany(ctx context.Context, keys []string) (map[bus.Key]record,
 		}
 		return s.getVia(ctx, bk...)
 	}
-	records, _, err := s.list(ctx, keys)
-	if err != nil {
-		return nil, err
-	}
-	found := make(map[bus.Key]record, len(records))
-	for _, r := range records {
-		found[r.Key] = r
+	found := make(map[bus.Key]record, len(keys))
+	for part := range slices.Chunk(keys, manyAtOnce) {
+		records, _, err := s.list(ctx, part)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range records {
+			found[r.Key] = r
+		}
 	}
 	return found, nil
 }

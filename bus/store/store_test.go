@@ -107,17 +107,17 @@ func TestBatch(t *testing.T) {
 
 	_, err = s.Apply(ctx, op(a, "1", 0), op(a, "2", 0))
 	wantErr(t, "one key twice", err, store.ErrInvalid)
-	_, err = s.Apply(ctx, make([]store.Op, 1001)...)
-	wantErr(t, "1001 ops", err, store.ErrInvalid)
+	_, err = s.Apply(ctx, make([]store.Op, bus.MaxBatch+1)...)
+	wantErr(t, "too many ops", err, store.ErrInvalid)
 	_, err = s.Create(ctx, "desired.x._.big", []byte(strings.Repeat("x", 1<<20)))
 	wantErr(t, "a value beyond the message size", err, store.ErrTooLarge)
 
-	ops := make([]store.Op, 1000)
+	ops := make([]store.Op, 5000) // more than NATS' own limit
 	for i := range ops {
 		ops[i] = op(bus.Key(fmt.Sprintf("desired.many._.%d", i)), "v", 0)
 	}
-	if got := must[store.Revision](t)(s.Apply(ctx, ops...)); got != last+1000 {
-		t.Errorf("a thousand ops end at %d, want %d", got, last+1000)
+	if got := must[store.Revision](t)(s.Apply(ctx, ops...)); got != last+5000 {
+		t.Errorf("many ops end at %d, want %d", got, last+5000)
 	}
 }
 

@@ -149,6 +149,7 @@ const (
 	codeWrongSequenceConst = 10164
 	codeTooLarge           = 10054
 	codeIncompleteBatch    = 10176
+	codeBatchTooLarge      = 10199 // the server's own limit: jetstream.limits.batch.max_msgs
 	codeTooManyBatches     = 10210
 )
 
@@ -170,6 +171,8 @@ func (e *serverError) Is(target error) bool {
 		return e.ErrCode == codeWrongSequence || e.ErrCode == codeWrongSequenceConst
 	case ErrTooLarge:
 		return e.ErrCode == codeTooLarge
+	case ErrInvalid:
+		return e.ErrCode == codeBatchTooLarge
 	case errBusy:
 		return e.ErrCode == codeTooManyBatches || e.ErrCode == codeIncompleteBatch
 	}

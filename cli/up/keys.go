@@ -107,6 +107,6 @@ func (c *ServerConfig) Run(s *session.Session) error {
 	for _, key := range slices.Sorted(maps.Keys(conf.Accounts)) {
 		s.Printf("  %s: %s\n", key, conf.Accounts[key])
 	}
-	s.Printf("}\nmax_payload: %d\njetstream: { sync_interval: always }\n", server.MaxPayload)
+	s.Printf("}\nmax_payload: %d\njetstream: { sync_interval: always, limits: { batch: { max_msgs: %d } } }\n", server.MaxPayload, bus.MaxBatch)
 	return nil
 }

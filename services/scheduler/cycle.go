@@ -101,9 +101,10 @@ func (s *scheduler) plan(due []item) []write {
 	defer s.state.mu.Unlock()
 	done := map[gangKey]bool{}
 	for _, d := range pending {
-		w := s.decideOne(d, done)
-		if len(w.ops) > 0 {
-			writes = append(writes, w)
+		for _, w := range s.decideOne(d, done) {
+			if len(w.ops) > 0 {
+				writes = append(writes, w)
+			}
 		}
 	}
 	return writes
@@ -130,26 +131,32 @@ func (s *scheduler) gate(it item, pod *v1.Pod) write {
 
 // decideOne places one pod, or the gang that it is of unless that was done already. The
 // caller holds the mirror's lock.
-func (s *scheduler) decideOne(d decision, done map[gangKey]bool) write {
+func (s *scheduler) decideOne(d decision, done map[gangKey]bool) []write {
 	if _, placed := s.state.cluster.Node(d.pod.UID); placed { // somebody binds it by hand
 		s.state.queue.putOff(d.item, true, s.Now())
-		return write{}
+		return nil
 	}
 	key, grouped := gangOf(d.pod)
 	if !grouped {
-		return s.decide(d)
+		return []write{s.decide(d)}
 	}
 	minCount, why := s.gangPolicy(key)
+	g := s.state.gangs[key]
 	switch {
-	case why != "":
-		return s.refuse(d.item, d.pod, verdict{reason: v1.PodReasonUnschedulable, message: why}, true)
-	case minCount == 0:
-		return s.decide(d)
-	case done[key]:
-		return write{}
+	case why == "" && minCount == 0:
+		return []write{s.decide(d)}
+	case done[key] || g == nil:
+		return nil
+	case why == "" && len(g.pending)+len(g.placed) < minCount:
+		why = "waiting for minCount pods from a gang to appear in scheduling queue"
+	case why == "" && minCount-len(g.placed) > maxGang:
+		why = fmt.Sprintf("pod group %q asks for %d pods at once; at most %d can be placed in one batch", key.name, minCount-len(g.placed), maxGang)
+	}
+	if why != "" {
+		return []write{s.refuse(d.item, d.pod, verdict{reason: v1.PodReasonUnschedulable, message: why}, true)}
 	}
 	done[key] = true
-	return s.decideGang(key, minCount)
+	return s.decideGang(g, key.name, minCount)
 }
 
 // decide places one pod in the mirror's cluster, or says why not. The caller holds
@@ -203,7 +210,7 @@ func (s *scheduler) refuse(it item, pod *v1.Pod, v verdict, social bool) write {
 	return write{ops: []store.Op{op}, pods: []decision{{item: it, pod: pod, verdict: v.message}}}
 }
 
-// maxOps is the most writes of one batch, below the server's limit.
+// maxOps is the most writes of a batch of writes that need not be in one.
 const maxOps = 960
 
 // apply writes everything. Who conflicts (the pod changed meanwhile, an order was bound
@@ -267,6 +274,12 @@ func (s *scheduler) written(w write, rev store.Revision, err error, last store.R
 		s.forgetAssumed(w)
 		for _, d := range w.pods {
 			s.state.queue.add(d.item)
+		}
+	case errors.Is(err, store.ErrInvalid):
+		s.Log.Error("pods cannot be placed together", "pods", len(w.pods), "error", err)
+		s.forgetAssumed(w)
+		for _, d := range w.pods {
+			s.state.queue.putOff(d.item, true, s.Now())
 		}
 	case err != nil:
 		if first == nil {

@@ -10,6 +10,7 @@ import (
 	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/view"
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/services/scheduler/place"
@@ -26,7 +27,7 @@ type gang struct {
 }
 
 // maxGang is how many pods one atomic batch places: two writes for each.
-const maxGang = 480
+const maxGang = bus.MaxBatch / 2
 
 func gangOf(p *v1.Pod) (gangKey, bool) {
 	if p.Spec.SchedulingGroup == nil || p.Spec.SchedulingGroup.PodGroupName == nil || *p.Spec.SchedulingGroup.PodGroupName == "" {
@@ -85,55 +86,61 @@ func (s *scheduler) gangPolicy(key gangKey) (minCount int, why string) {
 }
 
 // decideGang places the pods of a group that wait, all that fit if these are enough, or
-// none. The caller holds the mirror's lock.
-func (s *scheduler) decideGang(key gangKey, minCount int) write {
-	g := s.state.gangs[key]
-	if g == nil {
-		return write{}
+// none; then it looks whose leaving would let them in. The caller holds the mirror's lock.
+func (s *scheduler) decideGang(g *gang, name string, minCount int) []write {
+	members := g.members()
+	members = members[:min(len(members), maxGang)]
+	pods := make([]*place.Pod, len(members))
+	for i, it := range members {
+		pods[i] = place.NewPod(g.pending[it.ref])
 	}
-	members, placed := g.members(), len(g.placed)
-	if len(members)+placed < minCount {
-		return s.refuseGang(g, members, fmt.Sprintf("waiting for minCount pods from a gang to appear in scheduling queue: %d of %d", len(members)+placed, minCount))
-	}
-	if minCount-placed > maxGang {
-		return s.refuseGang(g, members, fmt.Sprintf("pod group %q asks for %d pods at once; at most %d can be placed in one batch", key.name, minCount-placed, maxGang))
+	need := max(0, minCount-len(g.placed))
+	got := s.state.cluster.PlaceGang(pods, need)
+	if got.Placed < need {
+		why := fmt.Sprintf("pod group %q: %d of %d pods fit, %d must. %s", name, got.Placed+len(g.placed), len(g.pending)+len(g.placed), minCount,
+			strings.Join(slices.Sorted(maps.Keys(got.Reasons)), " "))
+		return s.preemptGang(g, members, pods, need, why)
 	}
 	var out write
-	reasons := map[string]bool{}
-	for _, it := range members {
-		if len(out.pods) == maxGang {
-			break
-		}
-		pod := g.pending[it.ref]
-		p := place.NewPod(pod)
-		node, err := s.state.cluster.Decide(p)
-		if err != nil {
-			reasons[err.Error()] = true
+	for i, it := range members {
+		if got.Nodes[i] == "" { // it waits on its own
+			s.state.queue.putOff(it, true, s.Now())
 			continue
 		}
-		s.state.cluster.SetPod(p, node)
-		parts := s.view.Parts(it.ref)
-		out.ops = append(out.ops, assign(pod, node, parts.Assigned)...)
-		out.pods = append(out.pods, decision{item: it, pod: pod, node: node, desired: parts.Desired.Revision, order: len(out.ops)})
+		pod, parts := g.pending[it.ref], s.view.Parts(it.ref)
+		out.ops = append(out.ops, assign(pod, got.Nodes[i], parts.Assigned)...)
+		out.pods = append(out.pods, decision{item: it, pod: pod, node: got.Nodes[i], desired: parts.Desired.Revision, order: len(out.ops)})
 	}
-	if len(out.pods)+placed < minCount {
-		for _, d := range out.pods {
-			s.state.cluster.RemovePod(d.pod.UID)
-		}
-		why := strings.Join(slices.Sorted(maps.Keys(reasons)), " ")
-		return s.refuseGang(g, members, fmt.Sprintf("pod group %q: %d of %d pods fit, %d must. %s", key.name, len(out.pods)+placed, len(members)+placed, minCount, why))
-	}
-	for _, it := range members { // those that did not fit wait on their own
-		if !slices.ContainsFunc(out.pods, func(d decision) bool { return d.ref == it.ref }) {
-			s.state.queue.putOff(it, true, s.Now())
-		}
-	}
-	return out
+	return []write{out}
 }
 
-func (s *scheduler) refuseGang(g *gang, members []item, why string) (out write) {
-	for _, it := range members {
-		out.merge(s.refuse(it, g.pending[it.ref], verdict{reason: v1.PodReasonUnschedulable, message: why}, true))
+// preemptGang refuses a gang, and keeps room for it where others can make way for it.
+func (s *scheduler) preemptGang(g *gang, members []item, pods []*place.Pod, need int, why string) (out []write) {
+	c := s.state.cluster
+	going := slices.ContainsFunc(pods, c.Waits) // victims are on their way out
+	room := c.PreemptGang(pods, need)
+	for i, it := range members {
+		v, pod := verdict{reason: v1.PodReasonUnschedulable, message: why}, g.pending[it.ref]
+		switch {
+		case room != nil && room[i].Node != "":
+			v.nominated = room[i].Node
+			c.Nominate(pods[i], v.nominated)
+		case going:
+			v.nominated, _ = c.Nominated(pods[i].UID)
+		default:
+			c.Unnominate(pods[i].UID)
+		}
+		w := s.refuse(it, pod, v, true)
+		switch {
+		case room == nil || len(room[i].Victims) == 0:
+		case len(w.pods) == 0: // written down already: a former attempt to evict failed
+			s.evict(pod, &room[i])
+		default:
+			w.pods[0].preempt = &room[i]
+		}
+		if len(w.ops) > 0 {
+			out = append(out, w)
+		}
 	}
 	return out
 }

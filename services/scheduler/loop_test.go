@@ -3,8 +3,10 @@ package scheduler
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -251,17 +253,14 @@ func TestSeveralSchedulers(t *testing.T) {
 func TestGang(t *testing.T) {
 	r := newRig(t)
 	r.run(v1.DefaultSchedulerName)
-	member := func(p *v1.Pod) { p.Spec.SchedulingGroup = &v1.PodSchedulingGroup{PodGroupName: ptr.To("ring")} }
-	r.put(r.node("n1", "2"), r.pod("a", "1", member), r.pod("b", "1", member))
+	r.put(r.node("n1", "2"), r.pod("a", "1", inRing), r.pod("b", "1", inRing))
 	r.await("a", "waiting for its group", condition(v1.PodReasonUnschedulable))
-	group := &schedulingv1beta1.PodGroup{TypeMeta: metav1.TypeMeta{APIVersion: "scheduling.k8s.io/v1beta1", Kind: "PodGroup"}, ObjectMeta: metav1.ObjectMeta{Name: "ring", Namespace: "default"}}
-	group.Spec.SchedulingPolicy.Gang = &schedulingv1beta1.GangSchedulingPolicy{MinCount: 3}
-	r.put(group)
+	r.put(ring(3))
 	says := func(text string) func(*v1.Pod) bool {
 		return func(p *v1.Pod) bool { return len(p.Status.Conditions) == 1 && p.Status.Conditions[0].Message == text }
 	}
-	r.await("a", "short of members", says("waiting for minCount pods from a gang to appear in scheduling queue: 2 of 3"))
-	r.put(r.pod("c", "1", member))
+	r.await("a", "short of members", says("waiting for minCount pods from a gang to appear in scheduling queue"))
+	r.put(r.pod("c", "1", inRing))
 	for _, name := range []string{"a", "b", "c"} {
 		r.await(name, "refused with the others", says(`pod group "ring": 2 of 3 pods fit, 3 must. 0/1 nodes are available: 1 Insufficient cpu.`))
 	}
@@ -273,6 +272,102 @@ func TestGang(t *testing.T) {
 	}
 	if last, first := max(revs[0], revs[1], revs[2]), min(revs[0], revs[1], revs[2]); last-first != 4 { // each with its verdict's removal
 		t.Errorf("not in one batch: %v", revs)
+	}
+}
+
+// TestLargeGang: more pods than NATS puts into one batch by itself are placed at once.
+func TestLargeGang(t *testing.T) {
+	r := newRig(t)
+	const size = 1200
+	r.put(ring(size))
+	for i := range 12 {
+		r.put(r.node(fmt.Sprintf("n%d", i), "100"))
+	}
+	var members []schemas.Object
+	for i := range size {
+		members = append(members, r.pod(fmt.Sprintf("m%d", i), "1", inRing))
+	}
+	r.run(v1.DefaultSchedulerName)
+	r.put(members[:size-1]...)
+	r.await("m0", "waiting for its group", condition(v1.PodReasonUnschedulable))
+	r.put(members[size-1])
+	placed, first, last, all := 0, store.Revision(0), store.Revision(0), make(chan struct{})
+	defer r.view.Handle(func(c view.Change) {
+		if p, ok := c.Object.(*v1.Pod); ok && p.Spec.NodeName != "" {
+			if placed++; placed == 1 {
+				first = c.Revision
+			} else if placed == size {
+				last = c.Revision
+				close(all)
+			}
+		}
+	})()
+	select {
+	case <-all:
+	case <-time.After(60 * time.Second):
+		t.Fatal("it is not placed")
+	}
+	if last-first >= 2*size {
+		t.Errorf("not in one batch: from %d to %d", first, last)
+	}
+}
+
+// TestGangPreempts: a gang drives others out if that lets all of it in, and nobody if not.
+func TestGangPreempts(t *testing.T) {
+	r := newRig(t)
+	r.put(r.node("n1", "2"), r.node("n2", "2"), r.pod("low1", "1"), r.pod("low2", "1"), r.pod("low3", "1"), r.pod("firm", "1", withPriority(20)))
+	r.run(v1.DefaultSchedulerName)
+	for _, name := range []string{"low1", "low2", "low3", "firm"} {
+		r.await(name, "placed", func(p *v1.Pod) bool { return p.Spec.NodeName != "" })
+	}
+	r.put(ring(4))
+	for i := range 4 {
+		r.put(r.pod(fmt.Sprintf("m%d", i), "1", inRing, withPriority(10)))
+	}
+	r.await("m3", "refused with the others", func(p *v1.Pod) bool {
+		return condition(v1.PodReasonUnschedulable)(p) && strings.HasPrefix(p.Status.Conditions[0].Message, `pod group "ring": 0 of 4 pods fit, 4 must.`)
+	})
+	for _, name := range []string{"low1", "low2", "low3"} {
+		if obj, ok := r.view.Get(schemas.Ref{Resource: schemas.Pods, Namespace: "default", Name: schemas.Name(name)}); !ok || obj.GetDeletionTimestamp() != nil {
+			t.Errorf("%s is driven out although that is not enough", name)
+		}
+	}
+	r.put(ring(3))
+	for _, name := range []string{"low1", "low2", "low3"} {
+		r.awaitGone(name)
+	}
+	for i := range 3 {
+		r.await(fmt.Sprintf("m%d", i), "placed", func(p *v1.Pod) bool { return p.Spec.NodeName != "" })
+	}
+}
+
+func ring(minCount int32) *schedulingv1beta1.PodGroup {
+	g := &schedulingv1beta1.PodGroup{TypeMeta: metav1.TypeMeta{APIVersion: "scheduling.k8s.io/v1beta1", Kind: "PodGroup"}, ObjectMeta: metav1.ObjectMeta{Name: "ring", Namespace: "default"}}
+	g.Spec.SchedulingPolicy.Gang = &schedulingv1beta1.GangSchedulingPolicy{MinCount: minCount}
+	return g
+}
+
+func inRing(p *v1.Pod) {
+	p.Spec.SchedulingGroup = &v1.PodSchedulingGroup{PodGroupName: ptr.To("ring")}
+}
+
+// awaitGone waits until a pod is no more.
+func (r *rig) awaitGone(name string) {
+	r.t.Helper()
+	ref := schemas.Ref{Resource: schemas.Pods, Namespace: "default", Name: schemas.Name(name)}
+	gone := make(chan struct{}, 1)
+	defer r.view.Handle(func(c view.Change) {
+		if c.Ref == ref && c.Type == view.Deleted {
+			gone <- struct{}{}
+		}
+	})()
+	if _, ok := r.view.Get(ref); !ok {
+		return
+	}
+	select {
+	case <-gone:
+	case <-time.After(30 * time.Second):
+		r.t.Fatalf("pod %s is still there", name)
 	}
 }
 
@@ -314,14 +409,26 @@ func TestRebalance(t *testing.T) {
 	}
 }
 
+// explain asks the scheduler once it answers: it may place pods a moment earlier.
+func (r *rig) explain(query string) ([]byte, error) {
+	conn := r.bus.Conn(r.t, "system:apiserver")
+	ctx, cancel := context.WithTimeout(r.ctx, 30*time.Second)
+	defer cancel()
+	for {
+		answer, err := conn.Request(ctx, bus.ExplainSubject, []byte(query))
+		if !errors.Is(err, bus.ErrUnreachable) || !sleep(ctx, 5*time.Millisecond) {
+			return answer, err
+		}
+	}
+}
+
 // TestExplainOverTheBus: a placed pod is told of the other nodes that it fits on.
 func TestExplainOverTheBus(t *testing.T) {
 	r := newRig(t)
 	r.put(r.node("n1", "2"), r.node("n2", "4"), r.pod("a", "1"))
 	r.run(v1.DefaultSchedulerName)
 	r.await("a", "placed", on("n2"))
-	conn := r.bus.Conn(t, "system:apiserver")
-	answer, err := conn.Request(r.ctx, bus.ExplainSubject, []byte(`{"namespace":"default","name":"a"}`))
+	answer, err := r.explain(`{"namespace":"default","name":"a"}`)
 	var e placement.Explanation
 	if err == nil {
 		err = json.Unmarshal(answer, &e)
@@ -329,7 +436,7 @@ func TestExplainOverTheBus(t *testing.T) {
 	if err != nil || e.Node != "n2" || e.Fits != 2 || len(e.Nodes) != 2 || e.Nodes[0].Name != "n2" || e.Nodes[0].Score.Total <= e.Nodes[1].Score.Total {
 		t.Errorf("%+v, %v", e, err)
 	}
-	answer, err = conn.Request(r.ctx, bus.ExplainSubject, []byte(`{"namespace":"default","name":"nobody"}`))
+	answer, err = r.explain(`{"namespace":"default","name":"nobody"}`)
 	if err != nil || !apierrors.IsNotFound(status.Decode(answer)) {
 		t.Errorf("%s, %v", answer, err)
 	}
