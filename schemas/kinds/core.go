@@ -67,6 +67,7 @@ func podSubresources() []schemas.Subresource {
 		{Name: "exec", Of: corev1.SchemeGroupVersion.WithKind("PodExecOptions"), Verbs: connect},
 		{Name: "log", Of: corev1.SchemeGroupVersion.WithKind("Pod"), Verbs: []string{"get"}},
 		{Name: "portforward", Of: corev1.SchemeGroupVersion.WithKind("PodPortForwardOptions"), Verbs: connect},
+		{Name: "proxy", Of: corev1.SchemeGroupVersion.WithKind("PodProxyOptions"), Verbs: []string{"create", "delete", "get", "patch", "update"}},
 	}
 }
 

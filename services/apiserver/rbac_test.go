@@ -97,3 +97,37 @@ func TestReviewsAreAnsweredAndNotKept(t *testing.T) {
 		t.Errorf("list reviews: %v", err)
 	}
 }
+
+// TestProxiesAreNamedWhole: the right to a pod's proxy may be one to a port of it.
+func TestProxiesAreNamedWhole(t *testing.T) {
+	cl, admin := one(t)
+	bob := cl.client(t, "bob")
+	p := &v1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: "default"}, Spec: v1.PodSpec{Containers: []v1.Container{{Name: "c", Image: "i"}}}}
+	must(admin.Create(ctx(t), schemas.Pods, p))(t)
+	role, binding := reader(rbacv1.PolicyRule{
+		Verbs: []string{"get", "update"}, APIGroups: []string{""}, Resources: []string{"pods/proxy"}, ResourceNames: []string{"https:web:8443"},
+	})
+	must(admin.Create(ctx(t), schemas.Roles, role))(t)
+	must(admin.Create(ctx(t), schemas.RoleBindings, binding))(t)
+	ask := func(verb api.Verb, name schemas.Name) (*api.Reply, error) {
+		return bob.Do(ctx(t), &api.Request{Verb: verb, Resource: schemas.Pods, Namespace: "default", Name: name, Subresource: "proxy"})
+	}
+	for _, verb := range []api.Verb{api.VerbGet, api.VerbUpdate} {
+		reply := must(ask(verb, "https:web:8443"))(t)
+		var got v1.Pod
+		if err := json.Unmarshal(reply.Body, &got); err != nil || got.Name != "web" {
+			t.Errorf("%s: %s, %v", verb, reply.Body, err)
+		}
+	}
+	for _, name := range []schemas.Name{"web", "web:8443", "https:web:80", "https:web:8443:1"} {
+		if _, err := ask(api.VerbGet, name); !apierrors.IsForbidden(err) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := ask(api.VerbDelete, "https:web:8443"); !apierrors.IsForbidden(err) {
+		t.Errorf("delete: %v", err)
+	}
+	if _, err := admin.Do(ctx(t), &api.Request{Verb: api.VerbGet, Resource: schemas.Pods, Namespace: "default", Name: "a:b:c:d", Subresource: "proxy"}); !apierrors.IsBadRequest(err) {
+		t.Errorf("no name at all: %v", err)
+	}
+}

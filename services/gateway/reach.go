@@ -25,6 +25,7 @@ import (
 // reaches are the subresources of pods that are streams to their node.
 var reaches = map[string]func(*exchange, *api.Request, url.Values) error{
 	"log": (*exchange).log, "exec": (*exchange).exec, "attach": (*exchange).attach, "portforward": (*exchange).forward,
+	"proxy": (*exchange).proxy,
 }
 
 // reach answers with a stream into a pod.

@@ -23,6 +23,7 @@ func TestReach(t *testing.T) {
 	kubectl(t, "", "-n", ns, "apply", "-f", file(t, pod))
 	kubectl(t, "", "-n", ns, "rollout", "status", "deploy/shop", "--timeout=60s")
 	forwards(t, ns)
+	proxies(t, ns)
 	attaches(t, ns)
 	copies(t, ns)
 }
@@ -58,6 +59,39 @@ func forwards(t *testing.T, ns string) {
 		if err != nil || string(b) != "page\n" {
 			t.Errorf("got %q, %v", b, err)
 		}
+	}
+	cancel()
+	_ = cmd.Wait() // killed
+}
+
+// proxies gets the page through the API itself, and through kubectl's own proxy to it.
+func proxies(t *testing.T, ns string) {
+	t.Helper()
+	pod := strings.TrimPrefix(strings.TrimSpace(kubectl(t, "", "-n", ns, "get", "pods", "-o", "name")), "pod/")
+	at := "/api/v1/namespaces/" + ns + "/pods/" + pod + ":8080/proxy/index.html"
+	has(t, ns, "page\n", "get", "--raw", at)
+	ctx, cancel := context.WithTimeout(context.Background(), labtest.Patience)
+	defer cancel()
+	cmd := command(ctx, "proxy", "--port=0")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, host, _ := strings.Cut(strings.TrimSpace(line), "on ")
+	resp, err := http.Get("http://" + host + at)
+	if err != nil {
+		t.Fatalf("%v: kubectl proxy said %q", err, line)
+	}
+	defer resp.Body.Close()
+	if b, err := io.ReadAll(resp.Body); err != nil || string(b) != "page\n" {
+		t.Errorf("got %q, %v", b, err)
 	}
 	cancel()
 	_ = cmd.Wait() // killed

@@ -10,6 +10,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/net"
 
 	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/bus/store"
@@ -150,9 +151,23 @@ func (g *Registry) connect(r *api.Request) handler {
 		verbs[api.VerbCreate] = g.get
 	}
 	if r.Subresource == "proxy" {
-		verbs[api.VerbUpdate], verbs[api.VerbPatch], verbs[api.VerbDelete] = g.get, g.get, g.get
+		for _, v := range []api.Verb{api.VerbGet, api.VerbCreate, api.VerbUpdate, api.VerbPatch, api.VerbDelete} {
+			verbs[v] = g.proxied
+		}
 	}
 	return pick(r.Verb, verbs)
+}
+
+// proxied is get for a proxy, whose name has a scheme and a port around it: roles may name
+// them, as in Kubernetes, so they are there until now.
+func (g *Registry) proxied(ctx context.Context, r *api.Request, k *schemas.Kind) (*api.Reply, error) {
+	_, name, _, ok := net.SplitSchemeNamePort(string(r.Name))
+	if !ok {
+		return nil, apierrors.NewBadRequest(fmt.Sprintf("invalid pod request %q", r.Name))
+	}
+	of := *r
+	of.Name, of.Verb = schemas.Name(name), api.VerbGet
+	return g.get(ctx, &of, k)
 }
 
 func (g *Registry) main(v api.Verb) handler {

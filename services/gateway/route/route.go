@@ -35,8 +35,8 @@ type Route struct {
 	Path string
 
 	Namespace, Resource, Name, Subresource string
-	// Tail is what follows a subresource: a proxy's path.
-	Tail []string
+	// Tail is what follows the subresource proxy, escaped as it came: "" or "/" and more.
+	Tail string
 }
 
 // Parse reads an escaped path, as url.URL.EscapedPath has it.
@@ -44,9 +44,13 @@ func Parse(escaped string) Route {
 	if escaped == "/" || escaped == "" {
 		return Route{Kind: Root}
 	}
+	escaped, tail, proxied := cutProxy(escaped)
 	segments, ok := split(escaped)
 	if !ok {
 		return Route{}
+	}
+	if proxied {
+		return proxy(resource(Route{Version: segments[1]}, segments[2:]), tail)
 	}
 	rest := segments[1:]
 	switch segments[0] {
@@ -73,6 +77,36 @@ func Parse(escaped string) Route {
 	return Route{}
 }
 
+// cutProxy cuts a path below a proxy off: its segments are for somebody else to read.
+func cutProxy(escaped string) (head, tail string, ok bool) {
+	parts := strings.SplitN(escaped, "/", 9) // "", "api", "v1", "namespaces", a, "pods", p, "proxy", …
+	at := 5
+	if len(parts) > 3 && parts[3] == "namespaces" {
+		at = 7
+	}
+	if len(parts) <= at || parts[1] != "api" || parts[at] != "proxy" {
+		return escaped, "", false
+	}
+	head = strings.Join(parts[:at+1], "/")
+	return head, escaped[len(head):], true
+}
+
+// proxy adds what is below a proxy. Dot segments are refused even there: no two programs
+// on the way agree on what they mean.
+func proxy(r Route, tail string) Route {
+	for _, p := range strings.Split(tail, "/") {
+		s, err := url.PathUnescape(p)
+		if err != nil || s == "." || s == ".." || strings.ContainsFunc(s, control) {
+			return Route{}
+		}
+	}
+	if r.Kind != Object || r.Subresource != "proxy" {
+		return Route{}
+	}
+	r.Tail = tail
+	return r
+}
+
 // split decodes each segment by itself: an encoded slash separates nothing.
 func split(escaped string) ([]string, bool) {
 	if !strings.HasPrefix(escaped, "/") {
@@ -92,7 +126,9 @@ func split(escaped string) ([]string, bool) {
 	return parts, true
 }
 
-func unsafe(r rune) bool { return r == '/' || r == '\\' || r < 0x20 || r == 0x7f || r == '\uFFFD' }
+func unsafe(r rune) bool { return r == '/' || r == '\\' || r == '\uFFFD' || control(r) }
+
+func control(r rune) bool { return r < 0x20 || r == 0x7f }
 
 func only(r Route, rest []string) Route {
 	if len(rest) > 0 {
@@ -129,9 +165,6 @@ func resource(r Route, rest []string) Route {
 		r.Subresource = rest[2]
 	}
 	if len(rest) > 3 {
-		r.Tail = rest[3:]
-	}
-	if r.Tail != nil && r.Subresource != "proxy" {
 		return Route{}
 	}
 	return r

@@ -28,32 +28,45 @@ func TestParse(t *testing.T) {
 		"/api/v1/namespaces/a/pods":             {Kind: Object, Version: "v1", Namespace: "a", Resource: "pods"},
 		"/api/v1/namespaces/a/pods/p":           {Kind: Object, Version: "v1", Namespace: "a", Resource: "pods", Name: "p"},
 		"/api/v1/namespaces/a/pods/p/log":       {Kind: Object, Version: "v1", Namespace: "a", Resource: "pods", Name: "p", Subresource: "log"},
-		"/api/v1/namespaces/a/pods/p/proxy/x/y": {Kind: Object, Version: "v1", Namespace: "a", Resource: "pods", Name: "p", Subresource: "proxy", Tail: []string{"x", "y"}},
-		"/apis/apps/v1/namespaces/a/deployments/d/scale": {Kind: Object, Group: "apps", Version: "v1", Namespace: "a", Resource: "deployments", Name: "d", Subresource: "scale"},
-		"/apis/x/v1/clusterroles/system%3Anode":          {Kind: Object, Group: "x", Version: "v1", Resource: "clusterroles", Name: "system:node"},
-		"/api/v1/nodes/n/status":                         {Kind: Object, Version: "v1", Resource: "nodes", Name: "n", Subresource: "status"},
-		"":                                               {Kind: Root},
-		"/api/v1//pods":                                  {},
-		"/api/v1/namespaces/a/pods/":                     {},
-		"/api/v1/namespaces/../pods":                     {},
-		"/api/v1/namespaces/%2e%2e/pods":                 {},
-		"/api/v1/namespaces/./pods":                      {},
-		"/api/v1/namespaces/a%2fpods":                    {},
-		"/api/v1/namespaces/a%2Fb/pods":                  {},
-		"/api/v1/namespaces/a%5cb/pods":                  {},
-		"/api/v1/namespaces/a%00/pods":                   {},
-		"/api/v1/namespaces/a%0d%0ax/pods":               {},
-		"/api/v1/namespaces/%zz/pods":                    {},
-		"/api/v1/namespaces/%ff/pods":                    {},
-		"/api/v1/namespaces/a/pods/p/log/more":           {},
-		"/versions":                                      {},
-		"/version/x":                                     {},
-		"api/v1/pods":                                    {},
-		"//api/v1/pods":                                  {},
-		"/openapi/v4":                                    {},
-		"/metrics":                                       {},
-		"/api/v1/namespaces/a/secrets/..%2f..%2fsecrets": {},
-		"/api/v1/namespaces/" + strings.Repeat("a", 10000) + "": {Kind: Object, Version: "v1", Resource: "namespaces", Name: strings.Repeat("a", 10000)},
+		"/api/v1/namespaces/a/pods/p/proxy/x/y": {Kind: Object, Version: "v1", Namespace: "a", Resource: "pods", Name: "p", Subresource: "proxy", Tail: "/x/y"},
+		"/api/v1/namespaces/a/pods/p/proxy":     {Kind: Object, Version: "v1", Namespace: "a", Resource: "pods", Name: "p", Subresource: "proxy"},
+		"/api/v1/namespaces/a/pods/p/proxy/":    {Kind: Object, Version: "v1", Namespace: "a", Resource: "pods", Name: "p", Subresource: "proxy", Tail: "/"},
+		"/api/v1/namespaces/a/pods/https:p:8443/proxy/a%2Fb//c/": {Kind: Object, Version: "v1", Namespace: "a", Resource: "pods", Name: "https:p:8443", Subresource: "proxy", Tail: "/a%2Fb//c/"},
+		"/api/v1/namespaces/a/pods/p/proxy/proxy/proxy":          {Kind: Object, Version: "v1", Namespace: "a", Resource: "pods", Name: "p", Subresource: "proxy", Tail: "/proxy/proxy"},
+		"/api/v1/nodes/n/proxy/metrics":                          {Kind: Object, Version: "v1", Resource: "nodes", Name: "n", Subresource: "proxy", Tail: "/metrics"},
+		"/api/v1/namespaces/proxy/pods/proxy":                    {Kind: Object, Version: "v1", Namespace: "proxy", Resource: "pods", Name: "proxy"},
+		"/api/v1/namespaces/a/pods/p/proxy/../../secrets":        {},
+		"/api/v1/namespaces/a/pods/p/proxy/%2e%2e/x":             {},
+		"/api/v1/namespaces/a/pods/p/proxy/x/.":                  {},
+		"/api/v1/namespaces/a/pods/p/proxy/%0d%0aX:1":            {},
+		"/api/v1/namespaces/a/pods/..%2fp/proxy/x":               {},
+		"/api/v1/namespaces/a/pods//proxy/x":                     {},
+		"/apis/apps/v1/namespaces/a/deployments/d/proxy/x":       {},
+		"/apis/apps/v1/namespaces/a/deployments/d/scale":         {Kind: Object, Group: "apps", Version: "v1", Namespace: "a", Resource: "deployments", Name: "d", Subresource: "scale"},
+		"/apis/x/v1/clusterroles/system%3Anode":                  {Kind: Object, Group: "x", Version: "v1", Resource: "clusterroles", Name: "system:node"},
+		"/api/v1/nodes/n/status":                                 {Kind: Object, Version: "v1", Resource: "nodes", Name: "n", Subresource: "status"},
+		"":                                                       {Kind: Root},
+		"/api/v1//pods":                                          {},
+		"/api/v1/namespaces/a/pods/":                             {},
+		"/api/v1/namespaces/../pods":                             {},
+		"/api/v1/namespaces/%2e%2e/pods":                         {},
+		"/api/v1/namespaces/./pods":                              {},
+		"/api/v1/namespaces/a%2fpods":                            {},
+		"/api/v1/namespaces/a%2Fb/pods":                          {},
+		"/api/v1/namespaces/a%5cb/pods":                          {},
+		"/api/v1/namespaces/a%00/pods":                           {},
+		"/api/v1/namespaces/a%0d%0ax/pods":                       {},
+		"/api/v1/namespaces/%zz/pods":                            {},
+		"/api/v1/namespaces/%ff/pods":                            {},
+		"/api/v1/namespaces/a/pods/p/log/more":                   {},
+		"/versions":                                              {},
+		"/version/x":                                             {},
+		"api/v1/pods":                                            {},
+		"//api/v1/pods":                                          {},
+		"/openapi/v4":                                            {},
+		"/metrics":                                               {},
+		"/api/v1/namespaces/a/secrets/..%2f..%2fsecrets":         {},
+		"/api/v1/namespaces/" + strings.Repeat("a", 10000) + "":  {Kind: Object, Version: "v1", Resource: "namespaces", Name: strings.Repeat("a", 10000)},
 	} {
 		if got := Parse(path); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s:\n got %+v\nwant %+v", path, got, want)
@@ -67,12 +80,17 @@ func FuzzParse(f *testing.F) {
 	f.Add("/api/v1/namespaces/a/pods/p/log")
 	f.Add("/apis/apps/v1/namespaces/a%2fb/deployments/..")
 	f.Add("/openapi/v3/apis/apps/v1")
+	f.Add("/api/v1/namespaces/a/pods/https:p:8443/proxy/a%2Fb//c/?x")
 	f.Fuzz(func(t *testing.T, path string) {
 		r := Parse(path)
-		parts := append([]string{r.Group, r.Version, r.Namespace, r.Resource, r.Name, r.Subresource}, r.Tail...)
-		for _, p := range parts {
+		for _, p := range []string{r.Group, r.Version, r.Namespace, r.Resource, r.Name, r.Subresource} {
 			if p == "." || p == ".." || strings.ContainsAny(p, "/\\\x00\r\n") {
 				t.Errorf("%q: part %q", path, p)
+			}
+		}
+		for p := range strings.SplitSeq(r.Tail, "/") {
+			if s, err := url.PathUnescape(p); err != nil || s == "." || s == ".." || strings.ContainsAny(s, "\x00\r\n") {
+				t.Errorf("%q: tail %q", path, r.Tail)
 			}
 		}
 		if r.Kind != Object {
@@ -88,11 +106,12 @@ func FuzzParse(f *testing.F) {
 		if r.Namespace != "" {
 			b.WriteString("/namespaces/" + url.PathEscape(r.Namespace))
 		}
-		for _, p := range append([]string{r.Resource, r.Name, r.Subresource}, r.Tail...) {
+		for _, p := range []string{r.Resource, r.Name, r.Subresource} {
 			if p != "" {
 				b.WriteString("/" + url.PathEscape(p))
 			}
 		}
+		b.WriteString(r.Tail)
 		if again := Parse(b.String()); !reflect.DeepEqual(again, r) {
 			t.Errorf("%q became %q:\n%+v\n%+v", path, b.String(), r, again)
 		}
