@@ -32,6 +32,7 @@ import (
 	"github.com/skerry/skerry/services/agent/device"
 	"github.com/skerry/skerry/services/agent/eviction"
 	"github.com/skerry/skerry/services/agent/keep"
+	"github.com/skerry/skerry/services/agent/logfile"
 	"github.com/skerry/skerry/services/agent/network"
 	"github.com/skerry/skerry/services/agent/node"
 	"github.com/skerry/skerry/services/agent/pod"
@@ -138,6 +139,7 @@ type agent struct {
 	volumes  *volume.Manager
 	eviction *eviction.Manager
 	images   imageUse
+	readers  logfile.Readers // of the logs of its containers
 	names    *resolver.Files // nil if the runtime is simulated
 }
 

@@ -34,7 +34,7 @@ func (a *agent) serveUsers(ctx context.Context, conn *bus.Conn) error {
 		h = door.Guard(v, h)
 		g.Go(func() error { return remote.Serve(ctx, conn, a.Node, v, maxStreams, h) })
 	}
-	serve(remote.VerbLogs, (&logs.Handler{Find: find, Runtime: a.driver}).Serve)
+	serve(remote.VerbLogs, (&logs.Handler{Find: find, Runtime: a.driver, Readers: &a.readers}).Serve)
 	serve(remote.VerbExec, (&exec.Handler{Find: find, Runtime: a.driver}).Serve)
 	// A simulated runtime has no files, and nobody to talk to.
 	if r, ok := a.driver.(exec.Attachable); ok {
@@ -59,6 +59,7 @@ func (a *agent) keepLogs(ctx context.Context) error {
 	}
 	k := &logfile.Keeper{
 		Dir: a.logDir(), Size: logfile.DefaultSize, Files: logfile.DefaultFiles,
+		Hold: logfile.DefaultHold, Readers: &a.readers,
 		Runtime: monitors, Wanted: a.sandboxes, Log: a.Log,
 	}
 	return k.Run(ctx)

@@ -15,6 +15,7 @@ type entry struct {
 	stream  byte // 1 stdout, 2 stderr
 	partial bool
 	content []byte
+	at      place // where it begins; a splitter fills it in
 }
 
 // parse reads a line without its newline; false if it is none of the format.
@@ -53,6 +54,7 @@ const bufferSize = 64 << 10
 type splitter struct {
 	buf  []byte
 	n    int
+	at   place // of the first byte in buf
 	over entry // the entry that was longer than the buffer and still goes on; stream 0: none
 }
 
@@ -93,11 +95,13 @@ func (s *splitter) split(j *joiner) error {
 			return err
 		}
 		b = b[i+1:]
+		s.at += place(i + 1)
 	}
 	if len(b) == len(s.buf) {
 		if err := s.overlong(b, j); err != nil {
 			return err
 		}
+		s.at += place(len(b))
 		b = nil
 	}
 	s.n = copy(s.buf, b)
@@ -115,6 +119,7 @@ func (s *splitter) line(b []byte, j *joiner) error {
 	if !ok {
 		return nil // not written by a monitor, or torn by a full disk
 	}
+	e.at = s.at
 	return j.add(e)
 }
 
@@ -126,7 +131,8 @@ func (s *splitter) overlong(b []byte, j *joiner) error {
 		if e, ok = parse(b); !ok {
 			return nil
 		}
-		s.over = entry{stamp: bytes.Clone(e.stamp), stream: e.stream, partial: e.partial}
+		e.at = s.at
+		s.over = entry{stamp: bytes.Clone(e.stamp), stream: e.stream, partial: e.partial, at: e.at}
 	} else {
 		e.content = b
 	}

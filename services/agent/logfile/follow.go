@@ -21,6 +21,7 @@ const (
 type follower struct {
 	path  string
 	o     Options
+	at    *reader
 	join  *joiner
 	split splitter
 }
@@ -56,6 +57,7 @@ func (w *follower) run(ctx context.Context, f *os.File) error {
 			if own {
 				_ = f.Close()
 			}
+			w.enter(next)
 			f, own, idle = next, true, minIdle
 			if err != nil {
 				return err
@@ -78,6 +80,12 @@ func (w *follower) run(ctx context.Context, f *os.File) error {
 		}
 		idle = min(2*idle, maxIdle)
 	}
+}
+
+// enter begins the next file, all of which is wanted.
+func (w *follower) enter(next *os.File) {
+	w.at.moved(next)
+	w.join.from = [3]place{}
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -146,6 +154,7 @@ func (w *follower) truncated(f *os.File, size int64) error {
 		if w.o.Lost != nil {
 			w.o.Lost()
 		}
+		w.join.from = [3]place{}
 		_, err = f.Seek(0, io.SeekStart)
 	}
 	if err != nil {

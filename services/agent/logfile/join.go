@@ -15,6 +15,7 @@ const (
 // comes; entries of the other output wait until it has ended, so that lines do not mix.
 type joiner struct {
 	o     Options
+	from  [3]place // of each output, the first entry wanted
 	emit  func(p []byte) error
 	out   []byte
 	open  byte   // the output whose line has begun and not ended; 0: none
@@ -33,7 +34,7 @@ func newJoiner(o Options, emit func(p []byte) error) *joiner {
 
 // add takes in the next entry, which is the caller's again afterwards.
 func (j *joiner) add(e entry) error {
-	if j.o.Stream != 0 && e.stream != j.o.Stream {
+	if j.o.Stream != 0 && e.stream != j.o.Stream || e.at < j.from[e.stream] {
 		return nil
 	}
 	if !j.o.Since.IsZero() {

@@ -21,6 +21,9 @@ const (
 	DefaultFiles = 5
 )
 
+// DefaultHold is how much of a node's disk slow readers may take.
+const DefaultHold = 1 << 30
+
 // How often sizes are looked at: a log that grows fast is looked at more often.
 const (
 	slowest = 10 * time.Second
@@ -42,6 +45,8 @@ type Keeper struct {
 	Dir     string
 	Size    int64 // of a file, at which a new one is begun
 	Files   int   // of one container's run, the current one included
+	Hold    int64 // bytes of more files, of all containers, for readers that are not that far yet
+	Readers *Readers
 	Runtime Runtime
 	// Wanted are the names of the sandboxes whose logs are kept; an error keeps all.
 	Wanted func(ctx context.Context) (map[string]bool, error)
@@ -49,6 +54,7 @@ type Keeper struct {
 
 	swept time.Time
 	sizes map[string]int64
+	held  int64 // what counts towards Hold, as far as the current look has come
 }
 
 // PathOf is the log of one run of a container.
@@ -83,9 +89,11 @@ func (k *Keeper) look(ctx context.Context, since time.Duration) time.Duration {
 	before := k.sizes
 	k.sizes = map[string]int64{}
 	next := slowest
+	olds := map[string]int{}
 	for _, path := range logs {
 		base, number, isOld := strings.Cut(path, ".log.")
 		if isOld {
+			olds[base+".log"]++
 			k.orphan(ctx, base+".log", number)
 			continue
 		}
@@ -98,6 +106,7 @@ func (k *Keeper) look(ctx context.Context, since time.Duration) time.Duration {
 			if err := k.rotate(ctx, path); err != nil && !errors.Is(err, sandbox.ErrNotFound) && ctx.Err() == nil {
 				k.Log.Warn("rotate log", "path", path, "error", err)
 			}
+			olds[path]++
 			next = min(next, max(fastest, since/2))
 			continue
 		}
@@ -106,6 +115,7 @@ func (k *Keeper) look(ctx context.Context, since time.Duration) time.Duration {
 		}
 		k.sizes[path] = size
 	}
+	k.trimAll(olds)
 	return next
 }
 
@@ -128,7 +138,7 @@ func containerOf(path string) string {
 	return filepath.Base(filepath.Dir(path)) + "_" + strings.TrimSuffix(filepath.Base(path), ".log")
 }
 
-// rotate puts the file aside, has the monitor begin a new one and removes the oldest.
+// rotate puts the file aside and has the monitor begin a new one.
 func (k *Keeper) rotate(ctx context.Context, path string) error {
 	olds, err := rotated(path)
 	if err != nil {
@@ -153,68 +163,5 @@ func (k *Keeper) rotate(ctx context.Context, path string) error {
 		}
 		return err
 	}
-	for len(olds) > k.Files-2 {
-		if err := os.Remove(olds[0].path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("remove old log: %w", err)
-		}
-		olds = olds[1:]
-	}
 	return nil
-}
-
-// sweep removes logs of pods that are gone, and of runs before the last two.
-func (k *Keeper) sweep(ctx context.Context) error {
-	wanted, err := k.Wanted(ctx)
-	if err != nil {
-		return err
-	}
-	dirs, err := os.ReadDir(k.Dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("list logs: %w", err)
-	}
-	var errs []error
-	for _, d := range dirs {
-		dir := filepath.Join(k.Dir, d.Name())
-		if !wanted[d.Name()] {
-			errs = append(errs, os.RemoveAll(dir))
-			continue
-		}
-		errs = append(errs, dropRuns(dir))
-	}
-	return errors.Join(errs...)
-}
-
-// dropRuns keeps the logs of the last two runs of each container.
-func dropRuns(dir string) error {
-	files, err := os.ReadDir(dir)
-	if err != nil {
-		return fmt.Errorf("list logs: %w", err)
-	}
-	newest := map[string]int{}
-	for _, f := range files {
-		if name, run, ok := runOf(f.Name()); ok {
-			newest[name] = max(newest[name], run)
-		}
-	}
-	var errs []error
-	for _, f := range files {
-		if name, run, ok := runOf(f.Name()); ok && run < newest[name]-1 {
-			errs = append(errs, os.Remove(filepath.Join(dir, f.Name())))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// runOf reads a file's name: "main_3.log.2" is of run 3 of main.
-func runOf(file string) (name string, run int, ok bool) {
-	head, _, ok := strings.Cut(file, ".log")
-	i := strings.LastIndexByte(head, '_')
-	if !ok || i < 0 {
-		return "", 0, false
-	}
-	run, err := strconv.Atoi(head[i+1:])
-	return head[:i], run, err == nil
 }

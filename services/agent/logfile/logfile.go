@@ -2,9 +2,10 @@
 //
 // It reads and writes files under one directory: <pod>/<container>_<attempt>.log is what
 // the container's monitor writes to, in Kubernetes' log format; .log.1, .log.2 and so on
-// are what it wrote before, the higher the newer. What always holds: a reader that follows loses no line
-// over a rotation, or says that it did; memory does not grow with the log, a line or the
-// number of files; and the monitor is never left without a file to write to.
+// are what it wrote before, the higher the newer. What always holds: a
+// reader that follows loses no line over a rotation, however slow it is, until Keeper.Hold
+// bytes wait for readers, and is told then; memory does not grow with the log, a line or
+// the number of files; and the monitor is never left without a file to write to.
 package logfile
 
 import (
@@ -31,6 +32,8 @@ type Options struct {
 	Stream     byte      // 1 stdout, 2 stderr, 0 both
 	// Alive is false once nothing will be written any more. It is asked while following.
 	Alive func() bool
+	// Readers is told what is still to be read while following. It may be nil.
+	Readers *Readers
 	// Lost is called when files were rotated away before they were read. It may be nil.
 	Lost func()
 }
@@ -38,35 +41,45 @@ type Options struct {
 // Read passes on the log at path, in pieces of any length, until its end or, following,
 // until nothing more will be written. A log that is not there is fs.ErrNotExist.
 func Read(ctx context.Context, path string, o Options, emit func(p []byte) error) error {
+	var at *reader
+	if o.Follow {
+		at = o.Readers.join(path) // before the files are opened: none goes meanwhile
+		defer at.leave()
+	}
 	files, err := openAll(path)
 	if err != nil {
 		return err
 	}
+	at.moved(files[len(files)-1]) // the ones before it are open
 	defer func() {
 		for _, f := range files {
 			_ = f.Close() // read only
 		}
 	}()
+	j := newJoiner(o, emit)
 	first, offset := 0, int64(0)
 	if o.Tail >= 0 {
-		if first, offset, err = tailStart(files, o.Tail); err != nil {
+		if j.from, err = tailStart(files, o.Tail, o.Stream); err != nil {
 			return fmt.Errorf("find the end of log: %w", err)
 		}
+		if lowest := min(j.from[1], j.from[2]); lowest > 0 {
+			first, offset = lowest.split()
+		}
 	}
-	j := newJoiner(o, emit)
 	for i := first; i < len(files); i++ {
 		if _, err := files[i].Seek(offset, io.SeekStart); err != nil {
 			return fmt.Errorf("read log: %w", err)
 		}
 		if i == len(files)-1 && o.Follow {
-			return (&follower{path: path, o: o, join: j}).run(ctx, files[i])
+			w := &follower{path: path, o: o, at: at, join: j, split: splitter{at: placeOf(i, offset)}}
+			return w.run(ctx, files[i])
 		}
 		// No further than it is now: a busy container would never let it end.
 		st, err := files[i].Stat()
 		if err != nil {
 			return fmt.Errorf("read log: %w", err)
 		}
-		var s splitter
+		s := splitter{at: placeOf(i, offset)}
 		if _, err := s.pump(ctx, io.LimitReader(files[i], st.Size()-offset), j); err != nil {
 			return err
 		}

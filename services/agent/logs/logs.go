@@ -35,6 +35,7 @@ type Runtime interface {
 type Handler struct {
 	Find    lookup.Finder
 	Runtime Runtime
+	Readers *logfile.Readers // told what is being read; may be nil
 }
 
 // errEnough ends a log at its limit.
@@ -102,7 +103,7 @@ func (h *Handler) read(ctx context.Context, id string, ask *remote.Logs, emit fu
 	if src.Path != "" {
 		w := logfile.Watch(src.Writer, id)
 		defer w.Close()
-		o.Alive, o.Lost = w.Alive, lost
+		o.Alive, o.Lost, o.Readers = w.Alive, lost, h.Readers
 		err = logfile.Read(ctx, src.Path, o, emit)
 		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
 			return err
