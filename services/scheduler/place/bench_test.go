@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
@@ -106,9 +107,18 @@ func BenchmarkManyKinds5000(b *testing.B) {
 	benchPlace(b, 5000, func(i int) *Pod { return benchPod(i, color(i%70), antiAffinity) })
 }
 
+// BenchmarkLabelled5000: each has a label of its own, as a StatefulSet's have.
+func BenchmarkLabelled5000(b *testing.B) {
+	benchPlace(b, 5000, func(i int) *Pod { return benchPod(i, color(i), owned) })
+}
+
 // BenchmarkEachItsOwn2000: no two pods are alike.
 func BenchmarkEachItsOwn2000(b *testing.B) {
-	benchPlace(b, 2000, func(i int) *Pod { return benchPod(i, color(i), owned) })
+	benchPlace(b, 2000, func(i int) *Pod {
+		return benchPod(i, owned, func(p *v1.Pod) {
+			p.Spec.Containers[0].Resources.Requests[v1.ResourceMemory] = *resource.NewQuantity(500<<20+int64(i), resource.BinarySI)
+		})
+	})
 }
 
 // BenchmarkUnschedulable5000 asks for 5,000 pods that fit nowhere, while as many others

@@ -83,7 +83,7 @@ const (
 
 // class returns p's class, up to date.
 func (c *Cluster) class(p *Pod) *class {
-	key := p.classKey()
+	key := p.classKey(c.looks)
 	k := c.classes[key]
 	if k == nil {
 		c.makeRoom()

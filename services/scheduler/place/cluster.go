@@ -31,6 +31,7 @@ type Cluster struct {
 	counters   map[string]*tallied     // pods that constraints of classes select
 	terms      map[termKey]*term       // what placed pods ask of others
 	index      map[indexKey]*listeners // who is told of a pod
+	looks      *looks                  // which labels terms look at
 
 	images map[string]int // nodes that have the image
 	// nominated is where room is kept for pods whose victims are on their way out.
@@ -65,7 +66,7 @@ func NewCluster(policy Policy) *Cluster {
 		policy: policy, byName: map[schemas.NodeName]*nodeInfo{}, pods: map[types.UID]placed{},
 		spaces: map[string]labels.Set{}, inNamespace: map[string]map[types.UID]placed{},
 		homeless: map[schemas.NodeName]map[types.UID]*Pod{}, topologies: map[string]*topology{},
-		groups: map[types.UID]*tallied{}, counters: map[string]*tallied{}, terms: map[termKey]*term{}, index: map[indexKey]*listeners{},
+		groups: map[types.UID]*tallied{}, counters: map[string]*tallied{}, terms: map[termKey]*term{}, index: map[indexKey]*listeners{}, looks: &looks{},
 		images: map[string]int{}, nominated: map[types.UID]placed{}, budgets: map[string]*Budget{}, classes: map[string]*class{},
 	}
 }

@@ -73,8 +73,11 @@ func (k *class) setTerms(c *Cluster, terms []*term) {
 }
 
 // counting tells which nodes count for a spread constraint: those that have every
-// topology key of its kind, and that the policies let count.
+// topology key of its kind, and that the policies let count. nil is all with its own key.
 func (k *class) counting(c *Cluster, s *spread, all []spread) func(slot int) bool {
+	if len(all) < 2 && !s.honourTaints && !(s.honourLabels && k.shape.choosy(k.rep)) {
+		return nil
+	}
 	var topologies []*topology
 	for i := range all {
 		topologies = append(topologies, c.topology(all[i].topology))

@@ -48,9 +48,13 @@ func (r maker) node(name string) *v1.Node {
 }
 
 func (r maker) selector() *metav1.LabelSelector {
-	switch r.Intn(5) {
+	switch r.Intn(6) {
 	case 0:
 		return &metav1.LabelSelector{}
+	case 5:
+		if r.Intn(4) == 0 {
+			return &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: r.oneOf("own", "tier"), Operator: metav1.LabelSelectorOperator(r.oneOf("Exists", "DoesNotExist"))}}}
+		}
 	case 1:
 		return &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "app", Operator: metav1.LabelSelectorOperator(r.oneOf("In", "NotIn")), Values: []string{"web", r.oneOf("db", "job")}}}}
 	case 2:
@@ -76,13 +80,21 @@ func (r maker) term() v1.PodAffinityTerm {
 	return t
 }
 
+func (r maker) labels(name string) map[string]string {
+	set := map[string]string{"app": r.oneOf("web", "db", "job")}
+	if r.Intn(2) == 0 {
+		set["tier"] = r.oneOf("front", "back")
+	}
+	if r.Intn(2) == 0 {
+		set["own"] = name
+	}
+	return set
+}
+
 func (r maker) pod(name string) *v1.Pod {
 	p := pod(name, fmt.Sprintf("%dm", r.Intn(900)), "100Mi")
 	p.Namespace = r.oneOf("default", "default", "other")
-	p.Labels = map[string]string{"app": r.oneOf("web", "db", "job")}
-	if r.Intn(2) == 0 {
-		p.Labels["tier"] = r.oneOf("front", "back")
-	}
+	p.Labels = r.labels(name)
 	for range r.Intn(3) {
 		t := v1.Toleration{Key: r.oneOf("k", "l"), Operator: v1.TolerationOperator(r.oneOf("Exists", "Equal", "", "Gt", "Lt")), Effect: v1.TaintEffect(r.oneOf("", "NoSchedule"))}
 		switch t.Operator {
@@ -249,6 +261,9 @@ func play(t *testing.T, seed int64, steps int) {
 			} else if r.Intn(2) == 0 {
 				p = kinds[r.Intn(len(kinds))].DeepCopy()
 				p.Name, p.UID = fmt.Sprintf("p%d", i), types.UID(fmt.Sprintf("p%d", i))
+				if r.Intn(2) == 0 { // alike but for its labels
+					p.Labels = r.labels(p.Name)
+				}
 			}
 			decide(t, w, c, p, seed, i)
 		}

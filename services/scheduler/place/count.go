@@ -142,6 +142,7 @@ func (c *Cluster) countTerm(t podTerm, ni *nodeInfo, by int32) {
 	if have == nil {
 		have = &term{tallied: tallied{matcher: t.matcher, at: map[int32]int32{}}, topology: t.topology, weight: t.weight}
 		c.terms[key] = have
+		c.lookAt(t.matcher)
 		for _, k := range t.index {
 			l := c.listen(k)
 			l.terms = append(l.terms, have)

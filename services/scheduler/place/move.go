@@ -90,7 +90,7 @@ func (c *Cluster) move(p *Pod, from *nodeInfo) (Move, bool) {
 	asks := *p
 	spec := *p.spec
 	spec.NodeName = "" // where it is, not what it asks for
-	asks.spec, asks.key, asks.shape = &spec, "", nil
+	asks.spec, asks.looks, asks.shape = &spec, nil, nil
 	before := from.load()
 	name := schemas.NodeName(from.node.Name)
 	c.RemovePod(p.UID)

@@ -47,7 +47,10 @@ func TestANodeJoins(t *testing.T) {
 		c.SetNode(node(fmt.Sprintf("n%d", i), "8", "16Gi"))
 	}
 	for i := range 12 {
-		c.SetPod(NewPod(pod(fmt.Sprintf("p%d", i), "1", "1Gi", ownedBy("rs"))), schemas.NodeName(fmt.Sprintf("n%d", i%2)))
+		on := fmt.Sprintf("n%d", i%2)
+		p := NewPod(pod(fmt.Sprintf("p%d", i), "1", "1Gi", ownedBy("rs"), func(p *v1.Pod) { p.Spec.NodeName = on }))
+		c.class(p) // somebody asked about it
+		c.SetPod(p, schemas.NodeName(on))
 	}
 	if moves := c.Moves(10, anybody); len(moves) != 0 {
 		t.Fatalf("an even cluster is moved: %+v", moves)

@@ -42,7 +42,8 @@ type Pod struct {
 	spec     *v1.PodSpec
 	resizing bool // its node has not granted yet what it asks for
 
-	key   string // of its class; made when it is to be placed
+	key   string // of its class in the light of looks; made when it is to be placed
+	looks *looks
 	shape *shape // made when it is needed
 }
 
@@ -127,15 +128,17 @@ func (p *Pod) compiled() *shape {
 	return p.shape
 }
 
-// classKey tells pods apart that placing may treat differently: everything but the
-// name and uid that a filter or score reads.
-func (p *Pod) classKey() string {
-	if p.key != "" {
+// classKey tells pods apart that placing may treat differently: all of them that a filter
+// or score reads. Of the labels these are those that a term of a placed pod or the pod's
+// own constraints look at, so that pods with a label for each of them are alike.
+func (p *Pod) classKey(l *looks) string {
+	if p.looks == l {
 		return p.key
 	}
 	b := make([]byte, 0, 256)
 	str := func(s string) { b = append(strconv.AppendInt(b, int64(len(s)), 10), ':'); b = append(b, s...) }
 	num := func(n int64) { b = append(strconv.AppendInt(b, n, 10), ';') }
+	num(l.id)
 	str(p.Namespace)
 	str(string(p.group))
 	num(int64(p.Priority))
@@ -155,7 +158,11 @@ func (p *Pod) classKey() string {
 			str(m[k])
 		}
 	}
-	pairs(p.labels)
+	for _, k := range p.seen(l) {
+		str(k)
+		str(p.labels[k])
+	}
+	num(0)
 	pairs(p.spec.NodeSelector)
 	str(p.spec.NodeName)
 	for _, h := range p.ports {
@@ -175,7 +182,7 @@ func (p *Pod) classKey() string {
 		j, _ := json.Marshal([]any{p.spec.Affinity, p.spec.TopologySpreadConstraints}) // came from JSON
 		b = append(b, j...)
 	}
-	p.key = string(b)
+	p.key, p.looks = string(b), l
 	return p.key
 }
 

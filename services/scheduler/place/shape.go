@@ -160,8 +160,14 @@ func newSpread(p *Pod, c *v1.TopologySpreadConstraint) spread {
 	return s
 }
 
+// choosy tells whether the pod asks for some nodes and not for others.
+func (s *shape) choosy(p *Pod) bool { return s.restricted || len(p.spec.NodeSelector) > 0 }
+
 // matchesNode checks spec.nodeSelector and the required node affinity.
 func (s *shape) matchesNode(p *Pod, n *v1.Node) bool {
+	if !s.choosy(p) {
+		return true
+	}
 	for k, v := range p.spec.NodeSelector {
 		if have, ok := n.Labels[k]; !ok || have != v {
 			return false

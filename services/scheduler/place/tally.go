@@ -21,15 +21,12 @@ type tally struct {
 func newTally(c *Cluster, from *tallied, topo *topology, counts func(slot int) bool) *tally {
 	t := &tally{from: from, topo: topo, node: make([]int32, len(c.slots))}
 	t.dom, t.nodes = make([]int32, len(topo.names)), make([]int32, len(topo.names))
-	for s, ni := range c.slots {
-		if ni == nil {
-			continue
-		}
-		if counts != nil && !counts(s) {
+	for s, d := range topo.of[:len(c.slots)] { // of a slot without a node it is -1
+		if counts != nil && c.slots[s] != nil && !counts(s) {
 			t.node[s] = -1
 			continue
 		}
-		if d := topo.of[s]; d >= 0 {
+		if d >= 0 {
 			if t.nodes[d]++; t.nodes[d] == 1 {
 				t.domains++
 			}
