@@ -33,7 +33,7 @@ type cluster1 struct {
 }
 
 // startUp runs `skerry up --no-agent` until the test ends.
-func startUp(t *testing.T) *cluster1 {
+func startUp(t *testing.T, edit ...func(*Up)) *cluster1 {
 	t.Helper()
 	folder := t.TempDir()
 	read, write := io.Pipe()
@@ -44,6 +44,9 @@ func startUp(t *testing.T) *cluster1 {
 	s := session.New(env, session.Globals{})
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &Up{Host: Host{DataDir: "data", LogLevel: "warn"}, Listen: "127.0.0.1:0", NoAgent: true, Wait: 30 * time.Second}
+	for _, e := range edit {
+		e(c)
+	}
 	done := make(chan error, 1)
 	go func() {
 		done <- c.Run(ctx, s)
