@@ -100,6 +100,8 @@ type Copy struct {
 	KeepOwner bool `json:"keepOwner,omitempty"`
 	// Stat asks only what is at Path: a Stat comes as the one message of the stream.
 	Stat bool `json:"stat,omitempty"`
+	// Skip leaves out the first bytes of the archive that comes: the other side has them.
+	Skip int64 `json:"skip,omitempty"`
 }
 
 // Stat is what a path of a container is.

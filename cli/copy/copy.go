@@ -30,6 +30,7 @@ type Command struct {
 	From       string `arg:"" name:"from" help:"What to copy: PATH here, or [NAMESPACE/]POD:PATH."`
 	To         string `arg:"" name:"to" help:"Where to: PATH here, or [NAMESPACE/]POD:PATH."`
 	Container  string `short:"c" help:"Container of the pod." placeholder:"NAME"`
+	Retries    int    `help:"How often to go on with a copy from a container whose connection broke; negative is as often as it takes." default:"0" placeholder:"N"`
 	NoPreserve bool   `help:"Owners and permissions are not kept: in the container, files belong to its user."`
 }
 
@@ -61,7 +62,7 @@ func (c *Command) Run(ctx context.Context, s *session.Session) error {
 	if err != nil {
 		return err
 	}
-	return e.download(ctx, to.path, !c.NoPreserve)
+	return e.download(ctx, to.path, !c.NoPreserve, c.Retries)
 }
 
 // spec is an argument: a path here, or in a pod.

@@ -11,12 +11,10 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-
-	"github.com/skerry/skerry/bus/remote"
 )
 
 // download copies the container's path to a local one.
-func (e *end) download(ctx context.Context, to string, preserve bool) error {
+func (e *end) download(ctx context.Context, to string, preserve bool, retries int) error {
 	from := clean(e.path)
 	st, found, err := e.stat(ctx, from)
 	if err != nil {
@@ -29,11 +27,15 @@ func (e *end) download(ctx context.Context, to string, preserve bool) error {
 	if i, err := os.Stat(local); err == nil && i.IsDir() && !st.Dir {
 		local = filepath.Join(local, path.Base(from))
 	}
-	in, err := e.ask(ctx, remote.Copy{Path: from})
+	open := e.openArchive(from)
+	in, err := open(ctx, 0)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = in.Close() }()
+	r := &resumer{ctx: ctx, open: open, tries: retries, pause: pause, in: in, delay: newDelay(), say: func(format string, args ...any) {
+		fmt.Fprintf(e.s.Stderr, format+"\n", args...)
+	}}
+	defer r.Close()
 	total := st.Size
 	if st.Dir {
 		total = 0 // not known
@@ -43,7 +45,6 @@ func (e *end) download(ctx context.Context, to string, preserve bool) error {
 	u := &unpacker{from: from, preserve: preserve, progress: p, buf: make([]byte, 64<<10), warn: func(format string, args ...any) {
 		fmt.Fprintf(e.s.Stderr, "warning: "+format+"\n", args...)
 	}}
-	r := &reader{ctx: ctx, st: in}
 	if err := u.unpack(r, local); err != nil {
 		return fmt.Errorf("copy %s: %w", e.label(from), err)
 	}

@@ -60,6 +60,9 @@ func (h *Handler) Serve(ctx context.Context, _ bus.User, hello []byte, accept fu
 	if err != nil {
 		return apierrors.NewInternalError(err)
 	}
+	if ask.Skip < 0 {
+		return apierrors.NewBadRequest("skip: must be greater than or equal to 0")
+	}
 	if ask.Put && !st.Dir {
 		return apierrors.NewBadRequest(fmt.Sprintf("%s: Not a directory", ask.Path))
 	}
@@ -77,9 +80,21 @@ func (h *Handler) Serve(ctx context.Context, _ bus.User, hello []byte, accept fu
 	case ask.Put:
 		return h.put(ctx, s, c.ID, &ask)
 	}
-	return h.Runtime.Pack(ctx, c.ID, ask.Path, func(p []byte) error {
+	return h.Runtime.Pack(ctx, c.ID, ask.Path, skip(ask.Skip, func(p []byte) error {
 		return s.Send(ctx, stream.Frame{Channel: remote.Stdout, Data: p})
-	})
+	}))
+}
+
+// skip leaves out the first n bytes of what is written in pieces.
+func skip(n int64, write func(p []byte) error) func(p []byte) error {
+	return func(p []byte) error {
+		out := min(n, int64(len(p)))
+		n -= out
+		if p = p[out:]; len(p) == 0 {
+			return nil
+		}
+		return write(p)
+	}
 }
 
 // notFound is what a shell's commands say.
