@@ -36,6 +36,7 @@ type Command struct {
 	Selector      string        `short:"l" help:"Of all pods whose labels match." placeholder:"LABELS"`
 	AllPods       bool          `help:"Of all pods of the workload, not of one."`
 	MaxRequests   int           `name:"max-log-requests" help:"How many containers may be followed at once." default:"5" placeholder:"N"`
+	Timeout       time.Duration `name:"pod-running-timeout" help:"How long to wait for a pod of the workload and, with -f, for the container to start." default:"20s" placeholder:"DURATION"`
 	IgnoreErrors  bool          `help:"Go on when one container cannot be read."`
 }
 
@@ -52,7 +53,7 @@ func (c *Command) Run(ctx context.Context, s *session.Session) error {
 	if err != nil {
 		return err
 	}
-	if c.Follow && len(sources) > c.MaxRequests {
+	if c.Follow && len(sources) > 1 && len(sources) > c.MaxRequests {
 		return fmt.Errorf("you are attempting to follow %d log streams, but maximum allowed concurrency is %d, use --max-log-requests to increase the limit", len(sources), c.MaxRequests)
 	}
 	conn, err := s.Conn(ctx)
@@ -67,7 +68,16 @@ func (c *Command) Run(ctx context.Context, s *session.Session) error {
 		if c.Prefix || c.AllPods {
 			prefix = label(src, s.Terminal != nil && s.Getenv("NO_COLOR") == "")
 		}
-		err := copyLog(ctx, conn, src, &o, out.lines(prefix), s.Warnf)
+		try := func() error { return copyLog(ctx, conn, src, &o, out.lines(prefix), s.Warnf) }
+		err := try()
+		if err != nil && c.Follow && !c.Previous && !c.IgnoreErrors {
+			err = c.await(ctx, s, err, early, func() error {
+				if err := src.place(ctx, s); err != nil {
+					return err
+				}
+				return try()
+			})
+		}
 		if err != nil && c.IgnoreErrors && ctx.Err() == nil {
 			fmt.Fprintf(s.Stderr, "error: %v\n", err)
 			return nil
@@ -91,6 +101,16 @@ func (c *Command) Run(ctx context.Context, s *session.Session) error {
 
 func (c *Command) options() (*corev1.PodLogOptions, error) {
 	o := &corev1.PodLogOptions{Follow: c.Follow, Previous: c.Previous, Timestamps: c.Timestamps}
+	switch {
+	case c.LimitBytes < 0:
+		return nil, failure.Usage("--limit-bytes must be greater than 0")
+	case c.Since < 0:
+		return nil, failure.Usage("--since must be greater than 0")
+	case c.Tail != nil && *c.Tail < -1:
+		return nil, failure.Usage("--tail must be greater than or equal to -1")
+	case c.AllContainers && c.Container != "":
+		return nil, failure.Usage("--all-containers=true should not be specified with container name %s", c.Container)
+	}
 	switch {
 	case c.Since > 0 && c.SinceTime != "":
 		return nil, failure.Usage("at most one of --since-time and --since may be specified")
@@ -149,9 +169,15 @@ func (c *Command) sources(ctx context.Context, s *session.Session) ([]source, er
 	if container != "" {
 		c.Container = container
 	}
-	pods, err := target.PodsOf(ctx, client, s.Table, s.Namespace(), arg)
-	if err != nil {
-		return nil, err
+	var pods []*corev1.Pod
+	find := func() (err error) {
+		pods, err = target.PodsOf(ctx, client, s.Table, s.Namespace(), arg)
+		return err
+	}
+	if err := find(); err != nil {
+		if err = c.await(ctx, s, err, noPods, find); err != nil {
+			return nil, err
+		}
 	}
 	if len(pods) > 1 && !c.AllPods {
 		fmt.Fprintf(s.Stderr, "Found %d pods, using pod/%s\n", len(pods), pods[0].Name)

@@ -19,7 +19,7 @@ import (
 // copyLog copies one container's log to w, until its end or, following, until ctx ends.
 func copyLog(ctx context.Context, conn *bus.Conn, src source, o *corev1.PodLogOptions, w *lineWriter, warn func(string, ...any)) error {
 	if src.pod.Spec.NodeName == "" {
-		return fmt.Errorf("pod %s is not on a node yet, so its container %q has no log", src.pod.Name, src.container)
+		return fmt.Errorf("pod %s is %w, so its container %q has no log", src.pod.Name, errNoNode, src.container)
 	}
 	st, err := remote.Dial(ctx, conn, schemas.NodeName(src.pod.Spec.NodeName), remote.Logs{PodLogOptions: *o, Pod: remote.PodOf(src.pod)})
 	if err != nil {

@@ -2,6 +2,7 @@ package target
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -29,6 +30,9 @@ func Pods(ctx context.Context, c *api.Client, ns schemas.Namespace, selector str
 	}
 	return pods, nil
 }
+
+// ErrNoPods: the workload has none, or none yet.
+var ErrNoPods = errors.New("no pods")
 
 // PodsOf returns the pod that arg names ("web-1", "pod/web-1"), or the pods of the
 // workload that it names ("deployment/web"), those that are ready first.
@@ -64,7 +68,7 @@ func PodsOf(ctx context.Context, c *api.Client, table *schemas.Table, ns schemas
 		return nil, err
 	}
 	if len(pods) == 0 {
-		return nil, fmt.Errorf("%s has no pods", found.Label())
+		return nil, fmt.Errorf("%s has %w", found.Label(), ErrNoPods)
 	}
 	slices.SortStableFunc(pods, func(a, b *corev1.Pod) int { return readiness(b) - readiness(a) })
 	return pods, nil
