@@ -1,14 +1,10 @@
 package kubectl
 
 import (
-	"bufio"
-	"context"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/skerry/skerry/deploy/lab/labtest"
 )
 
 func TestApply(t *testing.T) {
@@ -60,6 +56,9 @@ func TestCreateGetDelete(t *testing.T) {
 	has(t, ns, "configmap/one labeled", "label", "configmap", "one", "l=v")
 	has(t, ns, "configmap/one annotated", "annotate", "configmap", "one", "a=v")
 	has(t, ns, "one    1", "get", "configmap", "-l", "l=v")
+	fails(t, ns, 1, "error: 'l' already has a value (v), and --overwrite is false", "label", "configmap", "one", "l=w")
+	has(t, ns, "configmap/one labeled", "label", "configmap", "one", "l=w", "--overwrite")
+	fails(t, ns, 1, "error: --overwrite is false but found the following declared annotation(s): 'a' already has a value (v)", "annotate", "configmap", "one", "a=w")
 	has(t, ns, "configmap/one unlabeled", "label", "configmap", "one", "l-")
 	for i, args := range [][]string{
 		{"-p", `{"data":{"p0":"v"}}`},
@@ -69,6 +68,7 @@ func TestCreateGetDelete(t *testing.T) {
 		has(t, ns, "configmap/one patched", append([]string{"patch", "configmap", "one"}, args...)...)
 		has(t, ns, "v", "get", "configmap", "one", "-o", "jsonpath={.data.p"+string(rune('0'+i))+"}")
 	}
+	has(t, ns, "configmap/one patched (no change)", "patch", "configmap", "one", "-p", `{"data":{"p0":"v"}}`)
 	fails(t, ns, 1, "the server rejected our request", "patch", "configmap", "one", "--type=json", "-p", `[{"op":"remove","path":"/data/none"}]`)
 	edit(t, ns)
 	has(t, ns, `configmap "one" deleted`, "delete", "configmap", "one")
@@ -90,37 +90,6 @@ func edit(t *testing.T, ns string) {
 		t.Errorf("edit: %+v", r)
 	}
 	has(t, ns, "edited", "get", "configmap", "one", "-o", "jsonpath={.data.k}")
-}
-
-// TestWatch: what happens is printed as it happens.
-func TestWatch(t *testing.T) {
-	t.Parallel()
-	ns := rig.Namespace(t)
-	kubectl(t, "", "-n", ns, "create", "configmap", "first")
-	ctx, cancel := context.WithTimeout(context.Background(), labtest.Patience)
-	defer cancel()
-	cmd := command(ctx, "-n", ns, "get", "configmap", "-w", "--no-headers")
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewScanner(out)
-	next := func(want string) {
-		t.Helper()
-		if !lines.Scan() || !strings.HasPrefix(strings.Join(strings.Fields(lines.Text()), " "), want) {
-			t.Errorf("got %q, want %q", lines.Text(), want)
-		}
-	}
-	next("first 0 ")
-	kubectl(t, "", "-n", ns, "create", "configmap", "second", "--from-literal=a=b")
-	next("second 1 ")
-	kubectl(t, "", "-n", ns, "patch", "configmap", "first", "-p", `{"data":{"a":"b"}}`)
-	next("first 1 ")
-	cancel()
-	_ = cmd.Wait() // killed
 }
 
 func TestExplainAndDiscover(t *testing.T) {

@@ -14,15 +14,24 @@ func TestRollout(t *testing.T) {
 	has(t, ns, `deployment "shop" successfully rolled out`, "rollout", "status", "deploy", "shop", "--timeout=60s")
 	has(t, ns, "condition met", "wait", "--for=condition=Available", "deploy/shop", "--timeout=60s")
 	has(t, ns, "shop   1/1     1            1 ", "get", "deploy")
+	fails(t, ns, 1, "error: Expected replicas to be 5, was 1", "scale", "deploy", "shop", "--replicas=2", "--current-replicas=5")
+	fails(t, ns, 1, `error: deployments.apps "shop" is not paused`, "rollout", "resume", "deploy", "shop")
 	has(t, ns, "deployment.apps/shop scaled", "scale", "deploy", "shop", "--replicas=2")
 	has(t, ns, "successfully rolled out", "rollout", "status", "deploy/shop", "--timeout=60s")
 	has(t, ns, "deployment.apps/shop paused", "rollout", "pause", "deploy", "shop")
+	fails(t, ns, 1, `error: deployments.apps "shop" is already paused`, "rollout", "pause", "deploy", "shop")
+	fails(t, ns, 1, `error: deployments.apps "shop" can't restart paused deployment (run rollout resume first)`, "rollout", "restart", "deploy", "shop")
 	has(t, ns, "deployment.apps/shop env updated", "set", "env", "deploy/shop", "A=1")
 	has(t, ns, "deployment.apps/shop resumed", "rollout", "resume", "deploy", "shop")
 	has(t, ns, "successfully rolled out", "rollout", "status", "deploy/shop", "--timeout=60s")
 	has(t, ns, "1         <none>\n2         <none>\n", "rollout", "history", "deploy", "shop")
 	has(t, ns, "      A:\t1", "rollout", "history", "deploy", "shop", "--revision=2")
-	has(t, ns, "deployment.apps/shop rolled back", "rollout", "undo", "deploy", "shop")
+	kubectl(t, "", "-n", ns, "rollout", "pause", "deploy", "shop")
+	fails(t, ns, 1, "error: you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume' and try again", "rollout", "undo", "deploy", "shop")
+	kubectl(t, "", "-n", ns, "rollout", "resume", "deploy", "shop")
+	fails(t, ns, 1, "error: unable to find specified revision 9 in history", "rollout", "undo", "deploy", "shop", "--to-revision=9")
+	has(t, ns, "deployment.apps/shop rolled back", "rollout", "undo", "deploy", "shop", "--to-revision=1")
+	fails(t, ns, 1, "error: desired revision (9) is different from the running revision (3)", "rollout", "status", "deploy/shop", "--revision=9")
 	has(t, ns, "deployment.apps/shop restarted", "rollout", "restart", "deploy", "shop")
 	has(t, ns, "successfully rolled out", "rollout", "status", "deploy/shop", "--timeout=60s")
 	has(t, ns, "NewReplicaSet:   shop-", "describe", "deploy", "shop")
@@ -54,6 +63,7 @@ func TestLogsAndExec(t *testing.T) {
 	rig.Eventually(t, "logs", func() error { return eq(kubectl(t, "", "-n", ns, "logs", "deploy/shop"), "one\ntwo\n") })
 	has(t, ns, "two\n", "logs", "deploy/shop", "--tail=1")
 	has(t, ns, "] one\n", "logs", "-l", "app=shop", "--prefix")
+	follows(t, ns)
 	fails(t, ns, 1, "previous terminated container", "logs", "deploy/shop", "-p")
 	fails(t, ns, 1, "container none is not valid for pod", "logs", "deploy/shop", "-c", "none")
 	for _, env := range []string{"true", "false"} { // WebSocket, SPDY
@@ -65,6 +75,23 @@ func TestLogsAndExec(t *testing.T) {
 		}
 	}
 	fails(t, ns, 1, "not found", "exec", "none", "--", "true")
+}
+
+// follows reads a log until its container ends.
+func follows(t *testing.T, ns string) {
+	t.Helper()
+	const script = "echo one; until test -e /tmp/go; do sleep 0.1; done; echo two"
+	kubectl(t, "", "-n", ns, "run", "slow", "--image="+podmantest.Image, "--image-pull-policy=Never", "--restart=Never", "--", "sh", "-c", script)
+	kubectl(t, "", "-n", ns, "wait", "--for=condition=Ready", "pod/slow", "--timeout=60s")
+	log := follow(t, "-n", ns, "logs", "-f", "slow", "--timestamps")
+	log.next(t, "20")
+	kubectl(t, "", "-n", ns, "exec", "slow", "--", "touch", "/tmp/go")
+	log.next(t, "20")
+	if line, more := <-log; more {
+		t.Errorf("after the end there was %q", line)
+	}
+	has(t, ns, "condition met", "wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/slow", "--timeout=60s")
+	fails(t, ns, 1, "cannot exec into a container in a completed pod; current phase is Succeeded", "exec", "slow", "--", "true")
 }
 
 func eq(got, want string) error {
@@ -95,7 +122,6 @@ func TestNodes(t *testing.T) {
 	has(t, "default", "node/h1 uncordoned", "uncordon", "h1")
 	has(t, "default", "node/h1 tainted", "taint", "node", "h1", "k=v:PreferNoSchedule")
 	has(t, "default", "k=v:PreferNoSchedule", "describe", "node", "h1")
-	has(t, "default", "node/h1 untainted", "taint", "node", "h1", "k-")
 	ns := rig.Namespace(t)
 	kubectl(t, "", "-n", ns, "apply", "-f", file(t, web("shop", 1, "sleep 1000")))
 	kubectl(t, "", "-n", ns, "rollout", "status", "deploy/shop", "--timeout=60s")
@@ -106,6 +132,23 @@ func TestNodes(t *testing.T) {
 		}
 		return nil
 	})
-	has(t, ns, "node/h1 drained", "drain", "h1", "--pod-selector=app=shop", "--timeout=60s")
+	fails(t, "default", 1, `node h1 already has k taint(s) with same effect(s) and --overwrite is false`, "taint", "node", "h1", "k=w:PreferNoSchedule")
+	drains(t, ns)
+}
+
+// drains moves pods away, but neither those that nobody makes again nor those that a budget keeps.
+func drains(t *testing.T, ns string) {
+	t.Helper()
+	has(t, ns, "node/h1 untainted", "taint", "node", "h1", "k-")
+	kubectl(t, "", "-n", ns, "run", "alone", "--image="+podmantest.Image, "--image-pull-policy=Never", "--labels=app=alone", "--", "sleep", "1000")
+	fails(t, ns, 1, "cannot delete Pods that declare no controller (use --force to override): "+ns+"/alone", "drain", "h1", "--pod-selector=app=alone")
+	has(t, ns, "node/h1 drained", "drain", "h1", "--pod-selector=app=alone", "--force", "--grace-period=1", "--timeout=60s")
+	kubectl(t, "", "-n", ns, "create", "pdb", "keep", "--selector=app=shop", "--min-available=1")
+	rig.Eventually(t, "budget", func() error {
+		return eq(kubectl(t, "", "-n", ns, "get", "pdb", "keep", "-o", "jsonpath={.status.currentHealthy}"), "1")
+	})
+	fails(t, ns, 1, "Cannot evict pod as it would violate the pod's disruption budget.", "drain", "h1", "--pod-selector=app=shop", "--timeout=2s")
+	kubectl(t, "", "-n", ns, "delete", "pdb", "keep")
+	has(t, ns, "evicted\nnode/h1 drained", "drain", "h1", "--pod-selector=app=shop", "--timeout=60s")
 	has(t, ns, "node/h1 uncordoned", "uncordon", "h1")
 }
