@@ -21,6 +21,7 @@ type bench struct {
 	changes       int // of a ConfigMap
 	idle, writing time.Duration
 	full100       time.Duration // how long an agent with 100 pods is watched
+	idlers        int           // idle watches
 }
 
 // part is one part of a run.
@@ -43,6 +44,11 @@ var parts = []part{
 	{"api", (*bench).doors},
 }
 
+// extras run only if they are asked for by name.
+var extras = []part{
+	{"watches", (*bench).watches},
+}
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	err := run(ctx)
@@ -59,6 +65,7 @@ func run(ctx context.Context) error {
 	page := flag.String("write", "", "the page whose table is replaced; needs a whole run")
 	quick := flag.Bool("quick", false, "few and short rounds, to see that it works")
 	idle := flag.Duration("idle", 5*time.Minute, "how long the idle cluster is watched")
+	idlers := flag.Int("watches", 10_000, "how many idle watches the part watches opens")
 	flag.Parse()
 	chosen, err := choose(*only)
 	if err != nil {
@@ -70,7 +77,7 @@ func run(ctx context.Context) error {
 	if os.Geteuid() != 0 {
 		return errors.New("a network namespace and a Podman of its own need root: run it with sudo")
 	}
-	b := &bench{single: 5, many: 3, heals: 10, colds: 5, changes: 20, idle: *idle, writing: 10 * time.Second, full100: time.Minute}
+	b := &bench{single: 5, many: 3, heals: 10, colds: 5, changes: 20, idle: *idle, writing: 10 * time.Second, full100: time.Minute, idlers: *idlers}
 	if *quick {
 		b.single, b.many, b.heals, b.colds, b.changes, b.idle, b.writing = 2, 1, 3, 2, 5, 20*time.Second, 2*time.Second
 		b.full100 = 20 * time.Second
@@ -103,7 +110,7 @@ func (b *bench) measure(ctx context.Context, binary string, chosen []part) (tabl
 
 func names() []string {
 	var out []string
-	for _, p := range parts {
+	for _, p := range slices.Concat(parts, extras) {
 		out = append(out, p.name)
 	}
 	return out
@@ -120,7 +127,7 @@ func choose(only string) ([]part, error) {
 		}
 	}
 	var out []part
-	for _, p := range parts {
+	for _, p := range slices.Concat(parts, extras) {
 		if slices.Contains(want, p.name) {
 			out = append(out, p)
 		}

@@ -1,6 +1,7 @@
 package apiserver
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"slices"
@@ -29,7 +30,7 @@ func agents() map[bus.User]bool {
 
 // act returns a copy of r as the user that it is done for, and by whom it was asked.
 // The bus vouches for the first of them; each may name the next only if it is allowed.
-func (s *server) act(r *api.Request) (*api.Request, []bus.User, error) {
+func (s *server) act(ctx context.Context, r *api.Request) (*api.Request, []bus.User, error) {
 	out := *r
 	out.As, out.Impersonate, out.Groups = nil, nil, groupsOf(r.User)
 	var by []bus.User
@@ -41,7 +42,7 @@ func (s *server) act(r *api.Request) (*api.Request, []bus.User, error) {
 		out.User, out.Groups = r.As.User, r.As.Groups
 	}
 	if r.Impersonate != nil {
-		if err := s.mayImpersonate(&out, r.Impersonate); err != nil {
+		if err := s.mayImpersonate(ctx, &out, r.Impersonate); err != nil {
 			return nil, nil, err
 		}
 		by = append(by, out.User)
@@ -54,11 +55,11 @@ func (s *server) act(r *api.Request) (*api.Request, []bus.User, error) {
 }
 
 // mayImpersonate asks for the verb impersonate on all that r's user wants to be.
-func (s *server) mayImpersonate(r *api.Request, to *api.Identity) error {
+func (s *server) mayImpersonate(ctx context.Context, r *api.Request, to *api.Identity) error {
 	for _, a := range wanted(to) {
 		a.User, a.Groups, a.Verb = r.User, r.Groups, verbImpersonate
-		if ok, why := s.access.Authorize(a); !ok {
-			return access.Forbidden(a, why)
+		if err := s.allow(ctx, a); err != nil {
+			return err
 		}
 	}
 	return nil

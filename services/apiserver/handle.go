@@ -19,7 +19,7 @@ import (
 // Do implements api.Server.
 func (s *server) Do(ctx context.Context, r *api.Request) (*api.Reply, error) {
 	start := s.Clock()
-	own, by, err := s.act(r)
+	own, by, err := s.act(ctx, r)
 	if err != nil {
 		if writes(r.Verb) {
 			s.record(r, nil, start, err)
@@ -41,7 +41,7 @@ func (s *server) Do(ctx context.Context, r *api.Request) (*api.Reply, error) {
 
 // Admit implements api.Doorkeeper: a watch that may not be is refused before it begins.
 func (s *server) Admit(ctx context.Context, r *api.Request) error {
-	own, _, err := s.act(r)
+	own, _, err := s.act(ctx, r)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (s *server) do(ctx context.Context, r *api.Request) (*api.Reply, error) {
 
 // Watch implements api.Server.
 func (s *server) Watch(ctx context.Context, r *api.Request, emit func(api.WatchEvent) error) error {
-	own, _, err := s.act(r)
+	own, _, err := s.act(ctx, r)
 	if err != nil {
 		return err
 	}
@@ -98,13 +98,16 @@ func (s *server) admitRequest(ctx context.Context, r *api.Request) (*schemas.Kin
 // authorize refuses what no rule allows. The rules read the state: a refusal stands
 // only if it holds for the newest one.
 func (s *server) authorize(ctx context.Context, r *api.Request) error {
-	a := access.Of(r)
+	return s.allow(ctx, access.Of(r))
+}
+
+func (s *server) allow(ctx context.Context, a access.Attributes) error {
 	ok, why := s.access.Authorize(a)
 	if ok {
 		return nil
 	}
 	// A pod may have been placed just now, a role been given.
-	if r.Resource != schemas.Events {
+	if a.Resource != schemas.Events {
 		if err := s.state.Fresh(ctx); err != nil {
 			return err
 		}

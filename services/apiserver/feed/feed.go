@@ -30,14 +30,14 @@ type Feed struct {
 	entries []*Entry
 	first   uint64         // the cursor of entries[0]
 	floor   store.Revision // changes up to this one are forgotten
-	wake    chan struct{}  // closed at the next change
+	topics  map[Scope]*topic
 }
 
 // Cursor is a place between two entries.
 type Cursor uint64
 
 func newFeed(now func() time.Time, floor store.Revision) *Feed {
-	return &Feed{now: now, floor: floor, wake: make(chan struct{})}
+	return &Feed{now: now, floor: floor, topics: map[Scope]*topic{}}
 }
 
 // append adds c. A change that was learned late (from a fresh list after a gap) counts
@@ -48,8 +48,7 @@ func (f *Feed) append(c view.Change) {
 	e := &Entry{Change: c, Revision: max(c.Revision, f.lastLocked()), at: f.now()}
 	f.entries = append(f.entries, e)
 	f.forget(e.at)
-	close(f.wake)
-	f.wake = make(chan struct{})
+	f.tell(e)
 }
 
 func (f *Feed) lastLocked() store.Revision {
@@ -64,6 +63,7 @@ func (f *Feed) forget(now time.Time) {
 	n := 0
 	for len(f.entries)-n > minEntries && (len(f.entries)-n > maxEntries || now.Sub(f.entries[n].at) > fresh) {
 		f.floor = f.entries[n].Revision
+		f.drop(f.entries[n], Cursor(f.first+uint64(n)+1))
 		f.entries[n] = nil
 		n++
 	}
@@ -86,23 +86,6 @@ func (f *Feed) afterLocked(rev store.Revision) (Cursor, error) {
 	i, _ := slices.BinarySearchFunc(f.entries, rev+1, func(e *Entry, r store.Revision) int { return cmp.Compare(e.Revision, r) })
 	return Cursor(f.first + uint64(i)), nil
 }
-
-// Next returns the entries from c on and the cursor behind them; with none, a channel
-// that closes when there are some. It fails with Expired if c is forgotten.
-func (f *Feed) Next(c Cursor) ([]*Entry, Cursor, <-chan struct{}, error) {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	if uint64(c) < f.first {
-		return nil, c, nil, Expired(0, f.floor)
-	}
-	from := uint64(c) - f.first
-	// Cloned: forget clears what it drops.
-	got := slices.Clone(f.entries[from:min(from+batch, uint64(len(f.entries)))])
-	return got, c + Cursor(len(got)), f.wake, nil
-}
-
-// batch is how many entries a watcher takes at once.
-const batch = 128
 
 // At undoes in now, a list of the objects of ns taken just before, what changed after
 // rev: the list as it was at rev. Expired if that is forgotten.

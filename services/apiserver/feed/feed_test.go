@@ -73,18 +73,20 @@ func TestCursor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, c, wake, err := f.Next(c)
+	p := f.Open(Scope{}, c)
+	defer p.Close()
+	got, wake, err := p.Next()
 	if err != nil || len(got) != 0 {
 		t.Fatalf("got %v, %v", got, err)
 	}
 	h.Handle(change(view.Added, cm("c", 6), nil, 6))
 	<-wake
-	if got, c, _, err = f.Next(c); err != nil || len(got) != 1 || got[0].Revision != 6 {
+	if got, _, err = p.Next(); err != nil || len(got) != 1 || got[0].Revision != 6 {
 		t.Fatalf("got %v, %v", got, err)
 	}
 	// Learned late: it counts as of the last revision.
 	h.Handle(change(view.Deleted, nil, cm("b", 2), 4))
-	if got, _, _, err = f.Next(c); err != nil || len(got) != 1 || got[0].Revision != 6 || got[0].After() != nil {
+	if got, _, err = p.Next(); err != nil || len(got) != 1 || got[0].Revision != 6 || got[0].After() != nil {
 		t.Fatalf("got %v, %v", got, err)
 	}
 	if data, err := got[0].LastJSON(); err != nil || string(data) != `{"metadata":{"name":"b","namespace":"ns","resourceVersion":"6"}}` {
@@ -96,7 +98,10 @@ func TestForgets(t *testing.T) {
 	clock := time.Unix(0, 0)
 	h := hub(&clock)
 	f := h.Feed(schemas.ConfigMaps)
-	slow, _ := f.After(3)
+	at, _ := f.After(3)
+	slow, other := f.Open(Scope{}, at), f.Open(Scope{Name: "x"}, at)
+	defer slow.Close()
+	defer other.Close()
 	for i := range 2 * minEntries {
 		clock = clock.Add(time.Second)
 		h.Handle(change(view.Added, cm(fmt.Sprint(i), i+10), nil, i+10))
@@ -107,8 +112,16 @@ func TestForgets(t *testing.T) {
 	if _, err := f.After(10); !apierrors.IsResourceExpired(err) {
 		t.Errorf("a forgotten revision: %v", err)
 	}
-	if _, _, _, err := f.Next(slow); !apierrors.IsResourceExpired(err) {
+	if _, _, err := slow.Next(); !apierrors.IsResourceExpired(err) {
 		t.Errorf("a slow watcher: %v", err)
+	}
+	late := f.Open(Scope{Name: "y"}, at)
+	defer late.Close()
+	if _, _, err := late.Next(); !apierrors.IsResourceExpired(err) {
+		t.Errorf("a watcher that comes late: %v", err)
+	}
+	if got, _, err := other.Next(); err != nil || len(got) == 0 {
+		t.Errorf("a watcher of another name: %v", err)
 	}
 	if _, err := f.After(store.Revision(2*minEntries + 5)); err != nil {
 		t.Errorf("a kept revision: %v", err)
@@ -118,5 +131,49 @@ func TestForgets(t *testing.T) {
 	}
 	if len(f.entries) > maxEntries {
 		t.Errorf("%d entries are kept, want at most %d", len(f.entries), maxEntries)
+	}
+	if _, _, err := other.Next(); !apierrors.IsResourceExpired(err) {
+		t.Errorf("the watcher of that name, once its own changes are forgotten: %v", err)
+	}
+}
+
+// TestScopes: a watcher is woken by what it wants to hear of, and by nothing else.
+func TestScopes(t *testing.T) {
+	clock := time.Unix(0, 0)
+	h := hub(&clock)
+	f := h.Feed(schemas.ConfigMaps)
+	c, err := f.After(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for s, want := range map[Scope]bool{
+		{}: true, {Namespace: "ns"}: true, {Name: "c"}: true, {"ns", "c"}: true,
+		{Namespace: "other"}: false, {Name: "a"}: false, {"ns", "a"}: false, {"other", "c"}: false,
+	} {
+		p := f.Open(s, c)
+		_, wake, err := p.Next()
+		for err == nil {
+			var got []*Entry
+			if got, wake, err = p.Next(); len(got) == 0 {
+				break
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Handle(change(view.Modified, cm("c", 6), cm("c", 5), 6))
+		woken := false
+		select {
+		case <-wake:
+			woken = true
+		default:
+		}
+		if woken != want {
+			t.Errorf("%+v: woken %v, want %v", s, woken, want)
+		}
+		p.Close()
+	}
+	if len(f.topics) != 0 {
+		t.Errorf("%d topics are kept for nobody", len(f.topics))
 	}
 }

@@ -48,9 +48,13 @@ func (w *watcher) begin(ctx context.Context, o *metav1.ListOptions) error {
 
 // from goes on behind rev.
 func (w *watcher) from(rev store.Revision) error {
-	c, err := w.replica.Hub.Feed(w.kind.Resource).After(rev)
-	w.cursor, w.sent = c, rev
-	return err
+	f := w.replica.Hub.Feed(w.kind.Resource)
+	c, err := f.After(rev)
+	if err != nil {
+		return err
+	}
+	w.place, w.sent = f.Open(scope(w.request), c), rev
+	return nil
 }
 
 // beginWithList sends everything as ADDED, then goes on from that moment.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	watchapi "k8s.io/apimachinery/pkg/watch"
 
 	"github.com/skerry/skerry/bus/api"
@@ -35,7 +36,7 @@ type watcher struct {
 	request *api.Request
 	selects selector.Selector
 	emit    func(api.WatchEvent) error
-	cursor  feed.Cursor
+	place   *feed.Place
 	sent    store.Revision // everything up to here has been sent
 }
 
@@ -50,6 +51,11 @@ func Run(ctx context.Context, rep *replica.Replica, k *schemas.Kind, r *api.Requ
 	if o == nil {
 		o = &metav1.ListOptions{}
 	}
+	defer func() {
+		if w.place != nil {
+			w.place.Close()
+		}
+	}()
 	if err := w.begin(ctx, o); err != nil {
 		return err
 	}
@@ -72,10 +78,10 @@ func Check(k *schemas.Kind, r *api.Request) error {
 
 // follow sends changes as they come.
 func (w *watcher) follow(ctx context.Context, o *metav1.ListOptions) error {
-	every := time.NewTicker(BookmarkEvery)
-	defer every.Stop()
 	var bookmark, last <-chan time.Time
 	if o.AllowWatchBookmarks {
+		every := time.NewTicker(BookmarkEvery)
+		defer every.Stop()
 		bookmark = every.C
 		if o.TimeoutSeconds != nil && *o.TimeoutSeconds > 0 {
 			last = time.After(beforeEnd(time.Duration(*o.TimeoutSeconds) * time.Second))
@@ -101,6 +107,25 @@ func (w *watcher) follow(ctx context.Context, o *metav1.ListOptions) error {
 	}
 }
 
+// scope is what r can be about at most: only that wakes its watcher.
+func scope(r *api.Request) feed.Scope {
+	s := feed.Scope{Namespace: r.Namespace, Name: r.Name}
+	if r.List == nil || r.List.FieldSelector == "" {
+		return s
+	}
+	f, err := fields.ParseSelector(r.List.FieldSelector)
+	if err != nil { // it was parsed before
+		return s
+	}
+	if name, ok := f.RequiresExactMatch("metadata.name"); ok && s.Name == "" {
+		s.Name = schemas.Name(name)
+	}
+	if ns, ok := f.RequiresExactMatch("metadata.namespace"); ok && s.Namespace == "" {
+		s.Namespace = schemas.Namespace(ns)
+	}
+	return s
+}
+
 // beforeEnd is when a watch of length d gets its last bookmark.
 func beforeEnd(d time.Duration) time.Duration {
 	return max(d-2*time.Second, d*3/4)
@@ -108,11 +133,10 @@ func beforeEnd(d time.Duration) time.Duration {
 
 // send sends what the feed has, and returns a channel that closes when there is more.
 func (w *watcher) send(ctx context.Context) (<-chan struct{}, error) {
-	f := w.replica.Hub.Feed(w.kind.Resource)
 	for {
 		// Read before the feed: all changes up to it are in the feed by then.
 		reflected := w.replica.Revision()
-		entries, next, wake, err := f.Next(w.cursor)
+		entries, wake, err := w.place.Next()
 		if err != nil {
 			return nil, err
 		}
@@ -122,7 +146,6 @@ func (w *watcher) send(ctx context.Context) (<-chan struct{}, error) {
 			}
 			w.sent = max(w.sent, e.Revision)
 		}
-		w.cursor = next
 		if len(entries) == 0 {
 			w.sent = max(w.sent, reflected)
 			return wake, nil
