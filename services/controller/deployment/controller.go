@@ -19,7 +19,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/skerry/skerry/bus/view"
@@ -27,6 +26,17 @@ import (
 	"github.com/skerry/skerry/services/controller/cluster"
 	"github.com/skerry/skerry/services/controller/owner"
 )
+
+// kind is what owns replicasets here.
+var kind = owner.Kind{
+	GroupVersionKind: appsv1.SchemeGroupVersion.WithKind("Deployment"), Resource: schemas.Deployments, Owned: schemas.ReplicaSets,
+	Selector: func(o schemas.Object) *metav1.LabelSelector {
+		if d, ok := o.(*appsv1.Deployment); ok {
+			return d.Spec.Selector
+		}
+		return nil
+	},
+}
 
 // Controller reconciles deployments.
 type Controller struct {
@@ -42,10 +52,10 @@ func (k *Controller) Keys(ch view.Change) []schemas.Ref {
 	case schemas.Deployments:
 		return []schemas.Ref{ch.Ref}
 	case schemas.ReplicaSets:
-		if keys := k.owners(ch.Object, ch.Old); len(keys) > 0 {
+		if keys := kind.Of(ch.Object, ch.Old); len(keys) > 0 {
 			return keys
 		}
-		return k.selecting(ch.Object)
+		return kind.Selecting(k.c.View, ch.Object)
 	case schemas.Pods:
 		// Only Recreate waits for pods, and only for their end.
 		if p, ok := ch.Object.(*corev1.Pod); ok && (ch.Type == view.Deleted || p.Status.Phase == corev1.PodFailed || p.Status.Phase == corev1.PodSucceeded) {
@@ -53,35 +63,6 @@ func (k *Controller) Keys(ch view.Change) []schemas.Ref {
 		}
 	}
 	return nil
-}
-
-func (k *Controller) owners(objs ...schemas.Object) (keys []schemas.Ref) {
-	for _, o := range objs {
-		if o == nil {
-			continue
-		}
-		if ref := metav1.GetControllerOfNoCopy(o); ref != nil && ref.Kind == "Deployment" {
-			keys = append(keys, schemas.Ref{Resource: schemas.Deployments, Namespace: schemas.Namespace(o.GetNamespace()), Name: schemas.Name(ref.Name)})
-		}
-	}
-	return keys
-}
-
-// selecting returns the deployments that may adopt an ownerless set.
-func (k *Controller) selecting(o schemas.Object) (keys []schemas.Ref) {
-	if metav1.GetControllerOfNoCopy(o) != nil {
-		return nil
-	}
-	for _, obj := range k.c.View.List(schemas.Deployments, schemas.Namespace(o.GetNamespace())) {
-		d, ok := obj.(*appsv1.Deployment)
-		if !ok {
-			continue
-		}
-		if s, err := metav1.LabelSelectorAsSelector(d.Spec.Selector); err == nil && !s.Empty() && s.Matches(labels.Set(o.GetLabels())) {
-			keys = append(keys, schemas.RefOf(schemas.Deployments, d))
-		}
-	}
-	return keys
 }
 
 func (k *Controller) ofPod(p *corev1.Pod) []schemas.Ref {
@@ -93,7 +74,7 @@ func (k *Controller) ofPod(p *corev1.Pod) []schemas.Ref {
 	if !ok {
 		return nil
 	}
-	return k.owners(rs)
+	return kind.Of(rs)
 }
 
 // Reconcile takes the deployment that key names one step further.
@@ -112,7 +93,8 @@ func (k *Controller) Reconcile(ctx context.Context, key schemas.Ref) (time.Durat
 		k.c.Events.Event(d, corev1.EventTypeWarning, "SelectingAll", "This deployment is selecting all pods. A non-empty selector is required.")
 		return 0, k.conclude(ctx, d, appsv1.DeploymentStatus{ObservedGeneration: d.Generation, Conditions: d.Status.Conditions})
 	}
-	sets, err := k.claim(ctx, d, selector)
+	candidates := k.c.View.List(schemas.ReplicaSets, schemas.Namespace(d.Namespace))
+	sets, err := owner.Take[*appsv1.ReplicaSet](ctx, kind, k.c.API, k.c.Truth, d, selector, candidates)
 	if err != nil {
 		return 0, err
 	}
@@ -124,39 +106,6 @@ func (k *Controller) Reconcile(ctx context.Context, key schemas.Ref) (time.Durat
 	}
 	// Report.
 	return p.After, k.conclude(ctx, d, p.Status)
-}
-
-// claim adopts and releases, and returns the sets that are d's own.
-func (k *Controller) claim(ctx context.Context, d *appsv1.Deployment, selector labels.Selector) ([]*appsv1.ReplicaSet, error) {
-	var candidates []*appsv1.ReplicaSet
-	for _, o := range k.c.View.List(schemas.ReplicaSets, schemas.Namespace(d.Namespace)) {
-		if rs, ok := o.(*appsv1.ReplicaSet); ok {
-			candidates = append(candidates, rs)
-		}
-	}
-	claim := owner.Sort(d, selector, candidates)
-	for _, rs := range claim.Release {
-		if _, err := k.c.API.Update(ctx, schemas.ReplicaSets, owner.Released(rs, d.UID), ""); err != nil {
-			return nil, fmt.Errorf("release replicaset %s: %w", rs.Name, err)
-		}
-	}
-	if len(claim.Adopt) == 0 {
-		return claim.Mine, nil
-	}
-	if uid, err := k.c.Truth.UID(ctx, schemas.RefOf(schemas.Deployments, d)); err != nil || uid != d.UID {
-		return claim.Mine, err
-	}
-	for _, rs := range claim.Adopt {
-		adopted := owner.Adopted(rs, owner.Ref(d, appsv1.SchemeGroupVersion.WithKind("Deployment")))
-		out, err := k.c.API.Update(ctx, schemas.ReplicaSets, adopted, "")
-		if err != nil {
-			return nil, fmt.Errorf("adopt replicaset %s: %w", rs.Name, err)
-		}
-		if rs, ok := out.(*appsv1.ReplicaSet); ok {
-			claim.Mine = append(claim.Mine, rs)
-		}
-	}
-	return claim.Mine, nil
 }
 
 // podsOf returns the pods of the sets for the only strategy that looks at them.

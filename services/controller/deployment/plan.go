@@ -7,8 +7,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
-
-	"github.com/skerry/skerry/services/controller/owner"
 )
 
 // Plan is one step of a rollout. Applying it changes the state, which leads to the
@@ -129,7 +127,7 @@ func (r *rollout) create() {
 	rs := &appsv1.ReplicaSet{}
 	rs.APIVersion, rs.Kind = appsv1.SchemeGroupVersion.String(), "ReplicaSet"
 	rs.Name, rs.Namespace = d.Name+"-"+hash, d.Namespace
-	rs.OwnerReferences = append(rs.OwnerReferences, owner.Ref(d, appsv1.SchemeGroupVersion.WithKind("Deployment")))
+	rs.OwnerReferences = append(rs.OwnerReferences, kind.Ref(d))
 	rs.Spec.Template = *d.Spec.Template.DeepCopy()
 	rs.Spec.Template.Labels = withHash(d.Spec.Template.Labels, hash)
 	rs.Labels = withHash(d.Spec.Template.Labels, hash)

@@ -1,7 +1,8 @@
 // Package owner decides which objects a controller owns: those that it made, those
 // without an owner that its selector takes in, and those that it lets go again.
 //
-// It reads and writes nothing. What always holds: an object has at most one
+// Reads: what it is given, and whether a controller is still there before it adopts.
+// Writes: owner references, through the apiserver. What always holds: an object has at most one
 // controller; nothing is taken from another controller; a controller that is being
 // deleted adopts nothing.
 package owner
@@ -9,7 +10,6 @@ package owner
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/skerry/skerry/schemas"
@@ -43,11 +43,6 @@ func Sort[T schemas.Object](controller schemas.Object, selector labels.Selector,
 		}
 	}
 	return c
-}
-
-// Ref is the reference that makes controller, of kind gvk, the controller of an object.
-func Ref(controller schemas.Object, gvk schema.GroupVersionKind) metav1.OwnerReference {
-	return *metav1.NewControllerRef(controller, gvk)
 }
 
 // Adopted returns a copy of o with ref as its controller.

@@ -20,7 +20,7 @@ func TestSort(t *testing.T) {
 		if uid != "" {
 			o := &appsv1.ReplicaSet{}
 			o.Name, o.UID = "web", uid
-			p.OwnerReferences = []metav1.OwnerReference{Ref(o, appsv1.SchemeGroupVersion.WithKind("ReplicaSet"))}
+			p.OwnerReferences = []metav1.OwnerReference{Kind{GroupVersionKind: appsv1.SchemeGroupVersion.WithKind("ReplicaSet")}.Ref(o)}
 		}
 		if going {
 			p.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)}
@@ -52,7 +52,7 @@ func TestSort(t *testing.T) {
 	if c := Sort(rs, selector, pods); len(c.Adopt)+len(c.Release) != 0 {
 		t.Errorf("a controller that goes adopts %q and releases %q", names(c.Adopt), names(c.Release))
 	}
-	adopted := Adopted(pods[2], Ref(rs, appsv1.SchemeGroupVersion.WithKind("ReplicaSet")))
+	adopted := Adopted(pods[2], Kind{GroupVersionKind: appsv1.SchemeGroupVersion.WithKind("ReplicaSet")}.Ref(rs))
 	if !metav1.IsControlledBy(adopted, rs) || len(pods[2].OwnerReferences) != 0 {
 		t.Errorf("adopted: %v, original: %v", adopted.OwnerReferences, pods[2].OwnerReferences)
 	}

@@ -20,7 +20,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/skerry/skerry/bus"
@@ -29,6 +28,17 @@ import (
 	"github.com/skerry/skerry/services/controller/cluster"
 	"github.com/skerry/skerry/services/controller/owner"
 )
+
+// kind is what owns pods here.
+var kind = owner.Kind{
+	GroupVersionKind: appsv1.SchemeGroupVersion.WithKind("ReplicaSet"), Resource: schemas.ReplicaSets, Owned: schemas.Pods,
+	Selector: func(o schemas.Object) *metav1.LabelSelector {
+		if rs, ok := o.(*appsv1.ReplicaSet); ok {
+			return rs.Spec.Selector
+		}
+		return nil
+	},
+}
 
 // Controller reconciles replicasets.
 type Controller struct {
@@ -56,42 +66,13 @@ func (k *Controller) Keys(ch view.Change) []schemas.Ref {
 	case schemas.ReplicaSets:
 		return []schemas.Ref{ch.Ref}
 	case schemas.Pods:
-		keys := owners(ch.Object, ch.Old)
+		keys := kind.Of(ch.Object, ch.Old)
 		if len(keys) == 0 {
-			keys = k.selecting(ch.Object)
+			keys = kind.Selecting(k.c.View, ch.Object)
 		}
 		return keys
 	}
 	return nil
-}
-
-func owners(objs ...schemas.Object) (keys []schemas.Ref) {
-	for _, o := range objs {
-		if o == nil {
-			continue
-		}
-		if ref := metav1.GetControllerOfNoCopy(o); ref != nil && ref.Kind == "ReplicaSet" {
-			keys = append(keys, schemas.Ref{Resource: schemas.ReplicaSets, Namespace: schemas.Namespace(o.GetNamespace()), Name: schemas.Name(ref.Name)})
-		}
-	}
-	return keys
-}
-
-// selecting returns the sets that may adopt an ownerless pod.
-func (k *Controller) selecting(o schemas.Object) (keys []schemas.Ref) {
-	if o == nil || metav1.GetControllerOfNoCopy(o) != nil {
-		return nil
-	}
-	for _, obj := range k.c.View.List(schemas.ReplicaSets, schemas.Namespace(o.GetNamespace())) {
-		rs, ok := obj.(*appsv1.ReplicaSet)
-		if !ok {
-			continue
-		}
-		if s, err := metav1.LabelSelectorAsSelector(rs.Spec.Selector); err == nil && !s.Empty() && s.Matches(labels.Set(o.GetLabels())) {
-			keys = append(keys, schemas.RefOf(schemas.ReplicaSets, rs))
-		}
-	}
-	return keys
 }
 
 // Reconcile brings the replicaset that key names to its size.
@@ -111,7 +92,7 @@ func (k *Controller) Reconcile(ctx context.Context, key schemas.Ref) (time.Durat
 		return 0, nil // refused by validation; nothing can be claimed by it
 	}
 	there := append(k.c.View.Owned(string(rs.UID)), k.c.View.Loose(schemas.Namespace(rs.Namespace))...)
-	mine, err := k.claim(ctx, rs, selector, there)
+	mine, err := owner.Take[*corev1.Pod](ctx, kind, k.c.API, k.c.Truth, rs, selector, there)
 	if err != nil {
 		return 0, err
 	}
@@ -139,38 +120,6 @@ func (k *Controller) Reconcile(ctx context.Context, key schemas.Ref) (time.Durat
 		return 0, applyErr
 	}
 	return p.After, err
-}
-
-// claim adopts and releases, and returns the pods that are rs's own.
-func (k *Controller) claim(ctx context.Context, rs *appsv1.ReplicaSet, selector labels.Selector, there []schemas.Object) ([]*corev1.Pod, error) {
-	var candidates []*corev1.Pod
-	for _, o := range there {
-		if p, ok := o.(*corev1.Pod); ok {
-			candidates = append(candidates, p)
-		}
-	}
-	claim := owner.Sort(rs, selector, candidates)
-	for _, p := range claim.Release {
-		if _, err := k.c.API.Update(ctx, schemas.Pods, owner.Released(p, rs.UID), ""); err != nil {
-			return nil, fmt.Errorf("release pod %s: %w", p.Name, err)
-		}
-	}
-	if len(claim.Adopt) == 0 {
-		return claim.Mine, nil
-	}
-	if uid, err := k.c.Truth.UID(ctx, schemas.RefOf(schemas.ReplicaSets, rs)); err != nil || uid != rs.UID {
-		return claim.Mine, err
-	}
-	for _, p := range claim.Adopt {
-		out, err := k.c.API.Update(ctx, schemas.Pods, owner.Adopted(p, owner.Ref(rs, appsv1.SchemeGroupVersion.WithKind("ReplicaSet"))), "")
-		if err != nil {
-			return nil, fmt.Errorf("adopt pod %s: %w", p.Name, err)
-		}
-		if p, ok := out.(*corev1.Pod); ok {
-			claim.Mine = append(claim.Mine, p)
-		}
-	}
-	return claim.Mine, nil
 }
 
 // owned returns the pods that rs controls.

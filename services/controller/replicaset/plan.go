@@ -10,7 +10,6 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/skerry/skerry/schemas"
-	"github.com/skerry/skerry/services/controller/owner"
 	"github.com/skerry/skerry/services/controller/pod"
 )
 
@@ -111,7 +110,7 @@ func newPod(rs *appsv1.ReplicaSet, name string) *corev1.Pod {
 	p.APIVersion, p.Kind = "v1", "Pod"
 	p.Name, p.GenerateName, p.Namespace = name, prefix(rs), rs.Namespace
 	p.Labels, p.Annotations, p.Finalizers = t.Labels, t.Annotations, t.Finalizers
-	p.OwnerReferences = []metav1.OwnerReference{owner.Ref(rs, appsv1.SchemeGroupVersion.WithKind("ReplicaSet"))}
+	p.OwnerReferences = []metav1.OwnerReference{kind.Ref(rs)}
 	return p
 }
 
