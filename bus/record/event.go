@@ -20,7 +20,7 @@ const maxMessage = 1024
 const maxName = 253 - 1 - 16
 
 // newEvent builds the event. Its name is that of every repetition.
-func newEvent(kind schema.GroupVersionKind, obj schemas.Object, source corev1.EventSource, eventType, reason, message string, now time.Time) *corev1.Event {
+func newEvent(kind schema.GroupVersionKind, obj schemas.Object, fieldPath string, source corev1.EventSource, eventType, reason, message string, now time.Time) *corev1.Event {
 	if len(message) > maxMessage {
 		message = strings.ToValidUTF8(message[:maxMessage], "")
 	}
@@ -31,7 +31,7 @@ func newEvent(kind schema.GroupVersionKind, obj schemas.Object, source corev1.Ev
 	at := metav1.NewTime(now)
 	return &corev1.Event{
 		TypeMeta:   metav1.TypeMeta{Kind: "Event", APIVersion: "v1"},
-		ObjectMeta: metav1.ObjectMeta{Name: eventName(obj, source.Component, eventType, reason, message), Namespace: namespace},
+		ObjectMeta: metav1.ObjectMeta{Name: eventName(obj, fieldPath, source.Component, eventType, reason, message), Namespace: namespace},
 		InvolvedObject: corev1.ObjectReference{
 			Kind:            kind.Kind,
 			APIVersion:      kind.GroupVersion().String(),
@@ -39,6 +39,7 @@ func newEvent(kind schema.GroupVersionKind, obj schemas.Object, source corev1.Ev
 			Name:            obj.GetName(),
 			UID:             obj.GetUID(),
 			ResourceVersion: obj.GetResourceVersion(),
+			FieldPath:       fieldPath,
 		},
 		Reason:              reason,
 		Message:             message,
@@ -54,9 +55,9 @@ func newEvent(kind schema.GroupVersionKind, obj schemas.Object, source corev1.Ev
 
 // eventName is <object>.<hash>, the same for the same thing happening again: the
 // apiserver counts instead of keeping two.
-func eventName(obj schemas.Object, component, eventType, reason, message string) string {
+func eventName(obj schemas.Object, fieldPath, component, eventType, reason, message string) string {
 	h := sha256.New()
-	for _, s := range []string{string(obj.GetUID()), eventType, reason, message, component} {
+	for _, s := range []string{string(obj.GetUID()), eventType, reason, message, component, fieldPath} {
 		h.Write([]byte(s))
 		h.Write([]byte{0}) // so that parts cannot be shifted into each other
 	}

@@ -84,8 +84,13 @@ func newRecorder(c client, log *slog.Logger, component, host string, opts ...Opt
 
 // Event records an event about obj: type Normal or Warning, a CamelCase reason, a message.
 func (r *Recorder) Event(obj schemas.Object, eventType, reason, message string) {
+	r.EventAt(obj, "", eventType, reason, message)
+}
+
+// EventAt is Event about a part of obj, such as spec.containers{web} of a pod.
+func (r *Recorder) EventAt(obj schemas.Object, fieldPath, eventType, reason, message string) {
 	now := r.now()
-	e := newEvent(r.client.Kind(obj), obj, r.source, eventType, reason, message, now)
+	e := newEvent(r.client.Kind(obj), obj, fieldPath, r.source, eventType, reason, message, now)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.filter.allow(e, now) {

@@ -113,21 +113,22 @@ func TestEventFields(t *testing.T) {
 }
 
 func TestEventName(t *testing.T) {
-	base := eventName(pod("web"), "agent", "Normal", "Pulled", "m")
+	base := eventName(pod("web"), "", "agent", "Normal", "Pulled", "m")
 	other := pod("web")
 	other.UID = "u-2"
 	for name, n := range map[string]string{
-		"uid":     eventName(other, "agent", "Normal", "Pulled", "m"),
-		"source":  eventName(pod("web"), "scheduler", "Normal", "Pulled", "m"),
-		"type":    eventName(pod("web"), "agent", "Warning", "Pulled", "m"),
-		"reason":  eventName(pod("web"), "agent", "Normal", "Pulling", "m"),
-		"shifted": eventName(pod("web"), "agent", "Normal", "Pulledm", ""),
+		"part":    eventName(pod("web"), "spec.containers{c}", "agent", "Normal", "Pulled", "m"),
+		"uid":     eventName(other, "", "agent", "Normal", "Pulled", "m"),
+		"source":  eventName(pod("web"), "", "scheduler", "Normal", "Pulled", "m"),
+		"type":    eventName(pod("web"), "", "agent", "Warning", "Pulled", "m"),
+		"reason":  eventName(pod("web"), "", "agent", "Normal", "Pulling", "m"),
+		"shifted": eventName(pod("web"), "", "agent", "Normal", "Pulledm", ""),
 	} {
 		if n == base {
 			t.Errorf("%s makes no difference", name)
 		}
 	}
-	if n := eventName(pod(strings.Repeat("a", 253)), "agent", "Normal", "Pulled", "m"); len(n) > 253 {
+	if n := eventName(pod(strings.Repeat("a", 253)), "", "agent", "Normal", "Pulled", "m"); len(n) > 253 {
 		t.Errorf("a name of %d characters", len(n))
 	}
 }

@@ -269,7 +269,16 @@ func TestResolverFile(t *testing.T) {
 		})
 	}
 	apply(t, ns, script("event", "true", "", ""))
-	said(t, ns, "event", "MissingClusterDNS")
+	said(t, ns, "event", "Started")
+	if out := rig.Skerry(t, "", "events", "-n", ns); strings.Contains(out, "MissingClusterDNS") {
+		t.Errorf("it is told of each pod:\n%s", out)
+	}
+	rig.Eventually(t, "an event of the node", func() error {
+		if out := rig.Skerry(t, "", "events", "-n", "default", "--for", "node/h1"); !strings.Contains(out, "MissingClusterDNS") {
+			return fmt.Errorf("events are\n%s", out)
+		}
+		return nil
+	})
 }
 
 // TestBadNames: the error for each kind of bad value.

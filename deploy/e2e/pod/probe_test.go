@@ -81,6 +81,45 @@ func TestLivenessProbeRestartsTheContainer(t *testing.T) {
 	events(t, ns, "live", "Liveness probe failed: dial tcp", "Container main failed liveness probe, will be restarted")
 }
 
+// TestGraceOfProbes: what a probe kills has the grace that the probe says, not the pod's; and
+// events name the container that they are about.
+func TestGraceOfProbes(t *testing.T) {
+	t.Parallel()
+	ns := rig.Namespace(t)
+	for name, probe := range map[string]string{
+		"liveness": `livenessProbe: {periodSeconds: 1, failureThreshold: 1, terminationGracePeriodSeconds: 2, exec: {command: [sh, -c, "! [ -e /bad ]"]}}`,
+		"startup":  `startupProbe: {periodSeconds: 1, failureThreshold: 1, initialDelaySeconds: 2, terminationGracePeriodSeconds: 2, exec: {command: ["false"]}}`,
+	} {
+		// It takes no notice of SIGTERM; the pod's own grace outlasts any test.
+		m := script(name, "trap : TERM; : > /bad; while :; do sleep 0.1; done", inits(container("before", "true", "")), "    "+probe)
+		apply(t, ns, strings.Replace(m, "terminationGracePeriodSeconds: 1\n", "terminationGracePeriodSeconds: 3600\n", 1))
+	}
+	defer rig.Skerry(t, "", "delete", "pods", "-n", ns, "liveness", "startup", "--grace-period=1")
+	for _, name := range []string{"liveness", "startup"} {
+		p := await(t, ns, name, "restarted", func(p *v1.Pod) bool {
+			return len(p.Status.ContainerStatuses) == 1 && p.Status.ContainerStatuses[0].RestartCount >= 1
+		})
+		if end := p.Status.ContainerStatuses[0].LastTerminationState.Terminated; end == nil || end.ExitCode != 137 {
+			t.Errorf("%s: %+v", name, p.Status.ContainerStatuses[0])
+		}
+	}
+	out := rig.Skerry(t, "", "get", "events", "-n", ns, "-o", "wide")
+	for line := range strings.Lines(out) {
+		want := "spec.containers{main}"
+		if strings.Contains(line, "container before") || strings.Contains(line, "container: before") {
+			want = "spec.initContainers{before}"
+		}
+		for _, reason := range []string{"Created", "Started", "Unhealthy", "Killing"} {
+			if strings.Contains(line, " "+reason+" ") && !strings.Contains(line, want) {
+				t.Errorf("want %s in %s", want, line)
+			}
+		}
+	}
+	if !strings.Contains(out, "spec.initContainers{before}") || !strings.Contains(out, "Killing") {
+		t.Errorf("events are\n%s", out)
+	}
+}
+
 func TestStartupProbe(t *testing.T) {
 	t.Parallel()
 	ns := rig.Namespace(t)

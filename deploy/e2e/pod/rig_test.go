@@ -22,6 +22,9 @@ var rig *labtest.Rig
 // TestMain makes a lab of one host for all tests. Its image is podmantest.Image:
 // busybox with a shell.
 func TestMain(m *testing.M) {
+	if at := os.Getenv(healthAt); at != "" {
+		os.Exit(serveHealth(at)) // this is a container of TestGRPCProbes
+	}
 	os.Exit(labtest.Main(m, lab.Options{Name: "pod", Subnet: 8, Hosts: 1}, func(r *labtest.Rig) error {
 		rig = r
 		tar, err := podmantest.ImageTar()

@@ -61,6 +61,27 @@ func Find(p *v1.Pod, name string) (Container, bool) {
 	return Container{}, false
 }
 
+// Path is where the container stands in its pod, as events name it.
+func (c Container) Path() string {
+	list := "containers"
+	switch c.Sort {
+	case Init, Sidecar:
+		list = "initContainers"
+	case Ephemeral:
+		list = "ephemeralContainers"
+	}
+	return "spec." + list + "{" + c.Name + "}"
+}
+
+// PathOf is the Path of the pod's container called name; "" if it has none.
+func PathOf(p *v1.Pod, name string) string {
+	c, ok := Find(p, name)
+	if !ok {
+		return ""
+	}
+	return c.Path()
+}
+
 // IsSidecar tells whether an init container is one that runs on.
 func IsSidecar(c *v1.Container) bool {
 	return c.RestartPolicy != nil && *c.RestartPolicy == v1.ContainerRestartPolicyAlways

@@ -138,13 +138,13 @@ func (r *Reconciler) pull(ctx context.Context, k sandbox.Key, order *v1.Pod, s S
 		return // plans name containers of the order only
 	}
 	u := image.Use{Pod: order.UID, Container: c.Name, Attempt: s.Attempt}
-	r.Recorder.Event(order, v1.EventTypeNormal, "Pulling", fmt.Sprintf("Pulling image %q", c.Image))
+	r.Recorder.EventAt(order, c.Path(), v1.EventTypeNormal, "Pulling", fmt.Sprintf("Pulling image %q", c.Image))
 	r.puller.Pull(ctx, u, c.Image, image.Policy(c.Image, c.ImagePullPolicy), r.credentials(ctx, order, c.Image), func(o image.Outcome) {
 		switch {
 		case o.Err != nil:
-			r.Recorder.Event(order, v1.EventTypeWarning, "Failed", fmt.Sprintf("Failed to pull image %q: %v", o.Image, o.Err))
+			r.Recorder.EventAt(order, c.Path(), v1.EventTypeWarning, "Failed", fmt.Sprintf("Failed to pull image %q: %v", o.Image, o.Err))
 		case !o.Here:
-			r.Recorder.Event(order, v1.EventTypeNormal, "Pulled", fmt.Sprintf("Successfully pulled image %q in %s", o.Image, o.Took.Round(time.Millisecond)))
+			r.Recorder.EventAt(order, c.Path(), v1.EventTypeNormal, "Pulled", fmt.Sprintf("Successfully pulled image %q in %s", o.Image, o.Took.Round(time.Millisecond)))
 		}
 		r.loop.Add(k)
 	})

@@ -2,6 +2,7 @@ package pod
 
 import (
 	"fmt"
+	"slices"
 
 	v1 "k8s.io/api/core/v1"
 
@@ -10,14 +11,15 @@ import (
 
 // transition is an event that a change of status calls for.
 type transition struct {
-	eventType, reason, message string
+	container, eventType, reason, message string
 }
 
 // transitions are the events for containers that came to wait for a new reason.
 func transitions(p *v1.Pod, before, after v1.PodStatus) []transition {
 	var out []transition
-	for i := range after.ContainerStatuses {
-		c := &after.ContainerStatuses[i]
+	all := slices.Concat(after.InitContainerStatuses, after.ContainerStatuses, after.EphemeralContainerStatuses)
+	for i := range all {
+		c := &all[i]
 		w := c.State.Waiting
 		if w == nil {
 			continue
@@ -28,18 +30,18 @@ func transitions(p *v1.Pod, before, after v1.PodStatus) []transition {
 		}
 		switch w.Reason {
 		case "CrashLoopBackOff":
-			out = append(out, transition{v1.EventTypeWarning, "BackOff",
+			out = append(out, transition{c.Name, v1.EventTypeWarning, "BackOff",
 				fmt.Sprintf("Back-off restarting failed container %s in pod %s_%s(%s)", c.Name, p.Name, p.Namespace, p.UID)})
 		case "ImagePullBackOff":
-			out = append(out, transition{v1.EventTypeNormal, "BackOff", fmt.Sprintf("Back-off pulling image %q", c.Image)},
-				transition{v1.EventTypeWarning, "Failed", "Error: ImagePullBackOff"})
+			out = append(out, transition{c.Name, v1.EventTypeNormal, "BackOff", fmt.Sprintf("Back-off pulling image %q", c.Image)},
+				transition{c.Name, v1.EventTypeWarning, "Failed", "Error: ImagePullBackOff"})
 		case "ErrImagePull":
-			out = append(out, transition{v1.EventTypeWarning, "Failed", "Error: ErrImagePull"})
+			out = append(out, transition{c.Name, v1.EventTypeWarning, "Failed", "Error: ErrImagePull"})
 		case "ErrImageNeverPull":
-			out = append(out, transition{v1.EventTypeWarning, "ErrImageNeverPull", w.Message},
-				transition{v1.EventTypeWarning, "Failed", "Error: ErrImageNeverPull"})
+			out = append(out, transition{c.Name, v1.EventTypeWarning, "ErrImageNeverPull", w.Message},
+				transition{c.Name, v1.EventTypeWarning, "Failed", "Error: ErrImageNeverPull"})
 		case "CreateContainerConfigError", "CreateContainerError":
-			out = append(out, transition{v1.EventTypeWarning, "Failed", "Error: " + w.Message})
+			out = append(out, transition{c.Name, v1.EventTypeWarning, "Failed", "Error: " + w.Message})
 		}
 	}
 	return out

@@ -280,11 +280,11 @@ func (l *launching) start(ctx context.Context, c *starting) error {
 		if errors.Is(err, sandbox.ErrUnreachable) || ctx.Err() != nil {
 			return err
 		}
-		l.Recorder.Event(l.pod, v1.EventTypeWarning, "Failed", "Error: "+err.Error())
+		l.Recorder.EventAt(l.pod, c.member.Path(), v1.EventTypeWarning, "Failed", "Error: "+err.Error())
 		l.e.mem.Unstarted = with(l.e.mem.Unstarted, c.id, status.Unstarted{Message: err.Error(), At: now})
 		return nil
 	}
-	l.Recorder.Event(l.pod, v1.EventTypeNormal, "Started", "Started container "+name)
+	l.Recorder.EventAt(l.pod, c.member.Path(), v1.EventTypeNormal, "Started", "Started container "+name)
 	return nil
 }
 
@@ -294,9 +294,9 @@ func (l *launching) record(c *starting) {
 	}
 	u := image.Use{Pod: l.pod.UID, Container: c.spec.Name, Attempt: c.attempt}
 	if l.puller.State(u).Phase == image.Untried {
-		l.Recorder.Event(l.pod, v1.EventTypeNormal, "Pulled", fmt.Sprintf("Container image %q already present on machine", c.spec.Image))
+		l.Recorder.EventAt(l.pod, c.member.Path(), v1.EventTypeNormal, "Pulled", fmt.Sprintf("Container image %q already present on machine", c.spec.Image))
 	}
-	l.Recorder.Event(l.pod, v1.EventTypeNormal, "Created", "Created container: "+c.spec.Name)
+	l.Recorder.EventAt(l.pod, c.member.Path(), v1.EventTypeNormal, "Created", "Created container: "+c.spec.Name)
 }
 
 func (l *launching) createFailed(c *starting) error {

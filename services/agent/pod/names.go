@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/skerry/skerry/services/agent/resolver"
 	"github.com/skerry/skerry/services/agent/sandbox"
@@ -17,6 +19,14 @@ func (l *launching) nameFiles(c *v1.Container) ([]sandbox.Mount, error) {
 		return nil, nil
 	}
 	return l.Resolver.Mounts(l.pod, c)
+}
+
+// node stands for this node in events; its uid there is its name, as with the kubelet.
+func (r *Reconciler) node() *v1.Node {
+	return &v1.Node{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Node"},
+		ObjectMeta: metav1.ObjectMeta{Name: string(r.Node), UID: types.UID(r.Node)},
+	}
 }
 
 // writeNames writes these files for a sandbox that is up.
@@ -35,7 +45,11 @@ func (l *launching) writeNames(ctx context.Context, mine *sandbox.Pod) error {
 	}
 	if mine == nil {
 		for _, w := range warnings {
-			l.Recorder.Event(l.pod, v1.EventTypeWarning, w.Reason, w.Message)
+			if !w.Node {
+				l.Recorder.Event(l.pod, v1.EventTypeWarning, w.Reason, w.Message)
+			} else if _, told := l.told.LoadOrStore(w, true); !told {
+				l.Recorder.Event(l.node(), v1.EventTypeWarning, w.Reason, w.Message)
+			}
 		}
 	}
 	return nil

@@ -77,6 +77,7 @@ type Reconciler struct {
 
 	background sync.WaitGroup // stops under way
 	users      users
+	told       sync.Map // resolver.Warning: of the node, told once
 
 	mu     sync.Mutex
 	pods   map[sandbox.Key]*entry
@@ -297,7 +298,7 @@ func (r *Reconciler) report(e *entry, in Input, plan Plan) {
 	changed := !equality.Semantic.DeepEqual(st, e.mem.Last)
 	if changed {
 		for _, t := range transitions(in.Order, e.mem.Last, st) {
-			r.Recorder.Event(in.Order, t.eventType, t.reason, t.message)
+			r.Recorder.EventAt(in.Order, member.PathOf(in.Order, t.container), t.eventType, t.reason, t.message)
 		}
 		e.mem.Last = st
 	}

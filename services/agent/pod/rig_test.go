@@ -170,11 +170,16 @@ func (g *rig) Remove(_ context.Context, p *v1.Pod) error {
 	g.cancel(pod.KeyOf(p))
 	return nil
 }
-func (g *rig) PutOrder(*v1.Pod) error      { return nil }
-func (g *rig) PutStatus(*v1.Pod) error     { return nil }
+func (g *rig) PutOrder(*v1.Pod) error  { return nil }
+func (g *rig) PutStatus(*v1.Pod) error { return nil }
+func (g *rig) EventAt(obj schemas.Object, fieldPath, eventType, reason, message string) {
+	g.changed(func() {
+		g.events = append(g.events, strings.TrimSpace(eventType+" "+reason+": "+message+" "+fieldPath))
+	})
+}
 func (g *rig) DropOrder(sandbox.Key) error { return nil }
-func (g *rig) Event(_ schemas.Object, eventType, reason, message string) {
-	g.changed(func() { g.events = append(g.events, eventType+" "+reason+": "+message) })
+func (g *rig) Event(obj schemas.Object, eventType, reason, message string) {
+	g.EventAt(obj, "", eventType, reason, message)
 }
 func (g *rig) ConfigMap(_ context.Context, _ schemas.Namespace, name schemas.Name) (*v1.ConfigMap, error) {
 	switch name {

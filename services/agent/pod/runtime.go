@@ -96,4 +96,6 @@ type Keeper interface {
 // Recorder records events; it neither blocks nor fails.
 type Recorder interface {
 	Event(obj schemas.Object, eventType, reason, message string)
+	// EventAt is about the part of obj at fieldPath.
+	EventAt(obj schemas.Object, fieldPath, eventType, reason, message string)
 }

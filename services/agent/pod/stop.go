@@ -188,7 +188,7 @@ func (r *Reconciler) preStop(ctx context.Context, order *v1.Pod, st *stop, v vic
 	case err != nil:
 		r.Log.Warn("preStop hook failed", "pod", KeyOf(order), "container", v.name, "error", err)
 		// What it said may hold secrets.
-		r.Recorder.Event(order, v1.EventTypeWarning, "FailedPreStopHook", "PreStopHook failed")
+		r.Recorder.EventAt(order, member.PathOf(order, v.name), v1.EventTypeWarning, "FailedPreStopHook", "PreStopHook failed")
 	}
 }
 
@@ -255,7 +255,7 @@ func (r *Reconciler) announceKill(in Input, s Step, victims []victim) {
 			message = fmt.Sprintf("Stopping container %s", v.name)
 		}
 		if v.target.ID != "" {
-			r.Recorder.Event(in.Order, v1.EventTypeNormal, "Killing", message)
+			r.Recorder.EventAt(in.Order, member.PathOf(in.Order, v.name), v1.EventTypeNormal, "Killing", message)
 		}
 	}
 }

@@ -92,7 +92,7 @@ func (r *Reconciler) postStart(ctx context.Context, k sandbox.Key, in Input, s S
 		if err != nil {
 			r.Log.Warn("postStart hook failed", "pod", k, "container", s.Container, "error", err)
 			// What it said may hold secrets.
-			r.Recorder.Event(in.Order, v1.EventTypeWarning, "FailedPostStartHook", "PostStartHook failed")
+			r.Recorder.EventAt(in.Order, c.Path(), v1.EventTypeWarning, "FailedPostStartHook", "PostStartHook failed")
 		}
 		r.loop.Add(k)
 	})

@@ -32,7 +32,7 @@ func cpu(b *testing.B) time.Duration {
 // failures counts probes that failed.
 type failures struct{ atomic.Int64 }
 
-func (f *failures) Event(schemas.Object, string, string, string) { f.Add(1) }
+func (f *failures) EventAt(schemas.Object, string, string, string, string) { f.Add(1) }
 
 // BenchmarkProbes runs 10,000 probes a minute for ten seconds against a local server, and tells
 // the share of one core that they take: the server's own share is in it, so it is an upper bound.

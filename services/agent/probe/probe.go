@@ -55,7 +55,7 @@ type Doer interface {
 
 // Recorder records events; it neither blocks nor fails.
 type Recorder interface {
-	Event(obj schemas.Object, eventType, reason, message string)
+	EventAt(obj schemas.Object, fieldPath, eventType, reason, message string)
 }
 
 // How many probes are under way at once. Commands are dear: each is a process that Podman starts.

@@ -47,7 +47,7 @@ func (b *bench) Do(ctx context.Context, _ action.Target, h action.Handler) (acti
 	return answer(h), "so it is"
 }
 
-func (b *bench) Event(_ schemas.Object, eventType, reason, message string) {
+func (b *bench) EventAt(_ schemas.Object, _, eventType, reason, message string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.events = append(b.events, eventType+" "+reason+": "+message)

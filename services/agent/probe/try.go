@@ -9,6 +9,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 
 	"github.com/skerry/skerry/services/agent/action"
+	"github.com/skerry/skerry/services/agent/member"
 )
 
 // tries bounds how often a probe that could not be tried is tried again at once.
@@ -85,13 +86,14 @@ func (p *Prober) say(c *check, outcome action.Outcome, text string) {
 	p.mu.Lock()
 	pod := c.run.target.Pod
 	p.mu.Unlock()
+	at := member.PathOf(pod, c.run.target.Container.Name)
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	switch outcome {
 	case action.Failure:
-		p.recorder.Event(pod, v1.EventTypeWarning, "Unhealthy", fmt.Sprintf("%s probe failed: %s", c.kind, text))
+		p.recorder.EventAt(pod, at, v1.EventTypeWarning, "Unhealthy", fmt.Sprintf("%s probe failed: %s", c.kind, text))
 	case action.Warning:
-		p.recorder.Event(pod, v1.EventTypeWarning, "ProbeWarning", fmt.Sprintf("%s probe warning: %s", c.kind, text))
+		p.recorder.EventAt(pod, at, v1.EventTypeWarning, "ProbeWarning", fmt.Sprintf("%s probe warning: %s", c.kind, text))
 	case action.Unknown:
-		p.recorder.Event(pod, v1.EventTypeWarning, "Unhealthy", fmt.Sprintf("%s probe errored and resulted in unknown state: %s", c.kind, text))
+		p.recorder.EventAt(pod, at, v1.EventTypeWarning, "Unhealthy", fmt.Sprintf("%s probe errored and resulted in unknown state: %s", c.kind, text))
 	}
 }

@@ -54,8 +54,11 @@ func parse(text []byte) conf {
 	return c
 }
 
-// Warning is an event about a pod's DNS.
-type Warning struct{ Reason, Message string }
+// Warning is an event about a pod's DNS, or about its node's, which is the same for all pods.
+type Warning struct {
+	Reason, Message string
+	Node            bool
+}
 
 // resolv makes the resolv.conf of p from the host's.
 func resolv(p *v1.Pod, host conf, cluster Cluster) ([]byte, []Warning) {
@@ -66,9 +69,9 @@ func resolv(p *v1.Pod, host conf, cluster Cluster) ([]byte, []Warning) {
 		policy = v1.DNSDefault
 	case policy == v1.DNSClusterFirst || policy == v1.DNSClusterFirstWithHostNet:
 		if len(cluster.Servers) == 0 {
-			warnings = append(warnings, Warning{"MissingClusterDNS", fmt.Sprintf(
-				"pod: %q. kubelet does not have ClusterDNS IP configured and cannot create Pod using %q policy. Falling back to %q policy.",
-				fmt.Sprintf("%s_%s(%s)", p.Name, p.Namespace, p.UID), v1.DNSClusterFirst, v1.DNSDefault)})
+			warnings = append(warnings, Warning{Reason: "MissingClusterDNS", Node: true, Message: fmt.Sprintf(
+				"kubelet does not have ClusterDNS IP configured and cannot create Pod using %q policy. Falling back to %q policy.",
+				v1.DNSClusterFirst, v1.DNSDefault)})
 			policy = v1.DNSDefault
 		}
 	}
@@ -124,7 +127,7 @@ func (c conf) fit(warnings *[]Warning) []byte {
 	const reason = "DNSConfigForming"
 	if len(c.servers) > maxServers {
 		c.servers = c.servers[:maxServers]
-		*warnings = append(*warnings, Warning{reason, "Nameserver limits were exceeded, some nameservers have been omitted, the applied nameserver line is: " +
+		*warnings = append(*warnings, Warning{Reason: reason, Message: "Nameserver limits were exceeded, some nameservers have been omitted, the applied nameserver line is: " +
 			strings.Join(c.servers, " ")})
 	}
 	fits, size := 0, -1
@@ -134,7 +137,7 @@ func (c conf) fit(warnings *[]Warning) []byte {
 	}
 	if fits < len(c.searches) {
 		c.searches = c.searches[:fits]
-		*warnings = append(*warnings, Warning{reason, "Search Line limits were exceeded, some search paths have been omitted, the applied search line is: " +
+		*warnings = append(*warnings, Warning{Reason: reason, Message: "Search Line limits were exceeded, some search paths have been omitted, the applied search line is: " +
 			strings.Join(c.searches, " ")})
 	}
 	var b bytes.Buffer
