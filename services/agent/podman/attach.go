@@ -36,6 +36,9 @@ func (d *Driver) Attach(ctx context.Context, id string, a Attach) error {
 	}
 	ctx, cancel := context.WithCancel(bound{ctx, conn})
 	defer cancel()
+	if there, err := d.attachable(ctx, id); err != nil || !there {
+		return err
+	}
 	// The monitor closes the container's input with the session that had it. Where it
 	// is to stay open, the input is written to directly.
 	var direct io.WriteCloser
@@ -60,6 +63,11 @@ func (d *Driver) Attach(ctx context.Context, id string, a Attach) error {
 	path := "/containers/" + id + "/attach?stream=true&logs=false&stdout=true&stderr=true&detachKeys=&stdin=" + stdin
 	sock, r, err := d.hijack(ctx, path, nil)
 	if err != nil {
+		return err
+	}
+	// It may have ended just now: nothing would ever be heard of it.
+	if there, err := d.attachable(ctx, id); err != nil || !there {
+		_ = sock.Close()
 		return err
 	}
 	if a.Stdin != nil {

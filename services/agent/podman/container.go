@@ -160,6 +160,7 @@ func (d *Driver) StopContainer(ctx context.Context, id string, grace time.Durati
 		err = containers.Kill(ctx, id, new(containers.KillOptions).WithSignal("SIGKILL"))
 	} else {
 		err = containers.Stop(ctx, id, new(containers.StopOptions).WithTimeout(uint(grace/time.Second)))
+		d.exits.leave(id) // what is known of it is not true any more
 	}
 	if err == nil {
 		return nil

@@ -61,7 +61,7 @@ func (d *Driver) lookInfra(ctx context.Context, p *sandbox.Pod) error {
 		p.Infra, p.IP = sandbox.Container{}, ""
 		return err
 	}
-	fill(&p.Infra, i)
+	d.fill(&p.Infra, i)
 	p.IP = ""
 	if p.Infra.State == sandbox.Running {
 		d.follow(cgroup.Process{Key: p.Key, UID: p.UID, ID: p.Infra.ID, PID: i.State.Pid})
@@ -83,7 +83,7 @@ func (d *Driver) lookContainer(ctx context.Context, p *sandbox.Pod, c *sandbox.C
 		c.ID = ""
 		return err
 	}
-	fill(c, i)
+	d.fill(c, i)
 	switch c.State {
 	case sandbox.Running:
 		d.follow(cgroup.Process{Key: p.Key, UID: p.UID, Container: c.Name, ID: c.ID, PID: i.State.Pid})
@@ -105,7 +105,7 @@ func (d *Driver) inspect(ctx context.Context, id string) (*define.InspectContain
 	return nil, err
 }
 
-func fill(c *sandbox.Container, i *define.InspectContainerData) {
+func (d *Driver) fill(c *sandbox.Container, i *define.InspectContainerData) {
 	c.ID, c.Image, c.ImageID = i.ID, i.ImageName, "sha256:"+i.Image
 	if i.State == nil {
 		c.State = sandbox.Unknown
@@ -113,7 +113,8 @@ func fill(c *sandbox.Container, i *define.InspectContainerData) {
 	}
 	c.State, c.ExitCode, c.OOMKilled = state(i.State.Status), int(i.State.ExitCode), i.State.OOMKilled
 	c.StartedAt = i.State.StartedAt
-	if c.State == sandbox.Exited {
+	if c.State == sandbox.Exited || c.State == sandbox.Created {
 		c.FinishedAt = i.State.FinishedAt
 	}
+	d.ends.settle(c)
 }

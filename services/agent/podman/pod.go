@@ -67,19 +67,38 @@ func (d *Driver) StartSandbox(ctx context.Context, s sandbox.Spec) error {
 	return nil
 }
 
-// StopSandbox stops the pod's infra container and whatever still runs, and
-// keeps everything for logs.
+// StopSandbox stops whatever still runs and then the pod's infra container, and keeps
+// everything for logs. Podman's own call does nothing to a pod of which something has ended.
 func (d *Driver) StopSandbox(ctx context.Context, id string) error {
 	ctx, cancel, err := d.call(ctx, slow)
 	if err != nil {
 		return err
 	}
 	defer cancel()
-	_, err = pods.Stop(ctx, id, new(pods.StopOptions).WithTimeout(0))
+	i, err := pods.Inspect(ctx, id, nil)
+	if err != nil {
+		return d.gone("inspect pod "+id, err)
+	}
+	var errs []error
+	for _, c := range i.Containers {
+		if c.ID != i.InfraContainerID && state(c.State) != sandbox.Exited {
+			errs = append(errs, d.stopNow(ctx, c.ID))
+		}
+	}
+	if i.InfraContainerID != "" {
+		errs = append(errs, d.stopNow(ctx, i.InfraContainerID))
+	}
+	return errors.Join(errs...)
+}
+
+// stopNow kills a container, whatever it is doing.
+func (d *Driver) stopNow(ctx context.Context, id string) error {
+	err := containers.Stop(ctx, id, new(containers.StopOptions).WithTimeout(0))
+	d.exits.leave(id) // what is known of it is not true any more
 	if err == nil {
 		return nil
 	}
-	if err = d.fail("stop pod "+id, err); errors.Is(err, sandbox.ErrNotFound) {
+	if err = d.fail("stop container "+id, err); errors.Is(err, sandbox.ErrNotFound) || errors.Is(err, errState) {
 		return nil
 	}
 	return err
@@ -130,7 +149,7 @@ func (d *Driver) list(ctx context.Context, labels []string) ([]sandbox.Pod, erro
 	for _, c := range cs {
 		d.follow(process(c))
 	}
-	ps := group(cs)
+	ps := d.group(cs)
 	for i := range ps {
 		if err := d.complete(ctx, &ps[i]); err != nil {
 			return nil, err
@@ -140,7 +159,7 @@ func (d *Driver) list(ctx context.Context, labels []string) ([]sandbox.Pod, erro
 }
 
 // group makes pods of a flat list of containers, in the order of appearance.
-func group(cs []entities.ListContainer) []sandbox.Pod {
+func (d *Driver) group(cs []entities.ListContainer) []sandbox.Pod {
 	var order []string
 	byID := map[string]*sandbox.Pod{}
 	for _, c := range cs {
@@ -154,10 +173,10 @@ func group(cs []entities.ListContainer) []sandbox.Pod {
 			order = append(order, c.Pod)
 		}
 		if c.IsInfra {
-			p.Infra = observed(c)
+			p.Infra = d.observed(c)
 			continue
 		}
-		p.Containers = append(p.Containers, observed(c))
+		p.Containers = append(p.Containers, d.observed(c))
 	}
 	out := make([]sandbox.Pod, 0, len(order))
 	for _, id := range order {
@@ -166,7 +185,7 @@ func group(cs []entities.ListContainer) []sandbox.Pod {
 	return out
 }
 
-func observed(c entities.ListContainer) sandbox.Container {
+func (d *Driver) observed(c entities.ListContainer) sandbox.Container {
 	o := sandbox.Container{
 		ID: c.ID, Image: c.Image, ImageID: "sha256:" + c.ImageID,
 		State: state(c.State), ExitCode: int(c.ExitCode),
@@ -175,9 +194,10 @@ func observed(c entities.ListContainer) sandbox.Container {
 	if c.StartedAt > 0 {
 		o.StartedAt = time.Unix(c.StartedAt, 0)
 	}
-	if o.State == sandbox.Exited && c.ExitedAt > 0 {
+	if (o.State == sandbox.Exited || o.State == sandbox.Created) && c.ExitedAt > 0 {
 		o.FinishedAt = time.Unix(c.ExitedAt, 0)
 	}
+	d.ends.settle(&o)
 	return o
 }
 

@@ -1,0 +1,81 @@
+package podman
+
+import (
+	"context"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/containers/podman/v4/pkg/bindings/containers"
+
+	"github.com/skerry/skerry/services/agent/sandbox"
+)
+
+// ends remembers how containers were first seen to have ended. Podman makes a container
+// that has ended ready to start once more when somebody attaches to it, and has forgotten
+// its exit code then; nothing here runs twice, so that the first end is the end.
+type ends struct {
+	mu    sync.Mutex
+	known map[string]end
+}
+
+type end struct {
+	code int
+	at   time.Time
+}
+
+// manyEnds bounds what is remembered, lostCode stands for an exit code that nobody can tell.
+const (
+	manyEnds = 4096
+	lostCode = 137
+)
+
+// settle sets c right if it has ended before.
+func (e *ends) settle(c *sandbox.Container) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	first, known := e.known[c.ID]
+	switch {
+	case c.State == sandbox.Running:
+		delete(e.known, c.ID) // somebody started it again, behind our back
+		return
+	case c.State == sandbox.Created && !c.StartedAt.IsZero():
+		c.State, c.ExitCode = sandbox.Exited, lostCode
+	case c.State != sandbox.Exited:
+		return
+	}
+	if known {
+		c.ExitCode, c.FinishedAt = first.code, first.at
+		return
+	}
+	if e.known == nil || len(e.known) >= manyEnds {
+		e.known = map[string]end{}
+	}
+	e.known[c.ID] = end{c.ExitCode, c.FinishedAt}
+}
+
+// attachable tells whether a container's process is there to attach to. One that Podman has made
+// ready to start once more for that is ended.
+func (d *Driver) attachable(ctx context.Context, id string) (bool, error) {
+	i, err := containers.Inspect(ctx, id, nil)
+	if err != nil {
+		return false, d.fail("inspect container "+id, err)
+	}
+	if i.State == nil {
+		return false, d.fail("inspect container "+id, sandbox.ErrNotFound)
+	}
+	if state(i.State.Status) != sandbox.Created || i.State.StartedAt.IsZero() {
+		return state(i.State.Status) != sandbox.Exited, nil
+	}
+	if i.State.Status == "initialized" {
+		if err := containers.Stop(ctx, id, new(containers.StopOptions).WithTimeout(0)); err != nil {
+			return false, d.fail("end container "+id, err)
+		}
+		return false, nil
+	}
+	// Its end was still being tidied up: Podman has lost track of the process that waits to be started.
+	if p, err := os.FindProcess(i.State.Pid); err == nil && i.State.Pid > 1 {
+		_ = p.Kill() // it may have ended
+	}
+	return false, nil
+}
