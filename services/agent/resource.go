@@ -42,9 +42,12 @@ func (a *agent) newEviction() *eviction.Manager {
 		DataDir: a.DataDir, LogDir: a.logDir(), Images: a.node.GraphRoot, Layer: layer,
 		EmptyDirs: a.emptyDirs,
 	}, eviction.Node{
-		Pods:    a.orders.all,
-		Evict:   func(p *v1.Pod, ev pod.Eviction) { a.pods.Evict(pod.KeyOf(p), ev) },
-		Reclaim: func(ctx context.Context) error { return a.collectImages(ctx, image.Thresholds{}) },
+		Pods:  a.orders.all,
+		Evict: func(p *v1.Pod, ev pod.Eviction) { a.pods.Evict(pod.KeyOf(p), ev) },
+		Reclaim: func(ctx context.Context) error {
+			a.pods.Shed(ctx) // first: images are in use while containers of them are there
+			return a.collectImages(ctx, image.Thresholds{})
+		},
 		Changed: a.node.Nudge,
 		Event:   func(eventType, reason, message string) { a.node.Event(nil, eventType, reason, message) },
 		Log:     a.Log, Now: time.Now,
@@ -68,7 +71,7 @@ func (a *agent) emptyDirs(p *v1.Pod) ([]eviction.EmptyDir, error) {
 	used, err := a.volumes.Usage(p)
 	var out []eviction.EmptyDir
 	for _, u := range used {
-		out = append(out, eviction.EmptyDir{Name: u.Volume, Bytes: u.Bytes, Memory: u.Memory})
+		out = append(out, eviction.EmptyDir{Name: u.Volume, Used: eviction.Space{Bytes: u.Bytes, Inodes: u.Inodes}, Memory: u.Memory})
 	}
 	return out, err
 }

@@ -31,10 +31,26 @@ func statFS(path string) (fileSystem, error) {
 	return out, nil
 }
 
-// size adds up the blocks of what is below dir, on its own file system and without
+// Space is room on a file system.
+type Space struct{ Bytes, Inodes int64 }
+
+func (s *Space) add(o Space) {
+	s.Bytes += o.Bytes
+	s.Inodes += o.Inodes
+}
+
+// of is what of s a signal is about: bytes, or inodes.
+func (s Space) of(signal Signal) int64 {
+	if meanings[signal].resource == inodes {
+		return s.Inodes
+	}
+	return s.Bytes
+}
+
+// size adds up the blocks and files of what is below dir, on its own file system and without
 // following links; files with several names count once. What vanishes meanwhile is left out.
-func size(ctx context.Context, dir string) (int64, error) {
-	var total int64
+func size(ctx context.Context, dir string) (Space, error) {
+	var total Space
 	var device uint64
 	linked := map[uint64]bool{}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -64,7 +80,7 @@ func size(ctx context.Context, dir string) (int64, error) {
 			}
 			linked[st.Ino] = true
 		}
-		total += st.Blocks * 512
+		total.add(Space{st.Blocks * 512, 1})
 		return nil
 	})
 	return total, err
@@ -78,15 +94,15 @@ func skip(d fs.DirEntry) error {
 }
 
 // logSize adds up a container's logs: of all its runs, rotated ones too.
-func logSize(dir, container string) int64 {
-	var total int64
+func logSize(dir, container string) Space {
+	var total Space
 	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error { // what is not there is empty
 		if err != nil || d.IsDir() || !strings.HasPrefix(d.Name(), container+"_") {
 			return nil
 		}
 		if info, err := d.Info(); err == nil {
 			if st, ok := info.Sys().(*syscall.Stat_t); ok {
-				total += st.Blocks * 512
+				total.add(Space{st.Blocks * 512, 1})
 			}
 		}
 		return nil

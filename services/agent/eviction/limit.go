@@ -32,17 +32,17 @@ func beyond(p *v1.Pod, u Use) string {
 		if v.EmptyDir == nil || v.EmptyDir.SizeLimit == nil || v.EmptyDir.SizeLimit.Sign() <= 0 {
 			continue
 		}
-		if max(u.Volumes[v.Name], u.InMemory[v.Name]) > v.EmptyDir.SizeLimit.Value() {
+		if max(u.Volumes[v.Name].Bytes, u.InMemory[v.Name]) > v.EmptyDir.SizeLimit.Value() {
 			return fmt.Sprintf("Usage of EmptyDir volume %q exceeds the limit %q. ", v.Name, v.EmptyDir.SizeLimit.String())
 		}
 	}
-	if whole, ok := amount.Limits(&p.Spec)[v1.ResourceEphemeralStorage]; ok && u.disk(part{layers: true, local: true}) > whole.Value() {
+	if whole, ok := amount.Limits(&p.Spec)[v1.ResourceEphemeralStorage]; ok && u.disk(part{layers: true, local: true}).Bytes > whole.Value() {
 		return fmt.Sprintf("Pod ephemeral local storage usage exceeds the total limit of containers %s. ", whole.String())
 	}
 	for _, cs := range [][]v1.Container{p.Spec.InitContainers, p.Spec.Containers} {
 		for i := range cs {
 			c := u.Containers[cs[i].Name]
-			if limit, ok := cs[i].Resources.Limits[v1.ResourceEphemeralStorage]; ok && c.Layer+c.Logs > limit.Value() {
+			if limit, ok := cs[i].Resources.Limits[v1.ResourceEphemeralStorage]; ok && c.Layer.Bytes+c.Logs.Bytes > limit.Value() {
 				return fmt.Sprintf("Container %s exceeded its local ephemeral storage limit %q. ", cs[i].Name, limit.String())
 			}
 		}

@@ -24,7 +24,7 @@ type Node struct {
 	Pods func() []*v1.Pod
 	// Evict ends a pod; it does not wait.
 	Evict func(p *v1.Pod, ev pod.Eviction)
-	// Reclaim frees disk that no pod needs: images.
+	// Reclaim frees disk that no pod needs: containers of pods that have ended, then images.
 	Reclaim func(ctx context.Context) error
 	// Changed is told that conditions have changed, Event records what happened to the node.
 	Changed func()

@@ -36,7 +36,7 @@ func newBed(t *testing.T, c Config) *bed {
 		DataDir: t.TempDir(), LogDir: t.TempDir(), Images: func() string { return "" },
 		Layer: func(context.Context, string) (string, error) { return "", nil },
 		EmptyDirs: func(p *v1.Pod) ([]EmptyDir, error) {
-			return []EmptyDir{{Name: "v", Bytes: int64(len(p.Name)) << 20}}, nil
+			return []EmptyDir{{Name: "v", Used: Space{Bytes: int64(len(p.Name)) << 20}}}, nil
 		},
 	}, Node{
 		Pods: func() []*v1.Pod { return b.pods },

@@ -31,7 +31,7 @@ type Host struct {
 // EmptyDir is what one of them holds.
 type EmptyDir struct {
 	Name   string
-	Bytes  int64
+	Used   Space
 	Memory bool
 }
 
@@ -104,7 +104,7 @@ func (s *surveyor) survey(ctx context.Context, pods []*v1.Pod, running []cgroup.
 }
 
 func (s *surveyor) disk(ctx context.Context, p *v1.Pod, running []cgroup.Usage, layers map[string]string) Use {
-	u := Use{Containers: map[string]ContainerUse{}, Volumes: map[string]int64{}, InMemory: map[string]int64{}}
+	u := Use{Containers: map[string]ContainerUse{}, Volumes: map[string]Space{}, InMemory: map[string]int64{}}
 	key := sandbox.Key{}
 	for _, r := range running {
 		if r.UID != p.UID {
@@ -112,7 +112,7 @@ func (s *surveyor) disk(ctx context.Context, p *v1.Pod, running []cgroup.Usage, 
 		}
 		key = r.Key
 		c := u.Containers[r.Container]
-		c.Layer += s.layer(ctx, r.ID, layers)
+		c.Layer.add(s.layer(ctx, r.ID, layers))
 		u.Containers[r.Container] = c
 	}
 	dir := filepath.Join(s.LogDir, sandbox.Spec{Key: key, UID: p.UID}.Name())
@@ -123,30 +123,30 @@ func (s *surveyor) disk(ctx context.Context, p *v1.Pod, running []cgroup.Usage, 
 	dirs, _ := s.EmptyDirs(p) // those that can be measured
 	for _, d := range dirs {
 		if d.Memory {
-			u.InMemory[d.Name] = d.Bytes
+			u.InMemory[d.Name] = d.Used.Bytes
 		} else {
-			u.Volumes[d.Name] = d.Bytes
+			u.Volumes[d.Name] = d.Used
 		}
 	}
 	return u
 }
 
-// layer measures a container's writable layer; 0 if nobody can.
-func (s *surveyor) layer(ctx context.Context, id string, layers map[string]string) int64 {
+// layer measures a container's writable layer; nothing if nobody can.
+func (s *surveyor) layer(ctx context.Context, id string, layers map[string]string) Space {
 	dir, ok := s.layers[id]
 	if !ok {
 		var err error
 		if dir, err = s.Layer(ctx, id); err != nil {
-			return 0
+			return Space{}
 		}
 	}
 	layers[id] = dir
 	if dir == "" {
-		return 0
+		return Space{}
 	}
 	n, err := size(ctx, dir)
 	if err != nil {
-		return 0
+		return Space{}
 	}
 	return n
 }

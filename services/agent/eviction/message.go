@@ -15,7 +15,7 @@ const Reason = "Evicted"
 
 func quantity(n int64, name v1.ResourceName) string {
 	f := resource.BinarySI
-	if name == "inodes" || name == "pids" {
+	if name == inodes || name == "pids" {
 		f = resource.DecimalSI
 	}
 	return resource.NewQuantity(n, f).String()
@@ -43,10 +43,10 @@ func containerUse(s Signal, u ContainerUse, p part) int64 {
 	switch s {
 	case MemoryAvailable:
 		return u.Memory
-	case NodeFSAvailable, ImageAvailable:
-		return Use{Containers: map[string]ContainerUse{"": u}}.disk(p)
+	case PIDAvailable:
+		return 0
 	}
-	return 0
+	return Use{Containers: map[string]ContainerUse{"": u}}.disk(p).of(s)
 }
 
 // target is the condition of a pod that was ended.

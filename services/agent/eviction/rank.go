@@ -14,33 +14,33 @@ type Use struct {
 	Memory, PIDs int64
 	Containers   map[string]ContainerUse
 	// Volumes are its emptyDirs on disk, and in memory, by name.
-	Volumes  map[string]int64
+	Volumes  map[string]Space
 	InMemory map[string]int64
 }
 
-// ContainerUse is what one of a pod's containers uses: bytes and files.
+// ContainerUse is what one of a pod's containers uses.
 type ContainerUse struct {
 	Memory      int64
-	Layer, Logs int64 // its writable layer, and its logs
+	Layer, Logs Space // its writable layer, and its logs
 }
 
 // part says which places of a pod's disk use count: those on the full file system.
 type part struct{ layers, local bool }
 
 // disk is what counts of a pod's disk use.
-func (u Use) disk(p part) int64 {
-	var sum int64
+func (u Use) disk(p part) Space {
+	var sum Space
 	for _, c := range u.Containers {
 		if p.layers {
-			sum += c.Layer
+			sum.add(c.Layer)
 		}
 		if p.local {
-			sum += c.Logs
+			sum.add(c.Logs)
 		}
 	}
 	if p.local {
 		for _, v := range u.Volumes {
-			sum += v
+			sum.add(v)
 		}
 	}
 	return sum
@@ -66,7 +66,7 @@ func priority(p *v1.Pod) int32 {
 
 // rank puts those to end first in front: who uses more than it requested, then by
 // priority, then by how much more than requested it uses. For processes only priority and their
-// number count. Pure.
+// number count, and nobody requests inodes: who uses any exceeds that. Pure.
 func rank(s Signal, cs []candidate, p part) []candidate {
 	out := slices.Clone(cs)
 	over := func(c candidate) int64 {
@@ -77,7 +77,11 @@ func rank(s Signal, cs []candidate, p part) []candidate {
 		case PIDAvailable:
 			return c.use.PIDs
 		}
-		return c.use.disk(p) - want.StorageEphemeral().Value()
+		used := c.use.disk(p).of(s)
+		if meanings[s].resource == inodes {
+			return used
+		}
+		return used - want.StorageEphemeral().Value()
 	}
 	exceeds := func(c candidate) int {
 		if s == PIDAvailable || over(c) > 0 {

@@ -31,8 +31,8 @@ func newPod(name, memory, disk string, priority int32) *v1.Pod {
 
 // uses is a candidate that uses memory, a layer and logs, an emptyDir, and processes.
 func uses(p *v1.Pod, memory, layer, logs, dir, pids int64) candidate {
-	return candidate{pod: p, use: Use{Memory: memory, PIDs: pids, Volumes: map[string]int64{"v": dir},
-		Containers: map[string]ContainerUse{"main": {Memory: memory, Layer: layer, Logs: logs}}}}
+	return candidate{pod: p, use: Use{Memory: memory, PIDs: pids, Volumes: map[string]Space{"v": {Bytes: dir}},
+		Containers: map[string]ContainerUse{"main": {Memory: memory, Layer: Space{Bytes: layer}, Logs: Space{Bytes: logs}}}}}
 }
 
 func order(cs []candidate) string {
@@ -61,7 +61,7 @@ func TestRank(t *testing.T) {
 		{"memory", MemoryAvailable, part{}, "over-unimportant over-more over over-important within within-much"},
 		{"one disk", NodeFSAvailable, part{layers: true, local: true}, "over-unimportant over-more over over-important within within-much"},
 		{"layers only", ImageAvailable, part{layers: true}, "over-unimportant over over-important over-more within within-much"},
-		{"logs and volumes only", NodeFSInodes, part{local: true}, "over-more over over-important over-unimportant within within-much"},
+		{"logs and volumes only", NodeFSAvailable, part{local: true}, "over-more over over-important over-unimportant within within-much"},
 		{"processes", PIDAvailable, part{}, "over-unimportant over-more over within-much within over-important"},
 	} {
 		if got := order(rank(c.s, cs, c.p)); got != c.want {
@@ -75,6 +75,31 @@ func TestRank(t *testing.T) {
 		if got := order(rank(MemoryAvailable, cs, part{})); got != want {
 			t.Fatalf("shuffled: %s", got)
 		}
+	}
+}
+
+// TestRankByInodes: many small files outweigh a large one, and requests of bytes do not count.
+func TestRankByInodes(t *testing.T) {
+	files := func(name string, priority int32, layer, logs, dir Space) candidate {
+		return candidate{pod: newPod(name, "", "1Gi", priority), use: Use{Volumes: map[string]Space{"v": dir},
+			Containers: map[string]ContainerUse{"main": {Layer: layer, Logs: logs}}}}
+	}
+	cs := []candidate{
+		files("large", 0, Space{4 << 30, 3}, Space{1 << 30, 1}, Space{}),
+		files("many", 0, Space{1 << 20, 2}, Space{4096, 1}, Space{2 << 20, 5000}),
+		files("layers", 0, Space{1 << 20, 900}, Space{}, Space{}),
+		files("important", 10, Space{1 << 20, 9000}, Space{}, Space{}),
+		files("none", 0, Space{}, Space{}, Space{}),
+	}
+	for s, want := range map[Signal]string{NodeFSInodes: "many layers large important none", ImageInodes: "layers large many important none"} {
+		if got := order(rank(s, cs, partOf(s, s == NodeFSInodes))); got != want {
+			t.Errorf("%s: got %s, want %s", s, got, want)
+		}
+	}
+	got := message(Threshold{Signal: NodeFSInodes, Amount: Amount{Quantity: 10}}, Level{5, 100}, cs[2], part{layers: true})
+	if want := "The node was low on resource: inodes. Threshold quantity: 10, available: 5. " +
+		"Container main was using 900, request is 0, has larger consumption of inodes. "; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
 
@@ -112,8 +137,8 @@ func TestBeyond(t *testing.T) {
 		{Name: "ram", VolumeSource: v1.VolumeSource{EmptyDir: &v1.EmptyDirVolumeSource{Medium: v1.StorageMediumMemory, SizeLimit: ptr.To(resource.MustParse("2Mi"))}}},
 	}
 	use := func(main, logs, side, small, free, ram int64) Use {
-		return Use{Containers: map[string]ContainerUse{"main": {Layer: main << 20, Logs: logs << 20}, "side": {Layer: side << 20}},
-			Volumes: map[string]int64{"small": small << 20, "free": free << 20}, InMemory: map[string]int64{"ram": ram << 20}}
+		return Use{Containers: map[string]ContainerUse{"main": {Layer: Space{Bytes: main << 20}, Logs: Space{Bytes: logs << 20}}, "side": {Layer: Space{Bytes: side << 20}}},
+			Volumes: map[string]Space{"small": {Bytes: small << 20}, "free": {Bytes: free << 20}}, InMemory: map[string]int64{"ram": ram << 20}}
 	}
 	for _, c := range []struct {
 		name string
@@ -158,8 +183,8 @@ func TestSize(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := size(t.Context(), dir)
-	if err != nil || got-empty < 1<<20 || got-empty > 1<<20+64<<10 {
-		t.Errorf("size %d, %v", got-empty, err)
+	if n := got.Bytes - empty.Bytes; err != nil || n < 1<<20 || n > 1<<20+64<<10 || empty.Inodes != 1 || got.Inodes != 3 {
+		t.Errorf("size %+v, %v; it was %+v", got, err, empty)
 	}
 	if _, err := size(t.Context(), filepath.Join(dir, "nothing")); err != nil {
 		t.Errorf("what is gone: %v", err)

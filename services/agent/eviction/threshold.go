@@ -32,12 +32,14 @@ type meaning struct {
 	resource v1.ResourceName
 }
 
+const inodes v1.ResourceName = "inodes"
+
 var meanings = map[Signal]meaning{
 	MemoryAvailable: {v1.NodeMemoryPressure, v1.ResourceMemory},
 	NodeFSAvailable: {v1.NodeDiskPressure, v1.ResourceEphemeralStorage},
-	NodeFSInodes:    {v1.NodeDiskPressure, "inodes"},
+	NodeFSInodes:    {v1.NodeDiskPressure, inodes},
 	ImageAvailable:  {v1.NodeDiskPressure, v1.ResourceEphemeralStorage},
-	ImageInodes:     {v1.NodeDiskPressure, "inodes"},
+	ImageInodes:     {v1.NodeDiskPressure, inodes},
 	PIDAvailable:    {v1.NodePIDPressure, "pids"},
 }
 

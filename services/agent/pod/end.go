@@ -52,6 +52,11 @@ func (p *planner) settle(s *sandbox.Pod) {
 	}
 	if s.Infra.State == sandbox.Running {
 		p.do(Step{Verb: StopSandbox, Sandbox: s.ID, Why: "pod has ended"})
+		return
+	}
+	if p.Shed {
+		p.do(Step{Verb: RemoveSandbox, Sandbox: s.ID})
+		return
 	}
 	p.collect(s)
 }

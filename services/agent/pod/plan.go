@@ -30,6 +30,8 @@ type Input struct {
 	Health map[string]Health
 	// Rejected is why this host does not take the pod, nil if it does.
 	Rejected *Eviction
+	// Shed is true if what has ended for good is to be removed: the node lacks disk.
+	Shed bool
 	// Network is true once pods can be attached to it.
 	Network bool
 	Now     time.Time

@@ -78,6 +78,7 @@ type Reconciler struct {
 	background sync.WaitGroup // stops under way
 	users      users
 	told       sync.Map // resolver.Warning: of the node, told once
+	sheds      sheds
 
 	mu     sync.Mutex
 	pods   map[sandbox.Key]*entry
@@ -165,9 +166,16 @@ func (r *Reconciler) entry(k sandbox.Key, uid types.UID) *entry {
 }
 
 // Reconcile brings one pod closer to its order.
-func (r *Reconciler) Reconcile(ctx context.Context, k sandbox.Key) (time.Duration, error) {
+func (r *Reconciler) Reconcile(ctx context.Context, k sandbox.Key) (wake time.Duration, err error) {
+	shed := r.sheds.begin(k)
+	defer func() {
+		if shed && err == nil {
+			r.sheds.end(k)
+		}
+	}()
 	for range maxRounds {
 		in, e, err := r.load(ctx, k)
+		in.Shed = shed
 		if err != nil {
 			return 0, err
 		}

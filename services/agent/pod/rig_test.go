@@ -36,6 +36,7 @@ type rig struct {
 	r      *pod.Reconciler
 	stop   func()
 	dir    string
+	has    v1.ResourceList // what the node can give
 
 	mu       sync.Mutex
 	orders   map[sandbox.Key]*v1.Pod
@@ -70,7 +71,7 @@ func (g *rig) start() {
 	}
 	g.r = pod.New(pod.Config{
 		Runtime: g.driver, Orders: g, Reporter: g, Keeper: g, Recorder: g, Images: g.driver, Source: g, Volumes: vols, Actions: action.New(g.driver), Messages: message.New(filepath.Join(g.dir, "messages")), Node: "n1",
-		HostIPs: func() []string { return []string{"192.0.2.1"} }, Allocatable: func() v1.ResourceList { return nil },
+		HostIPs: func() []string { return []string{"192.0.2.1"} }, Allocatable: func() v1.ResourceList { return g.has }, Cgroups: g.driver.Cgroups(),
 		Network: func() (string, bool) { return "skerry", true }, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	for _, p := range g.statuses {

@@ -10,10 +10,11 @@ import (
 	v1 "k8s.io/api/core/v1"
 )
 
-// Usage is how many bytes one emptyDir holds.
+// Usage is how many bytes and files one emptyDir holds.
 type Usage struct {
 	Volume string
 	Bytes  int64
+	Inodes int64 // 0 for one in memory
 	// Limit is its sizeLimit; 0 means none.
 	Limit int64
 	// Memory is true for one in memory, where the kernel holds it to its limit.
@@ -39,7 +40,7 @@ func (m *Manager) Usage(p *v1.Pod) ([]Usage, error) {
 		if u.Memory {
 			u.Bytes, err = usedInMemory(path)
 		} else {
-			u.Bytes, err = usedOnDisk(path)
+			u.Bytes, u.Inodes, err = usedOnDisk(path)
 		}
 		if errors.Is(err, os.ErrNotExist) {
 			continue // not made yet
@@ -65,18 +66,19 @@ func usedInMemory(path string) (int64, error) {
 }
 
 // usedOnDisk adds up the blocks of what is below path, files with several names once.
-func usedOnDisk(path string) (int64, error) {
+func usedOnDisk(path string) (bytes, inodes int64, err error) {
 	dir, err := os.Open(path)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	w := walker{linked: map[uint64]bool{}}
+	w := walker{linked: map[uint64]bool{}, inodes: 1}
 	err = w.add(dir)
-	return w.total, err
+	return w.total, w.inodes, err
 }
 
 type walker struct {
 	total  int64
+	inodes int64
 	linked map[uint64]bool // inodes with several names
 }
 
@@ -112,6 +114,7 @@ func (w *walker) entry(dir *os.File, name string) error {
 		w.linked[st.Ino] = true
 	}
 	w.total += st.Blocks * 512
+	w.inodes++
 	if !isDir {
 		return nil
 	}
