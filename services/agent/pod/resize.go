@@ -84,6 +84,26 @@ func (r *Reconciler) grant(uid types.UID, l v1.ResourceList) {
 	r.granted[uid] = l
 }
 
+// regrant notes what all pods were granted before any is looked at: an agent that has just
+// begun would otherwise grant one pod what another one has.
+func (r *Reconciler) regrant(ordered []sandbox.Key) {
+	r.mu.Lock()
+	looked := r.looked
+	r.mu.Unlock()
+	if looked {
+		return
+	}
+	for _, k := range ordered {
+		order, _ := r.Orders.Order(k)
+		if order == nil {
+			continue
+		}
+		if e := r.entry(k, order.UID); !terminal(e.mem.Last.Phase) {
+			r.grant(order.UID, amount.Requests(&resize.Granted(order, e.mem.Last).Spec))
+		}
+	}
+}
+
 // room is what the node has, and has granted to pods other than uid.
 func (r *Reconciler) room(uid types.UID) resize.Room {
 	r.mu.Lock()

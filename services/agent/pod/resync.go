@@ -13,12 +13,14 @@ import (
 
 // Resync looks at every sandbox once and queues the pods whose sandboxes changed
 // unnoticed, and those of ordered that have none. The runtime's events are only hints: they can be lost.
+// The first time must be before Run.
 func (r *Reconciler) Resync(ctx context.Context, ordered []sandbox.Key) error {
 	pods, err := r.Runtime.Pods(ctx)
 	if err != nil {
 		return fmt.Errorf("look at all pods: %w", err)
 	}
 	r.users.saw(pods, r.wants)
+	r.regrant(ordered)
 	byKey := map[sandbox.Key][]sandbox.Pod{}
 	for _, p := range pods {
 		byKey[p.Key] = append(byKey[p.Key], p)

@@ -56,7 +56,18 @@ func (d *Driver) UpdateContainer(ctx context.Context, id string, r sandbox.Resou
 	if g.ResourceLimits == nil {
 		return nil
 	}
-	if _, err := containers.Update(ctx, &entities.ContainerUpdateOptions{NameOrID: id, Specgen: g}); err != nil {
+	o := &entities.ContainerUpdateOptions{NameOrID: id, Specgen: g}
+	if r.Memory > 0 {
+		// Podman made it with twice its memory as the bound of memory and swap together: there is no
+		// growing beyond that bound. A host that counts no swap has none, and takes none.
+		both := 2 * r.Memory
+		g.ResourceLimits.Memory.Swap = &both
+		if _, err := containers.Update(ctx, o); err == nil {
+			return nil
+		}
+		g.ResourceLimits.Memory.Swap = nil
+	}
+	if _, err := containers.Update(ctx, o); err != nil {
 		return d.fail("change the limits of container "+id, err)
 	}
 	return nil

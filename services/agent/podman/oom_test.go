@@ -102,7 +102,7 @@ func TestLimitsReachTheKernel(t *testing.T) {
 	if got, ok := d.Cgroups().PodSettings(s.UID); !ok || !got.SameCgroup(s.Resources) {
 		t.Errorf("pod: %+v, %v", got, ok)
 	}
-	next := sandbox.Resources{CPUShares: 1024, CPUQuota: 100000, CPUPeriod: 100000, Memory: 128 << 20}
+	next := sandbox.Resources{CPUShares: 1024, CPUQuota: 100000, CPUPeriod: 100000, Memory: 200 << 20}
 	if err := d.UpdateContainer(ctx, id, next); err != nil {
 		t.Fatal(err)
 	}
