@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"sigs.k8s.io/yaml"
 
@@ -100,10 +101,11 @@ func placed(w io.Writer, e *placement.Explanation, limit int) {
 		refusals(w, e.Nodes[:1], limit)
 		return
 	case e.Nodes[0].Name == e.Node:
-		fmt.Fprintf(w, "Pod %s is on %s: of the %d of %d nodes that it fits on, that one scores highest.\n", e.Pod, e.Node, e.Fits, e.Total)
+		fmt.Fprintf(w, "Pod %s is on %s. Placed now it would go there again: of the %d of %d nodes that it fits on, that one scores highest.\n", e.Pod, e.Node, e.Fits, e.Total)
 	default:
 		fmt.Fprintf(w, "Pod %s is on %s. It fits on %d of %d nodes; placed now it would go to %s.\n", e.Pod, e.Node, e.Fits, e.Total, e.Nodes[0].Name)
 	}
+	decided(w, e.Decided)
 	scores(w, e, limit)
 }
 
@@ -161,8 +163,32 @@ func held(by []placement.Holder) string {
 	return "; held by " + strings.Join(names, ", ")
 }
 
+// parts are what a score is made of, the whole first; figures is one, in this order.
+var parts = []string{"SCORE", "FREE", "BALANCE", "IMAGES", "AFFINITY", "TAINTS", "SPREAD", "PODS"}
+
+func figures(s *placement.Score) (out []string) {
+	for _, v := range []float64{s.Total, s.ResourcesFit, s.BalancedAllocation, s.ImageLocality, s.NodeAffinity, s.TaintToleration, s.TopologySpread, s.PodAffinity} {
+		out = append(out, fmt.Sprintf("%.1f", v))
+	}
+	return out
+}
+
+// decided tells what the node scored when it was chosen.
+func decided(w io.Writer, d *placement.Decided) {
+	if d == nil {
+		fmt.Fprintln(w, "What decided when it was placed is not remembered (any more). As if it were placed now:")
+		return
+	}
+	list := figures(&d.Score)
+	var terms []string
+	for i, name := range parts[1:] {
+		terms = append(terms, strings.ToLower(name)+" "+list[i+1])
+	}
+	fmt.Fprintf(w, "It was chosen at %s with a score of %s (%s). As if it were placed now:\n", d.At.UTC().Format(time.RFC3339), list[0], strings.Join(terms, ", "))
+}
+
 func scores(w io.Writer, e *placement.Explanation, limit int) {
-	rows := [][]string{{"NODE", "SCORE", "FREE", "BALANCE", "IMAGES", "AFFINITY", "TAINTS", "SPREAD", "PODS"}}
+	rows := [][]string{append([]string{"NODE"}, parts...)}
 	n := 0
 	for _, node := range e.Nodes {
 		if node.Score == nil || n >= limit && node.Name != e.Node {
@@ -174,11 +200,7 @@ func scores(w io.Writer, e *placement.Explanation, limit int) {
 		if name == e.Node {
 			name += " *"
 		}
-		row := []string{name}
-		for _, v := range []float64{s.Total, s.ResourcesFit, s.BalancedAllocation, s.ImageLocality, s.NodeAffinity, s.TaintToleration, s.TopologySpread, s.PodAffinity} {
-			row = append(row, fmt.Sprintf("%.1f", v))
-		}
-		rows = append(rows, row)
+		rows = append(rows, append([]string{name}, figures(s)...))
 	}
 	_ = output.NewTable(w).Write(rows...) // the terminal went away
 }

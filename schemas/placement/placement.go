@@ -6,7 +6,11 @@
 // nodes come with the one first that is best, or nearest to fitting.
 package placement
 
-import v1 "k8s.io/api/core/v1"
+import (
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+)
 
 // Explanation is about one pod.
 type Explanation struct {
@@ -18,13 +22,22 @@ type Explanation struct {
 	// Fits is on how many of all Total nodes the pod fits now, not counting itself.
 	Fits  int `json:"fits"`
 	Total int `json:"total"`
-	// Nodes are at most MaxNodes of them.
+	// Decided is what decided when the pod was placed, if that is remembered.
+	Decided *Decided `json:"decided,omitempty"`
+	// Nodes are at most MaxNodes of them, with their scores as if the pod were placed now.
 	Nodes []Node `json:"nodes,omitempty"`
 	// Change is the nearest change that would let it run.
 	Change string `json:"change,omitempty"`
 	// Preemption is what making room would cost; NoPreemption why it would not help.
 	Preemption   *Preemption `json:"preemption,omitempty"`
 	NoPreemption string      `json:"noPreemption,omitempty"`
+}
+
+// Decided is a choice that was made.
+type Decided struct {
+	Node  string    `json:"node"`
+	At    time.Time `json:"at"`
+	Score Score     `json:"score"` // of the node, when it was chosen
 }
 
 // MaxNodes is how many nodes an explanation tells about.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/skerry/skerry/bus/store"
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/schemas/placement"
 	"github.com/skerry/skerry/services/scheduler/place"
 )
 
@@ -31,6 +32,8 @@ type decision struct {
 	verdict string
 	// preempt is what must leave first, once it is written down.
 	preempt *place.Preemption
+	// score is what node scored; nil if it was not chosen by that.
+	score *placement.Score
 	// desired is the revision of what the work order was made from; order its number
 	// among the write's ops, counted from 1 (0: there is none).
 	desired store.Revision
@@ -166,6 +169,7 @@ func (s *scheduler) decide(d decision) write {
 	c := s.state.cluster
 	node, err := c.Decide(p)
 	if err == nil {
+		d.score = c.Scores()
 		c.SetPod(p, node)
 		ops := assign(d.pod, node, s.view.Parts(d.ref).Assigned)
 		d.node, d.order = node, len(ops)
@@ -300,6 +304,9 @@ func (s *scheduler) done(part ...write) {
 			switch {
 			case d.node != "":
 				s.state.queue.forget(d.ref)
+				if d.score != nil {
+					s.memory.put(d.pod.UID, placement.Decided{Node: string(d.node), At: s.Now(), Score: *d.score})
+				}
 				s.events.Eventf(d.pod, v1.EventTypeNormal, "Scheduled", "Successfully assigned %s/%s to %s", d.pod.Namespace, d.pod.Name, d.node)
 			case d.verdict != "":
 				s.events.Event(d.pod, v1.EventTypeWarning, "FailedScheduling", d.verdict)

@@ -67,6 +67,7 @@ func (s *scheduler) explain(ctx context.Context, body []byte) (any, error) {
 		asks.Spec.NodeName = d.Spec.NodeName
 	}
 	out = s.state.cluster.Explain(place.NewPod(&asks))
+	out.Decided = s.memory.get(pod.UID, pod.Spec.NodeName)
 	if key, grouped := gangOf(pod); grouped && pod.Spec.NodeName == "" {
 		for _, c := range pod.Status.Conditions {
 			if c.Type == v1.PodScheduled && c.Message != "" {

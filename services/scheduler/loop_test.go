@@ -436,6 +436,9 @@ func TestExplainOverTheBus(t *testing.T) {
 	if err != nil || e.Node != "n2" || e.Fits != 2 || len(e.Nodes) != 2 || e.Nodes[0].Name != "n2" || e.Nodes[0].Score.Total <= e.Nodes[1].Score.Total {
 		t.Errorf("%+v, %v", e, err)
 	}
+	if e.Decided == nil || e.Decided.Node != "n2" || e.Decided.Score != *e.Nodes[0].Score {
+		t.Errorf("decided by %+v, now %+v", e.Decided, e.Nodes[0].Score)
+	}
 	answer, err = r.explain(`{"namespace":"default","name":"nobody"}`)
 	if err != nil || !apierrors.IsNotFound(status.Decode(answer)) {
 		t.Errorf("%s, %v", answer, err)

@@ -68,7 +68,7 @@ func Run(ctx context.Context, conn *bus.Conn, c Config) error {
 			} else if err := v.WaitFor(ctx, rev); err != nil {
 				return err
 			}
-			s := &scheduler{Config: c, view: v, store: st, events: recorder, conn: conn, refused: map[schemas.Ref]bool{}, victims: make(chan eviction, evictable)}
+			s := &scheduler{Config: c, view: v, store: st, events: recorder, conn: conn, memory: newMemory(), refused: map[schemas.Ref]bool{}, victims: make(chan eviction, evictable)}
 			return s.lead(ctx, conn)
 		})
 	})
@@ -86,6 +86,7 @@ type scheduler struct {
 	events *record.Recorder
 	conn   *bus.Conn
 	state  *mirror
+	memory *memory
 	// refused are pods whose last placement the default scheduler refused.
 	refused map[schemas.Ref]bool
 	// victims are pods that have to go.

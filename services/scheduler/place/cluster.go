@@ -53,6 +53,16 @@ type Cluster struct {
 	feasible []int32 // scratch
 	total    []float32
 	raw      []float32
+	chosen   chosen
+}
+
+// chosen is what the last Decide chose by its score: the scale of the scores, and how
+// crowded the node was. Without a class it was not by score.
+type chosen struct {
+	class *class
+	slot  int
+	scale scale
+	crowd float32
 }
 
 type placed struct {

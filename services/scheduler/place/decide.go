@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/schemas/placement"
 )
 
 // Unfit says why a pod fits nowhere.
@@ -42,6 +43,7 @@ func counted(reasons map[string]int) string {
 // Decide returns the node that p should run on, or an *Unfit. It does not place
 // it: SetPod does. A pod that room is kept for gets that room if it is enough.
 func (c *Cluster) Decide(p *Pod) (schemas.NodeName, error) {
+	c.chosen = chosen{}
 	if was, ok := c.nominated[p.UID]; ok {
 		c.Unnominate(p.UID)
 		k := c.class(p)
@@ -57,11 +59,23 @@ func (c *Cluster) Decide(p *Pod) (schemas.NodeName, error) {
 	k.bar(c)
 	defer k.unbar(c)
 	best := k.best(c)
+	c.chosen.class, c.chosen.slot = k, best
 	if best < 0 {
+		c.chosen.class = nil
 		k.unfit, k.unfitAt = k.explain(c), c.position
 		return "", k.unfit
 	}
 	return schemas.NodeName(c.slots[best].node.Name), nil
+}
+
+// Scores is what the node scored that the last Decide chose; nil if it chose none, or one
+// where room was kept. To be asked before the cluster changes.
+func (c *Cluster) Scores() *placement.Score {
+	k := c.chosen.class
+	if k == nil {
+		return nil
+	}
+	return k.score(c, c.chosen.slot, &c.chosen.scale, c.chosen.crowd)
 }
 
 // Fits tells whether p may be on node, as an *Unfit about that node alone if not.
@@ -95,11 +109,14 @@ func (k *class) best(c *Cluster) int {
 	if k.evenly() {
 		return k.bestEven(c)
 	}
-	k.survey(c)
+	c.chosen.scale = k.survey(c)
 	best, bestScore := -1, shutScore
 	for i, s := range c.feasible {
 		if score := c.total[i]; score > bestScore || score == bestScore && best >= 0 && c.ties[s] > c.ties[best] {
 			best, bestScore = int(s), score
+			if len(k.soft) > 0 {
+				c.chosen.crowd = c.raw[i]
+			}
 		}
 	}
 	return best

@@ -107,6 +107,12 @@ func TestScores(t *testing.T) {
 // TestAskingChangesNothing: explaining and proposing leave the cluster as it was, and
 // what is proposed is what is then decided.
 func TestAskingChangesNothing(t *testing.T) {
+	scored := 0
+	defer func() {
+		if scored < 500 {
+			t.Errorf("only %d choices had a score", scored)
+		}
+	}()
 	for seed := range int64(100) {
 		r := maker{rand.New(rand.NewSource(seed))}
 		c, twin := NewCluster(Policy{}), NewCluster(Policy{})
@@ -122,6 +128,12 @@ func TestAskingChangesNothing(t *testing.T) {
 			e := c.Explain(p)
 			plan := c.Propose([]placement.Proposal{{Pod: v, Count: 1}})
 			n, err := c.Decide(p)
+			if s := c.Scores(); err == nil && s != nil {
+				if i := slices.IndexFunc(e.Nodes, func(o placement.Node) bool { return o.Name == string(n) }); i < 0 || *e.Nodes[i].Score != *s {
+					t.Fatalf("seed %d: chosen with %+v, explained %+v", seed, *s, e.Nodes)
+				}
+				scored++
+			}
 			same, sameErr := twin.Decide(NewPod(v))
 			if n != same || (err == nil) != (sameErr == nil) {
 				t.Fatalf("seed %d: %q, %v; without asking %q, %v", seed, n, err, same, sameErr)

@@ -38,6 +38,9 @@ func (k *class) bestEven(c *Cluster) int {
 			best, bestScore = s, score
 		}
 	}
+	if best >= 0 {
+		c.chosen.scale, c.chosen.crowd = scale{spread: true, spreadMin: low, spreadMax: high}, raw[best]
+	}
 	return best
 }
 
