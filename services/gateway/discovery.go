@@ -94,11 +94,19 @@ func (x *exchange) paths() []string {
 // openAPI describes the kinds.
 func (x *exchange) openAPI() error {
 	kinds, book := x.s.Table.All(), x.s.book
+	offers := []string{openapi.JSON}
+	if x.route.Kind == route.OpenAPIV2 {
+		offers = append(offers, openapi.Protobuf)
+	}
+	media, ok := accept.Among(x.r.Header.Get("Accept"), offers...)
+	if !ok {
+		return notAcceptable()
+	}
 	var d *openapi.Document
 	var err error
 	switch {
 	case x.route.Kind == route.OpenAPIV2:
-		d, err = book.V2(kinds)
+		d, err = book.V2(kinds, media)
 	case x.route.Path == "":
 		index, err := book.Index(kinds)
 		if err != nil {
@@ -114,18 +122,15 @@ func (x *exchange) openAPI() error {
 	if d == nil {
 		return notFound()
 	}
-	if _, ok := accept.Choose(x.r.Header.Get("Accept")); !ok {
-		return notAcceptable()
-	}
 	return x.description(d)
 }
 
 // description sends a description, which is kept compressed.
 func (x *exchange) description(d *openapi.Document) error {
 	h := x.w.Header()
-	h.Set("Content-Type", "application/json")
+	h.Set("Content-Type", d.Media)
 	h.Set("ETag", `"`+d.Hash+`"`)
-	h.Set("Vary", "Accept-Encoding")
+	h.Set("Vary", "Accept-Encoding, Accept")
 	if x.r.URL.Query().Get("hash") == d.Hash { // the URL names the content
 		h.Set("Cache-Control", "public, immutable")
 	}

@@ -55,13 +55,31 @@ func Choose(header string, kinds ...string) (Choice, bool) {
 	return Choice{}, false
 }
 
+// Among returns which of the media types on offer a request with that Accept header is
+// answered with; the first is what anything can be. False: none is acceptable.
+func Among(header string, offers ...string) (string, bool) {
+	if strings.TrimSpace(header) == "" {
+		return offers[0], true
+	}
+	for _, c := range clauses(header) {
+		switch {
+		case c.media == "*/*" || c.media == "application/*":
+			return offers[0], true
+		case slices.Contains(offers, c.media):
+			return c.media, true
+		}
+	}
+	return "", false
+}
+
 func clauses(header string) []clause {
 	var out []clause
 	for i, text := range strings.Split(header, ",") {
 		if i == maxClauses {
 			break
 		}
-		media, params, err := mime.ParseMediaType(text)
+		// Kubernetes' media type of OpenAPI has a character in it that a media type has not.
+		media, params, err := mime.ParseMediaType(strings.ReplaceAll(text, "@", "."))
 		if err != nil {
 			continue
 		}

@@ -35,3 +35,17 @@ func TestChoose(t *testing.T) {
 		}
 	}
 }
+
+func TestAmong(t *testing.T) {
+	const text, message = "application/json", "application/a.v2.v1.0+protobuf"
+	for header, want := range map[string]string{
+		"": text, "*/*": text, "application/*": text,
+		message: message, "application/a.v2@v1.0+protobuf": message,
+		"application/json;q=0.5, " + message: message, message + ";q=0.5,*/*": text,
+		"application/yaml": "", "text/html": "",
+	} {
+		if got, ok := Among(header, text, message); got != want || ok != (want != "") {
+			t.Errorf("%q: got %q, want %q", header, got, want)
+		}
+	}
+}

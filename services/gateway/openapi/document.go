@@ -11,6 +11,8 @@ import (
 	"slices"
 	"sync"
 
+	openapi_v2 "github.com/google/gnostic-models/openapiv2"
+	"google.golang.org/protobuf/proto"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/skerry/skerry/schemas"
@@ -18,10 +20,12 @@ import (
 
 // Document is a finished description.
 type Document struct {
-	// Gzip is its JSON, compressed: that is how it is kept and mostly asked for.
+	// Gzip is its text, compressed: that is how it is kept and mostly asked for.
 	Gzip []byte
 	// Hash names this content.
 	Hash string
+	// Media is the type of the text.
+	Media string
 }
 
 // Book keeps the documents of a set of kinds; they are made when first asked for. Safe
@@ -37,13 +41,34 @@ type Book struct {
 // New returns a book without pages; version is the API's, as its documents say it.
 func New(version string) *Book { return &Book{version: version} }
 
-// V2 is the one document of version 2.
-func (b *Book) V2(kinds []*schemas.Kind) (*Document, error) {
-	return b.page(kinds, "v2", func() node {
+// Media types of documents.
+const (
+	JSON = "application/json"
+	// Protobuf is of version 2 alone. Clients ask for it by two spellings, of which this
+	// is the one that is a media type.
+	Protobuf = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+)
+
+// V2 is the one document of version 2, as media.
+func (b *Book) V2(kinds []*schemas.Kind, media string) (*Document, error) {
+	return b.page(kinds, "v2 "+media, media, func() ([]byte, error) {
 		d := &describer{prefix: "#/definitions/", out: map[string]any{}}
 		paths := d.all(kinds)
-		return node{"swagger": "2.0", "info": b.info(), "paths": paths, "definitions": d.out}
+		text, err := json.Marshal(node{"swagger": "2.0", "info": b.info(), "paths": paths, "definitions": d.out})
+		if err != nil || media == JSON {
+			return text, err
+		}
+		return protobuf(text)
 	})
+}
+
+// protobuf is a document of version 2 as the message that client-go reads.
+func protobuf(text []byte) ([]byte, error) {
+	d, err := openapi_v2.ParseDocument(text)
+	if err != nil {
+		return nil, err
+	}
+	return proto.Marshal(d)
 }
 
 // V3 is the document of one group and version under its path ("api/v1",
@@ -58,10 +83,10 @@ func (b *Book) V3(kinds []*schemas.Kind, path string) (*Document, error) {
 	if len(mine) == 0 {
 		return nil, nil
 	}
-	return b.page(kinds, path, func() node {
+	return b.page(kinds, path, JSON, func() ([]byte, error) {
 		d := &describer{prefix: "#/components/schemas/", v3: true, out: map[string]any{}}
 		paths := d.all(mine)
-		return node{"openapi": "3.0.0", "info": b.info(), "paths": paths, "components": node{"schemas": d.out}}
+		return json.Marshal(node{"openapi": "3.0.0", "info": b.info(), "paths": paths, "components": node{"schemas": d.out}})
 	})
 }
 
@@ -99,7 +124,7 @@ func (d *describer) all(kinds []*schemas.Kind) node {
 }
 
 // page returns the named page, made anew if the kinds are other ones than before.
-func (b *Book) page(kinds []*schemas.Kind, name string, write func() node) (*Document, error) {
+func (b *Book) page(kinds []*schemas.Kind, name, media string, write func() ([]byte, error)) (*Document, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !slices.Equal(b.kinds, kinds) {
@@ -111,7 +136,7 @@ func (b *Book) page(kinds []*schemas.Kind, name string, write func() node) (*Doc
 	var kept bytes.Buffer
 	z := gzip.NewWriter(&kept)
 	sum := sha256.New()
-	text, err := json.Marshal(write())
+	text, err := write()
 	if err != nil {
 		return nil, fmt.Errorf("describe %s: %w", name, err)
 	}
@@ -122,7 +147,7 @@ func (b *Book) page(kinds []*schemas.Kind, name string, write func() node) (*Doc
 	if err := z.Close(); err != nil {
 		return nil, fmt.Errorf("describe %s: %w", name, err)
 	}
-	d := &Document{Gzip: slices.Clip(kept.Bytes()), Hash: hex.EncodeToString(sum.Sum(nil))}
+	d := &Document{Gzip: slices.Clip(kept.Bytes()), Hash: hex.EncodeToString(sum.Sum(nil)), Media: media}
 	b.pages[name] = d
 	return d, nil
 }

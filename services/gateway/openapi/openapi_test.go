@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"io"
 	"slices"
 	"strings"
 	"testing"
 
+	openapi_v2 "github.com/google/gnostic-models/openapiv2"
+	"google.golang.org/protobuf/proto"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	protomodels "k8s.io/kube-openapi/pkg/util/proto"
 
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/schemas/kinds"
@@ -86,7 +90,7 @@ func complete(t *testing.T, doc, schemas map[string]any, prefix string) []string
 func TestDocuments(t *testing.T) {
 	all := kinds.Table().All()
 	b := New("v1.0")
-	d2, err := b.V2(all)
+	d2, err := b.V2(all, JSON)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +125,7 @@ func TestDocuments(t *testing.T) {
 	if d, err := b.V3(all, "apis/none/v1"); d != nil || err != nil {
 		t.Errorf("a group that is not there: %v, %v", d, err)
 	}
-	if again, _ := b.V2(all); again != d2 {
+	if again, _ := b.V2(all, JSON); again != d2 {
 		t.Error("made twice")
 	}
 }
@@ -158,7 +162,7 @@ func TestDetails(t *testing.T) {
 func TestNewKinds(t *testing.T) {
 	b := New("v1.0")
 	all := kinds.Table().All()
-	before, err := b.V2(all)
+	before, err := b.V2(all, JSON)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +170,7 @@ func TestNewKinds(t *testing.T) {
 		Resource: schemas.Resource{Group: "ex.io", Plural: "things"}, Version: "v1", Kind: "Thing", Singular: "thing",
 		New: func() schemas.Object { return &unstructured.Unstructured{} },
 	})
-	after, err := b.V2(more)
+	after, err := b.V2(more, JSON)
 	if err != nil || after.Hash == before.Hash {
 		t.Errorf("not made anew: %v", err)
 	}
@@ -176,5 +180,44 @@ func TestNewKinds(t *testing.T) {
 	}
 	if at(t, read(t, d), "components", "schemas", "ex.io.v1.Thing")["x-kubernetes-preserve-unknown-fields"] != true {
 		t.Error("a kind without a type is closed")
+	}
+}
+
+// TestProtobuf: client-go's reader finds in the message what the text says.
+func TestProtobuf(t *testing.T) {
+	b, all := New("v1.0"), kinds.Table().All()
+	d, err := b.V2(all, Protobuf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z, err := gzip.NewReader(bytes.NewReader(d.Gzip))
+	if err != nil {
+		t.Fatal(err)
+	}
+	message, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc openapi_v2.Document
+	if err := proto.Unmarshal(message, &doc); err != nil {
+		t.Fatal(err)
+	}
+	models, err := protomodels.NewOpenAPIData(&doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"io.k8s.api.core.v1.Pod", "io.k8s.api.apps.v1.Deployment"} {
+		m := models.LookupModel(name)
+		if m == nil || m.GetExtensions()[extensionKinds] == nil || m.GetDescription() == "" {
+			t.Errorf("%s: %v", name, m)
+		}
+	}
+	pod, ok := models.LookupModel("io.k8s.api.core.v1.PodSpec").(*protomodels.Kind)
+	if !ok || pod.Fields["containers"].GetExtensions()["x-kubernetes-patch-merge-key"] != "name" {
+		t.Errorf("containers of a pod have no merge key: %v", pod)
+	}
+	text, err := b.V2(all, JSON)
+	if err != nil || text == d || len(doc.GetDefinitions().GetAdditionalProperties()) != len(at(t, read(t, text), "definitions")) {
+		t.Errorf("the text says something else: %v", err)
 	}
 }
