@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -157,10 +158,30 @@ func (l *Lab) Config() string { return filepath.Join(l.Dir, "config.yaml") }
 // Fetch is a program that gets a page, for use inside a host's namespace.
 func (l *Lab) Fetch() string { return filepath.Join(l.Dir, "fetch") }
 
-// StartBus starts the NATS server as a process of its own.
+// StartBus starts the NATS server as a process of its own and returns when it listens.
 func (l *Lab) StartBus() error {
-	p := l.proc("bus", l.Binary, "serve", "bus", "--data-dir", filepath.Join(l.Dir, "bus"), "--listen", l.gateway()+":4222")
-	return errors.Join(p.spawn(l.Dir), l.save())
+	address := l.gateway() + ":4222"
+	p := l.proc("bus", l.Binary, "serve", "bus", "--data-dir", filepath.Join(l.Dir, "bus"), "--listen", address)
+	if err := errors.Join(p.spawn(l.Dir), l.save()); err != nil {
+		return err
+	}
+	return awaitListener(address)
+}
+
+// busStart is how long the bus may take to listen.
+const busStart = 30 * time.Second
+
+// awaitListener returns when somebody listens at address.
+func awaitListener(address string) error {
+	for end := time.Now().Add(busStart); ; time.Sleep(20 * time.Millisecond) {
+		conn, err := net.DialTimeout("tcp", address, time.Second)
+		if err == nil {
+			return conn.Close()
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("wait for the bus: %w", err)
+		}
+	}
 }
 
 // StartControlPlane starts apiserver, controller and scheduler, each a process.
