@@ -87,7 +87,11 @@ func (c *cluster) startControlPlane(ctx context.Context) error {
 	if err := c.await(ctx, awaitAPI); err != nil {
 		return err
 	}
-	for _, svc := range []service{controllerService(c.up.ClusterCIDR, sh, c.log), schedulerService("", c.up.Placing, sh, c.log)} {
+	ca, err := c.rootCA()
+	if err != nil {
+		return err
+	}
+	for _, svc := range []service{controllerService(c.up.ClusterCIDR, ca, sh, c.log), schedulerService("", c.up.Placing, sh, c.log)} {
 		if err := c.startService(ctx, svc); err != nil {
 			return err
 		}

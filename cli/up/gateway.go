@@ -99,6 +99,18 @@ func gatewayService(l net.Listener, a *certificate.Authority, names []string, ve
 	}}
 }
 
+// rootCA is what clients of the HTTP API trust; nothing if there will be none.
+func (c *cluster) rootCA() (string, error) {
+	if c.up.API == noAPI {
+		return "", nil
+	}
+	a, err := certificate.Load(c.dir.pki())
+	if err != nil {
+		return "", err
+	}
+	return string(a.PEM()), nil
+}
+
 // startGateway serves the HTTP API and writes the admin's kubeconfig.
 func (c *cluster) startGateway(ctx context.Context) error {
 	l, why, err := listenAPI(c.up.API)

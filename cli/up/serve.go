@@ -84,11 +84,16 @@ func (c *ServeAPIServer) Run(ctx context.Context, s *session.Session) error {
 type ServeController struct {
 	Remote
 	ClusterCIDR string `name:"cluster-cidr" help:"IPv4 range of all pods, of which each node gets a /24." default:"10.244.0.0/16" placeholder:"CIDR"`
+	RootCAFile  string `name:"root-ca-file" help:"Certificate authority of the HTTP API (pki/ca.crt of the first host), to publish in every namespace as kube-root-ca.crt." placeholder:"FILE"`
 }
 
 // Run implements the command.
 func (c *ServeController) Run(ctx context.Context, s *session.Session) error {
-	return c.run(ctx, s, controllerService(c.ClusterCIDR, &shared{}, c.log(s)), c.log(s))
+	ca, err := readOptional(c.RootCAFile)
+	if err != nil {
+		return err
+	}
+	return c.run(ctx, s, controllerService(c.ClusterCIDR, ca, &shared{}, c.log(s)), c.log(s))
 }
 
 // ServeScheduler is `skerry serve scheduler`.

@@ -46,9 +46,9 @@ func apiserverService(signer *identity.NodeSigner, sh *shared, log *slog.Logger)
 	}}
 }
 
-func controllerService(cidr string, sh *shared, log *slog.Logger) service {
+func controllerService(cidr string, rootCA string, sh *shared, log *slog.Logger) service {
 	return service{"controller", identity.RoleController, "system:controller", func(ctx context.Context, conn *bus.Conn) error {
-		return controller.Run(ctx, conn, controller.Config{ID: replica("controller"), Table: kinds.Table(), ClusterCIDR: cidr, View: sh.view, Log: log})
+		return controller.Run(ctx, conn, controller.Config{ID: replica("controller"), Table: kinds.Table(), ClusterCIDR: cidr, RootCA: rootCA, View: sh.view, Log: log})
 	}}
 }
 

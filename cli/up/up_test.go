@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/cli/config"
@@ -91,6 +93,7 @@ func TestUpIsUsable(t *testing.T) {
 	if _, err := client.Get(t.Context(), schemas.Ref{Resource: schemas.Namespaces, Name: "default"}); err != nil {
 		t.Fatal(err)
 	}
+	published(t, c, client)
 	path, err := user.ConfigPath()
 	if err != nil {
 		t.Fatal(err)
@@ -106,6 +109,24 @@ func TestUpIsUsable(t *testing.T) {
 	}
 	if _, running := c.dir.running(); running {
 		t.Error("the data directory is still locked")
+	}
+}
+
+// published waits until a namespace holds the authority that the HTTP API's clients are to trust.
+func published(t *testing.T, c *cluster1, client *api.Client) {
+	t.Helper()
+	want, err := os.ReadFile(filepath.Join(c.dir.pki(), "ca.crt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref := schemas.Ref{Resource: schemas.ConfigMaps, Namespace: "default", Name: "kube-root-ca.crt"}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := awaitObject(ctx, client, ref, func(o schemas.Object) bool {
+		m, ok := o.(*corev1.ConfigMap)
+		return ok && m.Data["ca.crt"] == string(want)
+	}); err != nil {
+		t.Errorf("the authority is not published: %v", err)
 	}
 }
 

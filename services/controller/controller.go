@@ -46,6 +46,9 @@ type Config struct {
 	PodQuarantine time.Duration
 	// TerminatedPods is how many ended pods are kept; 12,500.
 	TerminatedPods int
+	// RootCA is the certificate authority of the HTTP API, as PEM, to publish in every
+	// namespace; empty: there is none.
+	RootCA string
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// View is a copy of the state that another service of this process keeps up; nil

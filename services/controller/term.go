@@ -23,6 +23,7 @@ import (
 	"github.com/skerry/skerry/services/controller/node"
 	"github.com/skerry/skerry/services/controller/podgc"
 	"github.com/skerry/skerry/services/controller/replicaset"
+	"github.com/skerry/skerry/services/controller/rootca"
 	"github.com/skerry/skerry/services/controller/status"
 	"github.com/skerry/skerry/services/reconcile"
 )
@@ -87,6 +88,10 @@ func (t *term) run(ctx context.Context) error {
 		{sweeper.Keys, sweepLoop, nil},
 		{roles.Keys, t.loop("aggregate", 1, roles.Reconcile), nil},
 		{budgets.Keys, t.loop("disruption", 2, budgets.Reconcile), nil},
+	}
+	if t.RootCA != "" {
+		authority := rootca.New(c, t.RootCA)
+		parts = append(parts, part{authority.Keys, t.loop("rootca", 2, authority.Reconcile), nil})
 	}
 	podLoop.Add(pods.Key())
 	sweepLoop.Add(sweeper.Key())
