@@ -116,5 +116,7 @@ func TestGangsAsTheSlowWay(t *testing.T) {
 // FuzzGangs is the same from any seed.
 func FuzzGangs(f *testing.F) {
 	f.Add(int64(1), uint8(20))
+	f.Add(int64(308), uint8(30))  // who left last was the company of those before
+	f.Add(int64(5328), uint8(30)) // the others' kept room was in the way
 	f.Fuzz(func(t *testing.T, seed int64, steps uint8) { playGangs(t, seed, int(steps)) })
 }
