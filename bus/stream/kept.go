@@ -7,8 +7,9 @@ type kept struct {
 	spare  [][]byte // memory to use again
 }
 
-// maxSpare bounds what an idle stream holds on to.
-const maxSpare = 4
+// maxSpare bounds what an idle stream holds on to: less than a window, of which the peer
+// mostly takes half at once.
+const maxSpare = 8
 
 // buffer returns an empty buffer of at least that capacity.
 func (k *kept) buffer(size int) []byte {

@@ -5,8 +5,9 @@ import (
 )
 
 const (
-	// ready is how much is collected before it is passed on.
-	ready = 32 << 10
+	// ready is how much is collected before it is passed on: with the line that reaches it, it
+	// is mostly one frame of a stream, and the fewer of them the less a log costs.
+	ready = 48 << 10
 	// maxHeld bounds what is held back of one output while a line of the other is open.
 	maxHeld = 64 << 10
 )
