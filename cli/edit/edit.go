@@ -242,11 +242,17 @@ func (e *editing) send(ctx context.Context, patch []byte, version string) error 
 		return err
 	}
 	ref := e.object.Ref()
-	_, err = e.client.Do(ctx, &api.Request{
+	reply, err := e.client.Do(ctx, &api.Request{
 		Verb: api.VerbPatch, Resource: ref.Resource, Namespace: ref.Namespace, Name: ref.Name,
 		PatchType: types.StrategicMergePatchType, FieldManager: session.FieldManager, FieldValidation: "Strict", Body: patch,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	for _, w := range reply.Warnings {
+		e.s.Warnf("%s", w)
+	}
+	return nil
 }
 
 // atVersion sets an object's or patch's resourceVersion.
