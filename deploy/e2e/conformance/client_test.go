@@ -4,9 +4,11 @@ package conformance
 
 import (
 	"context"
+	"net/http"
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -206,16 +208,46 @@ func TestDiscovery(t *testing.T) {
 	if _, err := paths["apis/apps/v1"].Schema("application/json"); err != nil {
 		t.Error(err)
 	}
+	v2, err := c.Discovery().OpenAPISchema() // as protobuf
+	if err != nil || v2.GetSwagger() != "2.0" || len(v2.GetDefinitions().GetAdditionalProperties()) < 100 {
+		t.Errorf("OpenAPI 2: %v", err)
+	}
 	r, err := c.CoreV1().RESTClient().Get().AbsPath("/readyz").DoRaw(contextOf(t))
 	if err != nil || string(r) != "ok" {
 		t.Errorf("readyz: %s, %v", r, err)
 	}
 }
 
-// TestInformer: a copy that is filled by list or by watch, and follows through a restart of
-// the gateway.
+// beginnings counts the requests that fill a copy anew.
+func beginnings(t *testing.T) (*kubernetes.Clientset, *atomic.Int32) {
+	t.Helper()
+	var n atomic.Int32
+	cfg := config(t)
+	cfg.Wrap(func(rt http.RoundTripper) http.RoundTripper {
+		return roundTrip(func(r *http.Request) (*http.Response, error) {
+			q := r.URL.Query()
+			if r.Method == http.MethodGet && (!q.Has("watch") || q.Get("sendInitialEvents") == "true") {
+				n.Add(1)
+			}
+			return rt.RoundTrip(r)
+		})
+	})
+	c, err := kubernetes.NewForConfig(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, &n
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestInformer: a copy that is filled by list or by watch, follows through a restart of
+// the gateway, and begins anew when its version is one that nobody remembers.
 func TestInformer(t *testing.T) {
-	c, ctx := clientset(t), contextOf(t)
+	c, began := beginnings(t)
+	ctx := contextOf(t)
 	ns := namespace(t, c)
 	maps := c.CoreV1().ConfigMaps(ns)
 	if _, err := maps.Create(ctx, configMap("before"), metav1.CreateOptions{}); err != nil {
@@ -264,6 +296,17 @@ func TestInformer(t *testing.T) {
 	expect("add after")
 	retry(t, ctx, func() error { return maps.Delete(ctx, "during", metav1.DeleteOptions{}) })
 	expect("delete during")
+	// The version moves on, and then nobody knows what was between.
+	if _, err := c.CoreV1().Secrets(ns).Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "other"}}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	before := began.Load()
+	restart(t, "apiserver")
+	retry(t, ctx, func() error { _, err := maps.Create(ctx, configMap("later"), metav1.CreateOptions{}); return err })
+	expect("add later")
+	if began.Load() == before {
+		t.Error("the watch went on from a version that is forgotten")
+	}
 }
 
 // TestTooOld: a watch from a version that nobody remembers ends with 410 Gone. An
@@ -315,6 +358,14 @@ func TestLeaderElection(t *testing.T) {
 	ctx, cancel := context.WithCancel(contextOf(t))
 	defer cancel()
 	leads := make(chan string, 4)
+	leader := func() string {
+		select {
+		case who := <-leads:
+			return who
+		case <-ctx.Done():
+			return "nobody"
+		}
+	}
 	var running sync.WaitGroup
 	defer running.Wait()
 	run := func(ctx context.Context, id string) {
@@ -330,13 +381,13 @@ func TestLeaderElection(t *testing.T) {
 	}
 	first, resign := context.WithCancel(ctx)
 	running.Go(func() { run(first, "a") })
-	if who := <-leads; who != "a" {
+	if who := leader(); who != "a" {
 		t.Fatalf("%s leads", who)
 	}
 	second, end := context.WithCancel(ctx)
 	running.Go(func() { run(second, "b") })
 	resign()
-	if who := <-leads; who != "b" {
+	if who := leader(); who != "b" {
 		t.Errorf("%s leads", who)
 	}
 	end()
