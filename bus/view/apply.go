@@ -3,11 +3,8 @@ package view
 import (
 	"fmt"
 
-	kjson "sigs.k8s.io/json"
-
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/store"
-	"github.com/skerry/skerry/schemas"
 )
 
 // apply takes in one key's change and returns what it does to the joined object.
@@ -22,9 +19,9 @@ func (v *View) apply(e store.Entry) []Change {
 		v.logOdd(e.Key, fmt.Errorf("no kind for resource %s", k.Ref.Resource))
 		return nil
 	}
-	var obj schemas.Object
+	var decoded *value
 	if !e.Deleted {
-		if obj, err = decode(kind, e.Value); err != nil {
+		if decoded, err = v.decode(kind, k.Prefix, e.Value); err != nil {
 			v.logOdd(e.Key, err)
 		}
 	}
@@ -38,7 +35,7 @@ func (v *View) apply(e store.Entry) []Change {
 		o = &object{}
 		v.objects[k.Ref] = o
 	}
-	o.put(k, e, obj)
+	o.put(k, e, decoded)
 	old := o.joined
 	changes := o.rejoin(kind, k.Ref, e.Revision)
 	for i := range changes {
@@ -54,15 +51,6 @@ func (v *View) apply(e store.Entry) []Change {
 		delete(v.objects, k.Ref)
 	}
 	return changes
-}
-
-func decode(kind *schemas.Kind, value []byte) (schemas.Object, error) {
-	obj := kind.New()
-	if err := kjson.UnmarshalCaseSensitivePreserveInts(value, obj); err != nil {
-		return nil, fmt.Errorf("decode %s: %w", kind.Kind, err)
-	}
-	obj.GetObjectKind().SetGroupVersionKind(kind.GroupVersionKind())
-	return obj, nil
 }
 
 // logOdd says once per key that it is skipped.

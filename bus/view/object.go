@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/skerry/skerry/bus"
@@ -13,29 +14,53 @@ import (
 	"github.com/skerry/skerry/schemas/join"
 )
 
-// part is one stored key of an object, decoded once.
+// part is one stored key of an object, decoded once. Of its text only that of what is
+// concluded and of verdicts is kept: whoever writes those compares them.
 type part struct {
-	entry store.Entry
-	node  schemas.NodeName
-	self  bool // the node's own status
-	// obj is the value. If the newest value could not be decoded it is the last one
-	// that could, or nil: a value that this version does not understand must not
-	// look like a deletion.
-	obj schemas.Object
+	key  bus.Key
+	rev  store.Revision
+	text []byte
+	node schemas.NodeName
+	self bool // the node's own status
+	// known: the value could be decoded, or an earlier one of the key: a value that this
+	// version does not understand must not look like a deletion.
+	known bool
+	value
 }
 
-func (p *part) read() (store.Entry, schemas.Object) {
+// value is a decoded part. Of a pod's work order and what is observed of it only what
+// makes a difference is kept: the rest is that of the desired pod.
+type value struct {
+	obj schemas.Object // nil for those
+	// uid and nodeName are what the part says. Of a desired pod, nodeName is what it asks
+	// for: once it is joined, obj is the joined pod.
+	uid      types.UID
+	nodeName string
+	status   *corev1.PodStatus // nil: nothing
+	digest   Digest            // of a work order
+}
+
+func (p *part) entry() store.Entry {
 	if p == nil {
-		return store.Entry{}, nil
+		return store.Entry{}
 	}
-	return p.entry, p.obj
+	return store.Entry{Key: p.key, Revision: p.rev, Value: p.text}
 }
 
-func (p *part) uid() types.UID {
-	if p == nil || p.obj == nil {
-		return ""
+// object is the decoded part, shared; nil if it could not be.
+func (p *part) object() schemas.Object {
+	switch {
+	case p == nil || !p.known:
+		return nil
+	case p.obj != nil:
+		return p.obj
 	}
-	return p.obj.GetUID()
+	pod := &corev1.Pod{}
+	pod.UID, pod.Spec.NodeName = p.uid, p.nodeName
+	if p.status != nil {
+		pod.Status = *p.status
+	}
+	return pod
 }
 
 // object is all that is stored under one name. Without a decoded desired part it is
@@ -47,6 +72,18 @@ type object struct {
 	joined schemas.Object
 	used   chosen
 	rev    store.Revision // joined's resourceVersion
+}
+
+// wanted is the desired object, shared; nil if there is none that can be read.
+func (o *object) wanted() schemas.Object {
+	d := o.desired.object()
+	joined, ok := d.(*corev1.Pod)
+	if !ok || d != o.joined {
+		return d
+	}
+	pod := *joined
+	pod.ResourceVersion, pod.Spec.NodeName, pod.Status = "", o.desired.nodeName, corev1.PodStatus{}
+	return &pod
 }
 
 // chosen are the parts that the join is made of.
@@ -69,20 +106,26 @@ func (o *object) set(k bus.StateKey, p *part) {
 }
 
 // put takes in k's new entry, decoded (nil if it could not be).
-func (o *object) put(k bus.StateKey, e store.Entry, obj schemas.Object) {
+func (o *object) put(k bus.StateKey, e store.Entry, v *value) {
 	last := o.get(k)
 	if e.Deleted {
 		o.set(k, nil)
 		return
 	}
-	p := &part{entry: e, node: k.Node, self: k.Ref.Resource == schemas.Nodes, obj: obj}
-	if k.Prefix == bus.PrefixObserved && obj != nil {
-		p.entry.Value = nil // nobody here writes it: its text would only take memory
+	p := &part{key: e.Key, rev: e.Revision, node: k.Node, self: k.Ref.Resource == schemas.Nodes}
+	switch {
+	case v != nil:
+		p.known, p.value = true, *v
+	case last != nil:
+		p.known, p.value = last.known, last.value
 	}
-	if last != nil && obj == nil {
-		p.obj = last.obj
+	if k.Prefix == bus.PrefixCurrent || k.Prefix == bus.PrefixAssigned && k.Node == "" {
+		p.text = e.Value
 	}
-	if last != nil && e.Revision < last.entry.Revision {
+	if uid, ok := o.uid(); ok && uid == p.uid {
+		p.uid = uid // the same memory
+	}
+	if last != nil && e.Revision < last.rev {
 		o.rev = 0 // the bucket was made anew, and its revisions with it
 	}
 	o.set(k, p)
@@ -123,10 +166,7 @@ func (o *object) uid() (types.UID, bool) {
 	if o.desired == nil {
 		return "", false
 	}
-	if o.desired.obj == nil {
-		return "", true
-	}
-	return o.desired.obj.GetUID(), true
+	return o.desired.uid, true
 }
 
 // dependents are the parts that make no sense without desired.
@@ -146,11 +186,11 @@ func (o *object) dependents() iter.Seq[*part] {
 // but cannot be read nothing is.
 func (o *object) orphaned() bool {
 	uid, wanted := o.uid()
-	if wanted && o.desired.obj == nil {
+	if wanted && !o.desired.known {
 		return false
 	}
 	for p := range o.dependents() {
-		if !wanted || p.uid() != uid {
+		if !wanted || p.uid != uid {
 			return true
 		}
 	}
@@ -161,7 +201,7 @@ func (o *object) orphaned() bool {
 func newest(ps []*part, uid types.UID) *part {
 	var best *part
 	for _, p := range ps {
-		if (uid == "" || p.uid() == uid) && (best == nil || p.entry.Revision > best.entry.Revision) {
+		if (uid == "" || p.uid == uid) && (best == nil || p.rev > best.rev) {
 			best = p
 		}
 	}
@@ -186,19 +226,19 @@ func (o *object) choose() chosen {
 // happened. The resourceVersion never goes back: taking a part away counts too.
 func (o *object) rejoin(kind *schemas.Kind, ref schemas.Ref, at store.Revision) []Change {
 	old, was := o.joined, o.used
-	if o.desired == nil || o.desired.obj == nil {
+	if o.desired == nil || !o.desired.known {
 		if old == nil {
 			return nil
 		}
 		o.joined, o.used, o.rev = nil, chosen{}, 0
 		return []Change{{Type: Deleted, Ref: ref, Object: old, Old: old, Revision: at}}
 	}
-	now := o.choose().of(o.desired.obj.GetUID())
+	now := o.choose().of(o.desired.uid)
 	if old != nil && now == was {
 		return nil
 	}
 	var changes []Change
-	if old != nil && old.GetUID() != o.desired.obj.GetUID() {
+	if old != nil && old.GetUID() != o.desired.uid {
 		changes = append(changes, Change{Type: Deleted, Ref: ref, Object: old, Old: old, Revision: at})
 		old = nil
 	}
@@ -208,8 +248,12 @@ func (o *object) rejoin(kind *schemas.Kind, ref schemas.Ref, at store.Revision) 
 		o.rev = max(o.rev, now.revision(), at)
 	}
 	o.used = now
-	o.joined = join.Join(kind, now.desired.obj, decoded(now.assigned), decoded(now.observed), decoded(now.current))
-	o.joined.SetResourceVersion(strconv.FormatUint(uint64(o.rev), 10))
+	joined := join.Join(kind, o.wanted(), now.assigned.object(), now.observed.object(), now.current.object())
+	joined.SetResourceVersion(strconv.FormatUint(uint64(o.rev), 10))
+	if pod, ok := joined.(*corev1.Pod); ok {
+		o.desired.obj = pod // which has all of it
+	}
+	o.joined = joined
 	c := Change{Type: Added, Ref: ref, Object: o.joined, Old: old, Revision: at}
 	if old != nil {
 		c.Type = Modified
@@ -217,17 +261,10 @@ func (o *object) rejoin(kind *schemas.Kind, ref schemas.Ref, at store.Revision) 
 	return append(changes, c)
 }
 
-func decoded(p *part) schemas.Object {
-	if p == nil {
-		return nil
-	}
-	return p.obj
-}
-
 // of leaves out the parts of another object than uid's.
 func (c chosen) of(uid types.UID) chosen {
 	for _, p := range []**part{&c.current, &c.assigned, &c.observed} {
-		if *p != nil && ((*p).obj == nil || (*p).uid() != uid) {
+		if *p != nil && (!(*p).known || (*p).uid != uid) {
 			*p = nil
 		}
 	}
@@ -238,7 +275,7 @@ func (c chosen) revision() store.Revision {
 	var rev store.Revision
 	for _, p := range []*part{c.desired, c.current, c.assigned, c.observed} {
 		if p != nil {
-			rev = max(rev, p.entry.Revision)
+			rev = max(rev, p.rev)
 		}
 	}
 	return rev

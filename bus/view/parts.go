@@ -15,7 +15,9 @@ import (
 // the writer of that prefix. A zero Entry means that the key is not there; a write
 // of it then names revision 0, which a delete marker does not hinder.
 //
-// What is observed has no Value here, only its object: it is an agent's to write.
+// Only what is concluded, and the verdict that a pod fits nowhere, have a Value here. Of a
+// pod's work order and what is observed of it the object holds uid, node and status;
+// what the order is of, Order tells.
 //
 // They are what is stored, whether or not the join uses it: parts of an earlier
 // object of the name, or of no object, are here too.
@@ -25,6 +27,7 @@ type Parts struct {
 	// several work orders, Assigned is the newest one of the pod's uid. Observed
 	// is that of the node it is assigned to.
 	Assigned, Observed store.Entry
+	Order              Digest // of Assigned's value
 	// Objects are the same parts, decoded, shared: do not change them. Nil for a
 	// part that is not there or cannot be decoded.
 	Objects struct {
@@ -48,10 +51,13 @@ func (v *View) Parts(ref schemas.Ref) Parts {
 	if use.assigned == nil {
 		use.assigned = newest(o.assigned, "")
 	}
-	p.Desired, p.Objects.Desired = use.desired.read()
-	p.Current, p.Objects.Current = use.current.read()
-	p.Assigned, p.Objects.Assigned = use.assigned.read()
-	p.Observed, p.Objects.Observed = use.observed.read()
+	p.Desired, p.Objects.Desired = use.desired.entry(), o.wanted()
+	p.Current, p.Objects.Current = use.current.entry(), use.current.object()
+	p.Assigned, p.Objects.Assigned = use.assigned.entry(), use.assigned.object()
+	p.Observed, p.Objects.Observed = use.observed.entry(), use.observed.object()
+	if use.assigned != nil {
+		p.Order = use.assigned.digest
+	}
 	return p
 }
 
@@ -76,11 +82,11 @@ func (v *View) Orphans() []Orphan {
 		o := v.objects[ref]
 		uid, wanted := o.uid()
 		for p := range o.dependents() {
-			if wanted && p.uid() == uid {
+			if wanted && p.uid == uid {
 				continue
 			}
-			prefix, _, _ := strings.Cut(string(p.entry.Key), ".")
-			out = append(out, Orphan{Ref: ref, Key: p.entry.Key, Prefix: prefix, Node: p.node, UID: p.uid(), Revision: p.entry.Revision})
+			prefix, _, _ := strings.Cut(string(p.key), ".")
+			out = append(out, Orphan{Ref: ref, Key: p.key, Prefix: prefix, Node: p.node, UID: p.uid, Revision: p.rev})
 		}
 	}
 	slices.SortFunc(out, func(a, b Orphan) int { return strings.Compare(string(a.Key), string(b.Key)) })

@@ -15,11 +15,13 @@ import (
 	"sync"
 	"sync/atomic"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/store"
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/schemas/share"
 )
 
 // ChangeType is what happened to an object.
@@ -49,6 +51,8 @@ type View struct {
 	conn  *bus.Conn
 	table *schemas.Table
 	log   *slog.Logger
+	pool  *share.Pool
+	pods  bool // pods are of Go's type
 
 	// turn is held while a change is taken in and handed out, and while a handler
 	// is added: it puts them in order. It comes before mu.
@@ -78,7 +82,13 @@ type waiter struct {
 
 // New returns a view of the kinds in table; nothing is read before Run.
 func New(conn *bus.Conn, table *schemas.Table) *View {
+	typed := false
+	if k := table.ByResource(schemas.Pods); k != nil {
+		_, typed = k.New().(*corev1.Pod)
+	}
 	return &View{
+		pool:    share.New(),
+		pods:    typed,
 		conn:    conn,
 		table:   table,
 		log:     conn.Log,

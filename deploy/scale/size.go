@@ -169,8 +169,10 @@ func (c *cluster) phase(ctx context.Context, o options, name string, f func() (t
 	}
 	if o.profiles != "" {
 		for _, pr := range ps {
-			if err := pr.profileTo(filepath.Join(o.profiles, name+" "+pr.name+".heap"), "heap", 0); err != nil {
-				return p, err
+			for suffix, kind := range map[string]string{".heap": "heap?gc=1", ".memory": "heap?gc=1&debug=1", ".goroutines": "goroutine?debug=1"} {
+				if err := pr.profileTo(filepath.Join(o.profiles, name+" "+pr.name+suffix), kind, 0); err != nil {
+					return p, err
+				}
 			}
 		}
 	}

@@ -45,18 +45,13 @@ func (s *scheduler) bind(ctx context.Context, b *v1.Binding) error {
 		return apierrors.NewServiceUnavailable(err.Error())
 	}
 	parts := s.view.Parts(ref)
-	if parts.Desired.Value == nil || parts.Desired.Deleted {
+	pod, ok := parts.Objects.Desired.(*v1.Pod)
+	if !ok {
 		return apierrors.NewNotFound(pods, b.Name)
 	}
-	var pod v1.Pod
-	if err := json.Unmarshal(parts.Desired.Value, &pod); err != nil {
-		return apierrors.NewInternalError(fmt.Errorf("decode %s: %w", ref, err))
-	}
-	var order v1.Pod
-	if parts.Assigned.Value != nil && !parts.Assigned.Deleted {
-		if err := json.Unmarshal(parts.Assigned.Value, &order); err != nil {
-			return apierrors.NewInternalError(fmt.Errorf("decode work order of %s: %w", ref, err))
-		}
+	order, ok := parts.Objects.Assigned.(*v1.Pod)
+	if !ok {
+		order = &v1.Pod{}
 	}
 	switch {
 	case b.UID != "" && b.UID != pod.UID:
@@ -69,12 +64,12 @@ func (s *scheduler) bind(ctx context.Context, b *v1.Binding) error {
 		return apierrors.NewConflict(pods, b.Name, fmt.Errorf("pod %s has non-empty .spec.schedulingGates", b.Name))
 	}
 	// The next decision counts it already, although the view does not show it yet.
-	if on, ok := s.state.assume(&pod, schemas.NodeName(b.Target.Name)); !ok {
+	if on, ok := s.state.assume(pod, schemas.NodeName(b.Target.Name)); !ok {
 		return apierrors.NewConflict(pods, b.Name, fmt.Errorf("pod %s is already assigned to node %q", b.Name, on))
 	}
-	_, err := s.store.Apply(ctx, assign(&pod, schemas.NodeName(b.Target.Name), parts.Assigned)...)
+	_, err := s.store.Apply(ctx, assign(pod, schemas.NodeName(b.Target.Name), parts.Assigned)...)
 	if err != nil {
-		s.forgetAssumed(write{pods: []decision{{item: itemOf(ref, &pod), pod: &pod, node: schemas.NodeName(b.Target.Name)}}})
+		s.forgetAssumed(write{pods: []decision{{item: itemOf(ref, pod), pod: pod, node: schemas.NodeName(b.Target.Name)}}})
 	}
 	switch {
 	case errors.Is(err, store.ErrConflict):

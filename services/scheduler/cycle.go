@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -330,9 +329,8 @@ func (s *scheduler) forgetAssumed(writes ...write) {
 			if d.node == "" {
 				continue
 			}
-			var order v1.Pod
-			a := s.view.Parts(d.ref).Assigned
-			if a.Value != nil && json.Unmarshal(a.Value, &order) == nil && order.UID == d.pod.UID && order.Spec.NodeName != "" {
+			order, ok := s.view.Parts(d.ref).Objects.Assigned.(*v1.Pod)
+			if ok && order.UID == d.pod.UID && order.Spec.NodeName != "" {
 				continue
 			}
 			s.state.cluster.RemovePod(d.pod.UID)

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
+	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/store"
 	"github.com/skerry/skerry/bus/view"
 	"github.com/skerry/skerry/schemas"
@@ -94,11 +95,10 @@ func itemOf(ref schemas.Ref, pod *v1.Pod) item {
 	return item{ref: ref, priority: priority(pod), made: pod.CreationTimestamp.Unix()}
 }
 
-// sameOrder tells whether two joined pods are of the same desired state and on the same
-// node: the join is shallow, so that an unchanged part is the same memory.
-func sameOrder(a, b *v1.Pod) bool {
-	return a.UID == b.UID && a.Spec.NodeName == b.Spec.NodeName && len(a.Spec.Containers) > 0 && len(b.Spec.Containers) > 0 &&
-		&a.Spec.Containers[0] == &b.Spec.Containers[0] && finished(a) == finished(b) && !place.Resizing(a) && !place.Resizing(b)
+// sameOrder tells whether a change of a pod leaves what it asks for and where it is.
+func sameOrder(c view.Change, a, b *v1.Pod) bool {
+	return c.Part != "" && c.Part != bus.PrefixDesired && a.UID == b.UID && a.Spec.NodeName == b.Spec.NodeName &&
+		finished(a) == finished(b) && !place.Resizing(a) && !place.Resizing(b)
 }
 
 func finished(p *v1.Pod) bool {
@@ -107,7 +107,7 @@ func finished(p *v1.Pod) bool {
 
 func (m *mirror) podChanged(c view.Change, pod *v1.Pod) {
 	old, _ := c.Old.(*v1.Pod)
-	if c.Type == view.Modified && old != nil && sameOrder(old, pod) {
+	if c.Type == view.Modified && old != nil && sameOrder(c, old, pod) {
 		return // its agent told something
 	}
 	m.mu.Lock()

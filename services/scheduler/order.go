@@ -1,7 +1,6 @@
 package scheduler
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 
@@ -41,9 +40,9 @@ type verdict struct {
 // others only make those of their own.
 func planOrder(ref schemas.Ref, parts view.Parts, schedulerName string, keeps bool) (step, error) {
 	a := parts.Assigned
-	hasOrder := a.Value != nil && !a.Deleted
+	hasOrder := a.Revision != 0 && !a.Deleted
 	drop := step{ops: []store.Op{{Key: a.Key, Revision: a.Revision}}}
-	if parts.Desired.Value == nil || parts.Desired.Deleted {
+	if parts.Desired.Revision == 0 || parts.Desired.Deleted {
 		if hasOrder && keeps {
 			return drop, nil
 		}
@@ -78,7 +77,7 @@ func planOrder(ref schemas.Ref, parts view.Parts, schedulerName string, keeps bo
 		return step{}, nil
 	}
 	want := encodeOrder(pod, node)
-	if bytes.Equal(want, a.Value) {
+	if view.DigestOf(want) == parts.Order {
 		return step{}, nil
 	}
 	return step{ops: []store.Op{{Key: a.Key, Value: want, Revision: a.Revision}}}, nil
@@ -87,7 +86,7 @@ func planOrder(ref schemas.Ref, parts view.Parts, schedulerName string, keeps bo
 // assign returns the batch that gives pod to node: the verdict goes, the order comes.
 func assign(pod *v1.Pod, node schemas.NodeName, verdict store.Entry) []store.Op {
 	var ops []store.Op
-	if verdict.Value != nil && !verdict.Deleted {
+	if verdict.Revision != 0 && !verdict.Deleted {
 		ops = append(ops, store.Op{Key: verdict.Key, Revision: verdict.Revision})
 	}
 	key := bus.AssignedKey(node, schemas.Namespace(pod.Namespace), schemas.Name(pod.Name))

@@ -50,6 +50,7 @@ func decoded(t *testing.T, parts view.Parts) view.Parts {
 		}
 		return p
 	}
+	parts.Order = view.DigestOf(parts.Assigned.Value)
 	parts.Objects.Desired, parts.Objects.Assigned = object(parts.Desired), object(parts.Assigned)
 	return parts
 }

@@ -2,7 +2,9 @@ package admit
 
 import (
 	"fmt"
+	"hash/fnv"
 	"slices"
+	"strconv"
 	"strings"
 
 	v1 "k8s.io/api/core/v1"
@@ -83,7 +85,7 @@ func mountToken(p *v1.Pod) {
 	}
 	needed := name == ""
 	if needed {
-		name = tokenVolume + rand.String(randomLength)
+		name = tokenVolume + tokenSuffix(p)
 	}
 	mounted := false
 	for _, cs := range [][]v1.Container{p.Spec.InitContainers, p.Spec.Containers} {
@@ -99,6 +101,19 @@ func mountToken(p *v1.Pod) {
 	if needed && mounted {
 		p.Spec.Volumes = append(p.Spec.Volumes, v1.Volume{Name: name, VolumeSource: tokenSource()})
 	}
+}
+
+// tokenSuffix tells the volume's name from those of others. It is the same for all pods of one
+// owner: pods of one template then have one spec, which every copy of the state keeps once.
+func tokenSuffix(p *v1.Pod) string {
+	owner := metav1.GetControllerOfNoCopy(p)
+	if owner == nil {
+		return rand.String(randomLength)
+	}
+	sum := fnv.New32a()
+	sum.Write([]byte(owner.UID))
+	suffix := rand.SafeEncodeString(strconv.FormatUint(uint64(sum.Sum32()), 10))
+	return suffix[max(0, len(suffix)-randomLength):]
 }
 
 func tokenSource() v1.VolumeSource {

@@ -8,6 +8,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/skerry/skerry/schemas"
 )
@@ -83,5 +84,27 @@ func TestServiceAccount(t *testing.T) {
 	p.Namespace, p.Spec.ServiceAccountName = "new", ""
 	if a := MissingAccount(s, p); a == nil || a.Namespace != "new" || a.Name != "default" {
 		t.Errorf("missing: %+v", a)
+	}
+}
+
+// TestTokenVolumeOfOneOwner: pods of one owner have one spec.
+func TestTokenVolumeOfOneOwner(t *testing.T) {
+	named := func(owner types.UID) string {
+		p := &v1.Pod{Spec: v1.PodSpec{Containers: []v1.Container{{Name: "c"}}}}
+		if owner != "" {
+			yes := true
+			p.OwnerReferences = []metav1.OwnerReference{{UID: owner, Controller: &yes}}
+		}
+		mountToken(p)
+		return p.Spec.Volumes[0].Name
+	}
+	if a, b := named("one"), named("one"); a != b || len(a) != len(tokenVolume)+randomLength {
+		t.Errorf("one owner: %s, %s", a, b)
+	}
+	if named("one") == named("two") {
+		t.Error("two owners share a name")
+	}
+	if named("") == named("") {
+		t.Error("pods without an owner share a name")
 	}
 }

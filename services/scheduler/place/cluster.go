@@ -309,12 +309,13 @@ func (c *Cluster) SetNamespace(name string, set map[string]string) {
 // RemoveNamespace forgets it.
 func (c *Cluster) RemoveNamespace(name string) { delete(c.spaces, name) }
 
-// Holds tells whether the pod is counted on its node as it is: the same memory is the
-// same desired state.
+// Holds tells whether the pod is counted on its node as it is. Of containers the same memory
+// is the same spec: pods of one template share it.
 func (c *Cluster) Holds(pod *v1.Pod) bool {
 	p, ok := c.pods[pod.UID]
 	return ok && string(p.node) == pod.Spec.NodeName && len(pod.Spec.Containers) > 0 && len(p.pod.spec.Containers) > 0 &&
-		&p.pod.spec.Containers[0] == &pod.Spec.Containers[0] && !p.pod.resizing && !Resizing(pod)
+		&p.pod.spec.Containers[0] == &pod.Spec.Containers[0] && maps.Equal(p.pod.labels, pod.Labels) &&
+		p.pod.Terminating == (pod.DeletionTimestamp != nil) && p.pod.group == groupOf(pod) && !p.pod.resizing && !Resizing(pod)
 }
 
 // NominatedOn names the pods that room is kept for on a node.

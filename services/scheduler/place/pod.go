@@ -57,12 +57,18 @@ func NewPod(pod *v1.Pod) *Pod {
 	if pod.Status.StartTime != nil {
 		p.Start = pod.Status.StartTime.Unix()
 	}
-	if o := metav1.GetControllerOfNoCopy(pod); o != nil {
-		p.group = o.UID
-	}
+	p.group = groupOf(pod)
 	p.nonzero = nonzero(pod, p.Request)
 	p.ports = portsOf(&pod.Spec)
 	return p
+}
+
+// groupOf is the uid of pod's controlling owner, "" without one.
+func groupOf(pod *v1.Pod) types.UID {
+	if o := metav1.GetControllerOfNoCopy(pod); o != nil {
+		return o.UID
+	}
+	return ""
 }
 
 // Ref names the pod.

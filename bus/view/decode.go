@@ -1,0 +1,67 @@
+package view
+
+import (
+	"fmt"
+	"hash/maphash"
+	"reflect"
+
+	corev1 "k8s.io/api/core/v1"
+	kjson "sigs.k8s.io/json"
+
+	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/schemas"
+)
+
+// Digest tells values apart that are not kept. Digests hold in one process.
+type Digest struct {
+	sum  uint64
+	size int
+}
+
+var digestSeed = maphash.MakeSeed()
+
+// DigestOf returns the digest of a stored value.
+func DigestOf(value []byte) Digest {
+	return Digest{sum: maphash.Bytes(digestSeed, value), size: len(value)}
+}
+
+// decode reads a stored value. There are many pods, and much of one is the same in others
+// and in its other parts.
+func (v *View) decode(kind *schemas.Kind, prefix string, text []byte) (*value, error) {
+	switch {
+	case !v.pods || kind.Resource != schemas.Pods || prefix == bus.PrefixCurrent:
+		return decodeAny(kind, text)
+	case prefix == bus.PrefixAssigned:
+		o, err := v.pool.Order(text)
+		if err != nil {
+			return nil, err
+		}
+		return &value{uid: o.UID, nodeName: o.NodeName, status: some(o.Status), digest: DigestOf(text)}, nil
+	}
+	pod, err := v.pool.Pod(text)
+	if err != nil {
+		return nil, err
+	}
+	if prefix == bus.PrefixObserved {
+		return &value{uid: pod.UID, nodeName: pod.Spec.NodeName, status: some(pod.Status)}, nil
+	}
+	pod.SetGroupVersionKind(kind.GroupVersionKind())
+	return &value{obj: pod, uid: pod.UID, nodeName: pod.Spec.NodeName}, nil
+}
+
+// some returns a copy of its own, nil if s says nothing.
+func some(s corev1.PodStatus) *corev1.PodStatus {
+	if reflect.ValueOf(&s).Elem().IsZero() {
+		return nil
+	}
+	return &s
+}
+
+func decodeAny(kind *schemas.Kind, text []byte) (*value, error) {
+	obj := kind.New()
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(text, obj); err != nil {
+		return nil, fmt.Errorf("decode %s: %w", kind.Kind, err)
+	}
+	obj.GetObjectKind().SetGroupVersionKind(kind.GroupVersionKind())
+	return &value{obj: obj, uid: obj.GetUID()}, nil
+}

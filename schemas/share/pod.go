@@ -1,0 +1,155 @@
+package share
+
+import (
+	"fmt"
+
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	kjson "sigs.k8s.io/json"
+)
+
+// Pod decodes a pod. Its kind and version are left out.
+func (p *Pool) Pod(data []byte) (*v1.Pod, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	pod := &v1.Pod{}
+	if p.pod(data, pod) {
+		return pod, nil
+	}
+	pod = &v1.Pod{} // ordinarily: it fails as it should, or it is of a form that is not expected
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(data, pod); err != nil {
+		return nil, fmt.Errorf("decode Pod: %w", err)
+	}
+	return pod, nil
+}
+
+// pod takes what pods have in common from the pool and decodes the rest.
+func (p *Pool) pod(data []byte, pod *v1.Pod) bool {
+	meta, status := false, false
+	p.rest = append(p.rest[:0], '{')
+	part := func(name string, raw []byte, done *bool, share func(name, raw []byte) (bool, bool)) bool {
+		if *done {
+			return false
+		}
+		*done = true
+		p.begin(name)
+		ok := fields(raw, func(name, raw []byte) bool {
+			shared, ok := share(name, raw)
+			if ok && !shared {
+				p.keep(name, raw)
+			}
+			return ok
+		})
+		p.end()
+		return ok
+	}
+	ok := fields(data, func(name, raw []byte) bool {
+		switch string(name) {
+		case "metadata":
+			return part("metadata", raw, &meta, func(name, raw []byte) (bool, bool) { return p.metadata(name, raw, pod) })
+		case "spec":
+			return set(&p.specs, raw, &pod.Spec)
+		case "status":
+			return part("status", raw, &status, func(name, raw []byte) (bool, bool) { return p.status(name, raw, pod) })
+		}
+		return true
+	})
+	if !ok {
+		return false
+	}
+	p.end()
+	if kjson.UnmarshalCaseSensitivePreserveInts(p.rest, pod) != nil {
+		return false
+	}
+	p.shareTexts(pod)
+	return true
+}
+
+// begin, keep and end write what is left of an object.
+func (p *Pool) begin(name string) {
+	if p.rest[len(p.rest)-1] != '{' {
+		p.rest = append(p.rest, ',')
+	}
+	p.rest = append(append(append(p.rest, '"'), name...), `":{`...)
+}
+
+func (p *Pool) keep(name, raw []byte) {
+	if p.rest[len(p.rest)-1] != '{' {
+		p.rest = append(p.rest, ',')
+	}
+	p.rest = append(append(append(append(p.rest, '"'), name...), `":`...), raw...)
+}
+
+func (p *Pool) end() { p.rest = append(p.rest, '}') }
+
+func (p *Pool) metadata(name, raw []byte, pod *v1.Pod) (shared, ok bool) {
+	switch string(name) {
+	case "labels":
+		return true, set(&p.maps, raw, &pod.Labels)
+	case "annotations":
+		return true, set(&p.maps, raw, &pod.Annotations)
+	case "ownerReferences":
+		return true, set(&p.owners, raw, &pod.OwnerReferences)
+	case "managedFields":
+		return true, set(&p.managed, raw, &pod.ManagedFields)
+	}
+	return false, true
+}
+
+func (p *Pool) status(name, raw []byte, pod *v1.Pod) (shared, ok bool) {
+	switch string(name) {
+	case "conditions":
+		return true, set(&p.conds, raw, &pod.Status.Conditions)
+	case "hostIPs":
+		return true, set(&p.hosts, raw, &pod.Status.HostIPs)
+	}
+	return false, true
+}
+
+// shareTexts has the strings that many pods have in memory once.
+func (p *Pool) shareTexts(pod *v1.Pod) {
+	pod.Namespace, pod.GenerateName = p.same(pod.Namespace), p.same(pod.GenerateName)
+	s := &pod.Status
+	s.HostIP, s.Phase, s.QOSClass = p.same(s.HostIP), v1.PodPhase(p.same(string(s.Phase))), v1.PodQOSClass(p.same(string(s.QOSClass)))
+	for i := range s.ContainerStatuses {
+		c := &s.ContainerStatuses[i]
+		c.Name, c.Image, c.ImageID = p.same(c.Name), p.same(c.Image), p.same(c.ImageID)
+		if c.Started != nil && *c.Started {
+			c.Started = &yes
+		} else if c.Started != nil {
+			c.Started = &no
+		}
+	}
+	if len(s.PodIPs) > 0 && s.PodIPs[0].IP == s.PodIP {
+		s.PodIPs[0].IP = s.PodIP
+	}
+}
+
+var yes, no = true, false
+
+// Order is what others than its agent want to know of a work order, or of the verdict
+// that a pod fits nowhere.
+type Order struct {
+	UID      types.UID
+	NodeName string
+	Status   v1.PodStatus
+}
+
+// Order decodes a work order: a pod whose spec the desired pod has as well.
+func (p *Pool) Order(data []byte) (Order, error) {
+	var o struct {
+		Metadata struct {
+			UID types.UID `json:"uid"`
+		} `json:"metadata"`
+		Spec struct {
+			NodeName string `json:"nodeName"`
+		} `json:"spec"`
+		Status v1.PodStatus `json:"status"`
+	}
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(data, &o); err != nil {
+		return Order{}, fmt.Errorf("decode work order: %w", err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return Order{UID: o.Metadata.UID, NodeName: p.same(o.Spec.NodeName), Status: o.Status}, nil
+}

@@ -1,0 +1,78 @@
+package share
+
+import (
+	"sync"
+
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	kjson "sigs.k8s.io/json"
+)
+
+// remembered is how many bytes of text each sort of piece is remembered by, in each of
+// two generations.
+const remembered = 256 << 10
+
+// Pool remembers pieces of pods. Safe for concurrent use; New makes one.
+type Pool struct {
+	mu      sync.Mutex
+	rest    []byte // scratch: what is decoded for each pod by itself
+	specs   pieces[v1.PodSpec]
+	maps    pieces[map[string]string]
+	owners  pieces[[]metav1.OwnerReference]
+	managed pieces[[]metav1.ManagedFieldsEntry]
+	conds   pieces[[]v1.PodCondition]
+	hosts   pieces[[]v1.HostIP]
+	texts   pieces[string]
+}
+
+// New returns a pool that remembers nothing yet.
+func New() *Pool { return &Pool{} }
+
+// pieces are values by their JSON. When there are many the older half is forgotten: then
+// they are only shared no longer.
+type pieces[T any] struct {
+	now, before map[string]T
+	size        int
+}
+
+// get returns the value of raw, decoded once.
+func (p *pieces[T]) get(raw []byte) (T, error) {
+	if v, ok := p.now[string(raw)]; ok {
+		return v, nil
+	}
+	v, ok := p.before[string(raw)]
+	if !ok {
+		if err := kjson.UnmarshalCaseSensitivePreserveInts(raw, &v); err != nil {
+			return v, err
+		}
+	}
+	p.put(string(raw), v)
+	return v, nil
+}
+
+func (p *pieces[T]) put(key string, v T) {
+	if p.now == nil || p.size+len(key) > remembered {
+		p.before, p.now, p.size = p.now, map[string]T{}, 0
+	}
+	p.now[key] = v
+	p.size += len(key)
+}
+
+// same returns a string that is equal to s, the same for all.
+func (p *Pool) same(s string) string {
+	if v, ok := p.texts.now[s]; ok || s == "" {
+		return v
+	}
+	if v, ok := p.texts.before[s]; ok {
+		s = v
+	}
+	p.texts.put(s, s)
+	return s
+}
+
+// set decodes raw into to, shared.
+func set[T any](p *pieces[T], raw []byte, to *T) bool {
+	v, err := p.get(raw)
+	*to = v
+	return err == nil
+}
