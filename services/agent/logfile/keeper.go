@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -29,6 +30,9 @@ const (
 	slowest = 10 * time.Second
 	fastest = 250 * time.Millisecond
 )
+
+// slowMonitor is how long a monitor may take to begin a file before it is told again.
+const slowMonitor = 10 * time.Second
 
 // sweepEvery is how often logs of pods that are gone are looked for.
 const sweepEvery = time.Minute
@@ -54,7 +58,8 @@ type Keeper struct {
 
 	swept time.Time
 	sizes map[string]int64
-	held  int64 // what counts towards Hold, as far as the current look has come
+	told  map[string]time.Time // when monitors were last told to begin a file
+	held  int64                // what counts towards Hold, as far as the current look has come
 }
 
 // PathOf is the log of one run of a container.
@@ -101,6 +106,7 @@ func (k *Keeper) look(ctx context.Context, since time.Duration) time.Duration {
 		if err != nil {
 			continue // swept meanwhile
 		}
+		delete(k.told, path) // it has begun the file
 		size := st.Size()
 		if size >= k.Size {
 			if err := k.rotate(ctx, path); err != nil && !errors.Is(err, sandbox.ErrNotFound) && ctx.Err() == nil {
@@ -120,7 +126,8 @@ func (k *Keeper) look(ctx context.Context, since time.Duration) time.Duration {
 }
 
 // orphan has a monitor go on that was left without a file: the agent ended between
-// the two steps of a rotation.
+// the two steps of a rotation. One that was told a moment ago may only be slow: told twice, it
+// would begin a file and put another one in its place, with what it has written lost.
 func (k *Keeper) orphan(ctx context.Context, path, number string) {
 	if _, err := strconv.Atoi(number); err != nil {
 		return
@@ -128,9 +135,25 @@ func (k *Keeper) orphan(ctx context.Context, path, number string) {
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		return
 	}
-	if err := k.Runtime.ReopenLog(ctx, containerOf(path)); err != nil && !errors.Is(err, sandbox.ErrNotFound) && ctx.Err() == nil {
+	if told, ok := k.told[path]; ok && time.Since(told) < slowMonitor {
+		return
+	}
+	if err := k.reopen(ctx, path); err != nil && !errors.Is(err, sandbox.ErrNotFound) && ctx.Err() == nil {
 		k.Log.Warn("reopen log", "path", path, "error", err)
 	}
+}
+
+// reopen tells the monitor, and notes when that was done.
+func (k *Keeper) reopen(ctx context.Context, path string) error {
+	maps.DeleteFunc(k.told, func(_ string, at time.Time) bool { return time.Since(at) >= slowMonitor })
+	if err := k.Runtime.ReopenLog(ctx, containerOf(path)); err != nil {
+		return err
+	}
+	if k.told == nil {
+		k.told = map[string]time.Time{}
+	}
+	k.told[path] = time.Now()
+	return nil
 }
 
 // containerOf is the name of the container whose log is at path.
@@ -156,7 +179,7 @@ func (k *Keeper) rotate(ctx context.Context, path string) error {
 	if err := os.Remove(path); err != nil {
 		return fmt.Errorf("put log aside: %w", err)
 	}
-	if err := k.Runtime.ReopenLog(ctx, containerOf(path)); err != nil {
+	if err := k.reopen(ctx, path); err != nil {
 		// Nobody writes on, or still to the same file: it stays the current one.
 		if os.Link(aside, path) == nil {
 			_ = os.Remove(aside)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/skerry/skerry/services/agent/sandbox"
@@ -284,4 +285,38 @@ func TestSlowReader(t *testing.T) {
 			}
 		})
 	}
+}
+
+// forgetful is a monitor that does not come to begin a file.
+type forgetful struct{ told int }
+
+// ReopenLog implements Runtime.
+func (f *forgetful) ReopenLog(context.Context, string) error { f.told++; return nil }
+
+// TestSlowMonitor: a monitor that is slow is not told again at once: it would begin two files,
+// the second in place of the first.
+func TestSlowMonitor(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "ns_pod_uid", "main_0.log")
+	if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, "0123456789")
+	synctest.Test(t, func(t *testing.T) {
+		m := &forgetful{}
+		k := &Keeper{Dir: dir, Size: 10, Files: 3, Runtime: m, Log: slog.New(slog.DiscardHandler)}
+		for range 5 {
+			k.look(t.Context(), time.Second)
+			time.Sleep(fastest)
+		}
+		if m.told != 1 {
+			t.Errorf("it was told %d times for one rotation", m.told)
+		}
+		time.Sleep(slowMonitor)
+		k.look(t.Context(), time.Second)
+		k.look(t.Context(), time.Second)
+		if m.told != 2 {
+			t.Errorf("it was told %d times, and still has no file", m.told)
+		}
+	})
 }
