@@ -42,11 +42,7 @@ func (v *View) apply(e store.Entry) []Change {
 		changes[i].Part = k.Prefix
 	}
 	v.index.replace(k.Ref, old, o.joined)
-	if o.orphaned() {
-		v.index.orphans[k.Ref] = struct{}{}
-	} else {
-		delete(v.index.orphans, k.Ref)
-	}
+	v.index.mark(k.Ref, o)
 	if o.empty() {
 		delete(v.objects, k.Ref)
 	}

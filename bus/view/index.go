@@ -42,8 +42,8 @@ type index struct {
 	orders  map[schemas.Resource]*ordered
 	owners  refs[types.UID]
 	nodes   refs[schemas.NodeName]
-	loose   refs[schemas.Namespace]  // pods without a controller
-	orphans map[schemas.Ref]struct{} // objects with parts that belong to nothing
+	loose   refs[schemas.Namespace] // pods without a controller
+	orphans refs[string]            // by prefix: objects with a part there that belongs to nothing
 }
 
 func newIndex() index {
@@ -52,7 +52,7 @@ func newIndex() index {
 		owners:  refs[types.UID]{},
 		nodes:   refs[schemas.NodeName]{},
 		loose:   refs[schemas.Namespace]{},
-		orphans: map[schemas.Ref]struct{}{},
+		orphans: refs[string]{},
 	}
 }
 
@@ -90,6 +90,16 @@ func (x *index) replace(ref schemas.Ref, old, obj schemas.Object) {
 		o.added = append(o.added, ref)
 	} else {
 		o.removed = true
+	}
+}
+
+// mark notes under which prefixes ref's object has orphans.
+func (x *index) mark(ref schemas.Ref, o *object) {
+	for _, prefix := range dependent {
+		x.orphans.remove(prefix, ref)
+	}
+	for p := range o.orphans() {
+		x.orphans.add(p.prefix(), ref)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"iter"
 	"slices"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -62,6 +63,15 @@ func (p *part) object() schemas.Object {
 	}
 	return pod
 }
+
+// prefix is that of the part's key.
+func (p *part) prefix() string {
+	prefix, _, _ := strings.Cut(string(p.key), ".")
+	return prefix
+}
+
+// dependent are the prefixes of parts that make no sense without desired.
+var dependent = []string{bus.PrefixCurrent, bus.PrefixAssigned, bus.PrefixObserved}
 
 // object is all that is stored under one name. Without a decoded desired part it is
 // a ghost: joined is nil and nobody is told of it.
@@ -182,19 +192,20 @@ func (o *object) dependents() iter.Seq[*part] {
 	}
 }
 
-// orphaned tells whether a part belongs to no desired object. While desired is there
-// but cannot be read nothing is.
-func (o *object) orphaned() bool {
-	uid, wanted := o.uid()
-	if wanted && !o.desired.known {
-		return false
-	}
-	for p := range o.dependents() {
-		if !wanted || p.uid != uid {
-			return true
+// orphans are the parts that belong to no desired object. While desired is there but
+// cannot be read nothing is one.
+func (o *object) orphans() iter.Seq[*part] {
+	return func(yield func(*part) bool) {
+		uid, wanted := o.uid()
+		if wanted && !o.desired.known {
+			return
+		}
+		for p := range o.dependents() {
+			if (!wanted || p.uid != uid) && !yield(p) {
+				return
+			}
 		}
 	}
-	return false
 }
 
 // newest returns the part with the highest revision among those of uid ("" any).

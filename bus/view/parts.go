@@ -72,21 +72,24 @@ type Orphan struct {
 	Revision store.Revision   // for the delete
 }
 
-// Orphans returns the keys whose writers should remove them, sorted by key. It is
-// for a sweep now and then: no handler is told when one appears.
-func (v *View) Orphans() []Orphan {
+// Orphans returns the keys under prefixes (none: all) whose writers should remove them,
+// sorted by key. No handler is told when one appears. It costs what it returns: while
+// many pods end at once, all of them are orphans for a moment, and only of their own
+// writers does that ask something.
+func (v *View) Orphans(prefixes ...string) []Orphan {
+	if len(prefixes) == 0 {
+		prefixes = dependent
+	}
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	var out []Orphan
-	for ref := range v.index.orphans {
-		o := v.objects[ref]
-		uid, wanted := o.uid()
-		for p := range o.dependents() {
-			if wanted && p.uid == uid {
-				continue
+	for _, prefix := range prefixes {
+		for ref := range v.index.orphans[prefix] {
+			for p := range v.objects[ref].orphans() {
+				if p.prefix() == prefix {
+					out = append(out, Orphan{Ref: ref, Key: p.key, Prefix: prefix, Node: p.node, UID: p.uid, Revision: p.rev})
+				}
 			}
-			prefix, _, _ := strings.Cut(string(p.key), ".")
-			out = append(out, Orphan{Ref: ref, Key: p.key, Prefix: prefix, Node: p.node, UID: p.uid, Revision: p.rev})
 		}
 	}
 	slices.SortFunc(out, func(a, b Orphan) int { return strings.Compare(string(a.Key), string(b.Key)) })

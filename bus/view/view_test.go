@@ -203,6 +203,20 @@ func TestPartsBeforeTheObject(t *testing.T) {
 	if o := r.view.Orphans(); len(o) != 2 {
 		t.Errorf("orphans of another uid: %+v", o)
 	}
+	if o := r.view.Orphans(bus.PrefixCurrent); len(o) != 0 {
+		t.Errorf("conclusions without an object: %+v", o)
+	}
+	current := r.apply(store.Op{Key: bus.CurrentKey(podA), Value: value(pod("a", "u0", "", ""))})
+	if o := r.view.Orphans(bus.PrefixCurrent); len(o) != 1 || o[0].Key != bus.CurrentKey(podA) || o[0].UID != "u0" || o[0].Ref != podA {
+		t.Errorf("conclusions without an object: %+v", o)
+	}
+	if o := r.view.Orphans(bus.PrefixObserved, bus.PrefixCurrent); len(o) != 2 || o[0].Prefix != bus.PrefixCurrent || o[1].Key != observed {
+		t.Errorf("under two prefixes: %+v", o)
+	}
+	r.apply(store.Op{Key: bus.CurrentKey(podA), Revision: current})
+	if o := r.view.Orphans(bus.PrefixCurrent); len(o) != 0 || len(r.view.Orphans()) != 2 {
+		t.Errorf("the conclusion is gone: %+v", o)
+	}
 	r.changes()
 	r.apply(store.Op{Key: bus.DesiredKey(podA), Revision: first, Value: value(pod("a", "u2", "", ""))})
 	r.want("deleted pods ns/a, added pods ns/a")

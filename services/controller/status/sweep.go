@@ -21,11 +21,11 @@ var all = schemas.Ref{}
 // Sweeper forgets conclusions about objects that are gone.
 type Sweeper struct {
 	c       *cluster.Cluster
-	orphans func() []view.Orphan
+	orphans func(prefixes ...string) []view.Orphan
 }
 
 // NewSweeper returns a sweeper of what orphans (a view's) finds.
-func NewSweeper(c *cluster.Cluster, orphans func() []view.Orphan) *Sweeper {
+func NewSweeper(c *cluster.Cluster, orphans func(prefixes ...string) []view.Orphan) *Sweeper {
 	return &Sweeper{c: c, orphans: orphans}
 }
 
@@ -44,10 +44,7 @@ func (s *Sweeper) Keys(ch view.Change) []schemas.Ref {
 // moved on since is a new object's.
 func (s *Sweeper) Reconcile(ctx context.Context, _ schemas.Ref) (time.Duration, error) {
 	var errs []error
-	for _, o := range s.orphans() {
-		if o.Prefix != bus.PrefixCurrent {
-			continue
-		}
+	for _, o := range s.orphans(bus.PrefixCurrent) {
 		uid, err := s.c.Truth.UID(ctx, o.Ref)
 		if err == nil && uid != o.UID {
 			err = s.c.Status.Forget(ctx, o)
