@@ -21,10 +21,30 @@ type Entry struct {
 	now, old rendered
 }
 
+// rendered is text that watchers share while the entry is young.
 type rendered struct {
-	once sync.Once
+	mu   sync.Mutex
 	data []byte
-	err  error
+	old  bool // who still asks renders for itself
+}
+
+func (r *rendered) get(render func() ([]byte, error)) ([]byte, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.data != nil {
+		return r.data, nil
+	}
+	data, err := render()
+	if err == nil && !r.old {
+		r.data = data
+	}
+	return data, err
+}
+
+func (r *rendered) drop() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.data, r.old = nil, true
 }
 
 // before is the object as it was before the change, nil if it was not there.
@@ -53,20 +73,24 @@ func (e *Entry) After() schemas.Object {
 
 // JSON renders the object after the change.
 func (e *Entry) JSON() ([]byte, error) {
-	e.now.once.Do(func() { e.now.data, e.now.err = json.Marshal(e.Object) })
-	return e.now.data, e.now.err
+	return e.now.get(func() ([]byte, error) { return json.Marshal(e.Object) })
 }
 
 // LastJSON renders the object before the change, with the revision of the change: what
 // a watcher gets for whom it is deleted now.
 func (e *Entry) LastJSON() ([]byte, error) {
-	e.old.once.Do(func() {
+	return e.old.get(func() ([]byte, error) {
 		last, ok := e.before().DeepCopyObject().(schemas.Object)
 		if !ok {
-			return
+			return nil, nil
 		}
 		last.SetResourceVersion(strconv.FormatUint(uint64(e.Revision), 10))
-		e.old.data, e.old.err = json.Marshal(last)
+		return json.Marshal(last)
 	})
-	return e.old.data, e.old.err
+}
+
+// dropText forgets what was rendered: most watchers are past the entry.
+func (e *Entry) dropText() {
+	e.now.drop()
+	e.old.drop()
 }

@@ -20,6 +20,8 @@ const (
 	// minEntries are kept however old they are; more than maxEntries never.
 	minEntries = 256
 	maxEntries = 1 << 15
+	// keptTexts is of how many entries, the newest, the text is kept that watchers share.
+	keptTexts = 1024
 )
 
 // Feed holds the last changes of one resource. Safe for concurrent use.
@@ -47,6 +49,9 @@ func (f *Feed) append(c view.Change) {
 	defer f.mu.Unlock()
 	e := &Entry{Change: c, Revision: max(c.Revision, f.lastLocked()), at: f.now()}
 	f.entries = append(f.entries, e)
+	if i := len(f.entries) - 1 - keptTexts; i >= 0 {
+		f.entries[i].dropText()
+	}
 	f.forget(e.at)
 	f.tell(e)
 }
