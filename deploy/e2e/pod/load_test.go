@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -102,7 +101,7 @@ func usage(t *testing.T, what string, read func(out io.Reader) int64, args ...st
 	if _, err := io.Copy(io.Discard, io.LimitReader(out, 1)); err == nil {
 		_ = cmd.Process.Kill() // it would go on for ever
 	}
-	if err := cmd.Wait(); err != nil && complaint(said.String()) != "" {
+	if err := cmd.Wait(); said.Len() > 0 { // it was killed; what it said counts: that lines are missing, for one
 		t.Fatalf("%s: %v\n%s", what, err, said.String())
 	}
 	rss, spent, gb := peak(agent), cpu(agent)-before, float64(n)/1e9
@@ -112,14 +111,6 @@ func usage(t *testing.T, what string, read func(out io.Reader) int64, args ...st
 	if cli > memoryLimit || rss > memoryLimit {
 		t.Errorf("%s: the command line took %d bytes and the agent %d", what, cli, rss)
 	}
-}
-
-// complaint is what a command line says beside that lines of a log are missing: a container that
-// writes as fast as it can may be faster than any reader, and that is no matter of memory.
-func complaint(said string) string {
-	return strings.Join(slices.DeleteFunc(strings.SplitAfter(said, "\n"), func(line string) bool {
-		return strings.Contains(line, "some lines are missing")
-	}), "")
 }
 
 // TestLargeCopy: the size of a file costs neither end memory.
@@ -151,7 +142,7 @@ func TestLargeCopy(t *testing.T) {
 }
 
 // TestBusyLog: a log that is written as fast as can be costs neither end memory, be the
-// reader fast or slow.
+// reader fast or slow, and no line of it is lost.
 func TestBusyLog(t *testing.T) {
 	ns := rig.Namespace(t)
 	apply(t, ns, script("busy", "exec yes "+strings.Repeat("x", 160), "", ""))
