@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"time"
 
@@ -46,11 +45,7 @@ func (x *exchange) watch(k *schemas.Kind, req *api.Request) error {
 	for {
 		event, err := w.Next(ctx)
 		switch {
-		case errors.Is(err, io.EOF) || ctx.Err() != nil:
-			return nil
-		case apierrors.IsServiceUnavailable(err):
-			// The apiserver that served it stops. As with Kubernetes the stream just ends:
-			// then an informer watches on from where it was, where an error makes it list.
+		case ended(err) || ctx.Err() != nil:
 			return nil
 		case err != nil:
 			// The headers are out: an error is an event.
@@ -68,6 +63,15 @@ func (x *exchange) watch(k *schemas.Kind, req *api.Request) error {
 			return nil
 		}
 	}
+}
+
+// ended tells whether a watch is over without a word of the apiserver on it: by its regular
+// end, or because the apiserver that served it stops or is gone. As with Kubernetes the
+// stream just ends then, and an informer watches on from where it was, where an error would
+// make it list.
+func ended(err error) bool {
+	var said apierrors.APIStatus
+	return err != nil && (!errors.As(err, &said) || apierrors.IsServiceUnavailable(err))
 }
 
 func failed(err error) []byte {

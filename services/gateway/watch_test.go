@@ -4,6 +4,9 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -11,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/skerry/skerry/bus/api"
+	"github.com/skerry/skerry/bus/stream"
 )
 
 // pod is one as the apiserver would send it.
@@ -112,6 +116,25 @@ func TestWatchEndsWithTheApiserver(t *testing.T) {
 	}
 	if lines.Scan() {
 		t.Errorf("more came: %s", lines.Text())
+	}
+}
+
+func TestEnded(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		err  error
+		want bool
+	}{
+		{nil, false},
+		{io.EOF, true},
+		{fmt.Errorf("watch pods: %w", stream.ErrPeerLost), true},
+		{fmt.Errorf("watch pods: %w", apierrors.NewServiceUnavailable("stopping")), true},
+		{fmt.Errorf("watch pods: %w", apierrors.NewResourceExpired("too old")), false},
+		{apierrors.NewInternalError(errors.New("it panicked")), false},
+	} {
+		if got := ended(tc.err); got != tc.want {
+			t.Errorf("%v: got %v", tc.err, got)
+		}
 	}
 }
 
