@@ -58,6 +58,7 @@ type remote struct {
 
 	mu      sync.Mutex
 	running map[string]*mounting
+	stopped bool
 	all     sync.WaitGroup
 }
 
@@ -102,6 +103,10 @@ func nfsSource(s *v1.NFSVolumeSource) string {
 // without the result is told of the end by retry.
 func (r *remote) do(ctx context.Context, path string, retry func(), f func(context.Context) error) error {
 	r.mu.Lock()
+	if r.stopped { // nobody would wait for its end
+		r.mu.Unlock()
+		return errors.New("the agent is stopping")
+	}
 	op, again := r.running[path]
 	if !again {
 		// The mount outlives the try to start the pod that asked for it.
@@ -170,9 +175,10 @@ func (r *remote) abandon(dir string) error {
 	return nil
 }
 
-// stop ends all mounts that are under way.
+// stop ends all mounts that are under way, and lets none begin.
 func (r *remote) stop() {
 	r.mu.Lock()
+	r.stopped = true
 	for _, op := range r.running {
 		op.cancel()
 	}

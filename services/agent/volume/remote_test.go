@@ -94,6 +94,11 @@ func TestNFSWithoutAnAnswer(t *testing.T) {
 	if len(tried) != 1 {
 		t.Errorf("%d mounts more, want 1", len(tried))
 	}
+	g.remote.stop()
+	other.UID, other.Spec.Volumes = "89ab-uid", p.Spec.Volumes
+	if err := g.Prepare(t.Context(), other); err == nil || errors.Is(err, errMounting) || len(tried) != 1 {
+		t.Errorf("a manager that has stopped mounts: %v", err)
+	}
 }
 
 // TestMountCommand: the host's command mounts, and what it says about a failure is told.
