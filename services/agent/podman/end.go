@@ -2,7 +2,9 @@ package podman
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -74,8 +76,22 @@ func (d *Driver) attachable(ctx context.Context, id string) (bool, error) {
 		return false, nil
 	}
 	// Its end was still being tidied up: Podman has lost track of the process that waits to be started.
-	if p, err := os.FindProcess(i.State.Pid); err == nil && i.State.Pid > 1 {
+	killOf(id, i.State.Pid)
+	return false, nil
+}
+
+// killOf kills the process pid if it is in container id's cgroup: Podman's number may be old,
+// and another process have it by now.
+func killOf(id string, pid int) {
+	if pid <= 1 {
+		return
+	}
+	p, err := os.FindProcess(pid) // holds on to the process: the number cannot pass to another from here on
+	if err != nil {
+		return
+	}
+	defer func() { _ = p.Release() }()
+	if groups, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid)); err == nil && strings.Contains(string(groups), id) {
 		_ = p.Kill() // it may have ended
 	}
-	return false, nil
 }
