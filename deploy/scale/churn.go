@@ -62,7 +62,8 @@ func measureChurn(ctx context.Context, binary string, s size, rate int, lasts ti
 	if err != nil {
 		return r, err
 	}
-	patience := max(2*time.Minute, time.Duration(s.pods)*10*time.Millisecond)
+	defer c.follow(ctx, o, e)()
+	patience := o.wait(s.pods)
 	full := e.expect("running pods", patience, all(s.pods))
 	if _, err := client.Create(ctx, schemas.Deployments, deployment("big", int32(s.pods))); err != nil {
 		return r, err

@@ -20,7 +20,7 @@ import (
 )
 
 // cluster is a control plane without an agent in one process, and simulated nodes in
-// another.
+// others.
 type cluster struct {
 	dir    string
 	binary string
@@ -28,13 +28,14 @@ type cluster struct {
 	env    []string
 	listen string
 
-	control, nodes *process
-	conns          []*bus.Conn
+	control *process
+	nodes   []*process
+	conns   []*bus.Conn
 }
 
 // bring starts a cluster of n nodes on an empty folder. On failure all is removed.
 func bring(ctx context.Context, binary string, n int, o options, simulate ...string) (c *cluster, err error) {
-	dir, err := os.MkdirTemp("/var/tmp", "sks")
+	dir, err := folder()
 	if err != nil {
 		return nil, err
 	}
@@ -73,33 +74,60 @@ func bring(ctx context.Context, binary string, n int, o options, simulate ...str
 	return c, c.simulate(ctx, n, o, simulate...)
 }
 
+// perProcess is how many nodes are simulated in one process at most.
+const perProcess = 1000
+
 func (c *cluster) data() string { return filepath.Join(c.dir, "data") }
 
 // simulate starts n nodes and waits until all are ready.
 func (c *cluster) simulate(ctx context.Context, n int, o options, more ...string) error {
-	args := append([]string{"simulate", "--nodes", strconv.Itoa(n), "--data-dir", c.data(), "--nats", "nats://" + c.listen,
-		"--cpu", "64", "--memory", "512Gi", "--max-pods", "250", "--log-level", o.level}, more...)
-	profile := ""
-	if o.profiles != "" {
-		var err error
-		if profile, err = freePort(); err != nil {
-			return err
-		}
-		args = append(args, "--profile", profile)
-	}
-	var err error
-	if c.nodes, err = launch("simulated nodes", "are connected", c.log, c.env, c.binary, args...); err != nil {
-		return err
-	}
-	c.nodes.pprof = profile
-	if err := c.nodes.ready(ctx); err != nil {
-		return err
-	}
 	client, err := c.client(ctx)
 	if err != nil {
 		return err
 	}
+	for first := 0; first < n; first += perProcess {
+		p, err := c.some(first, min(perProcess, n-first), o, more...)
+		if err != nil {
+			return err
+		}
+		if err := p.ready(ctx); err != nil {
+			return err
+		}
+		o.say("%d of %d nodes are connected", min(first+perProcess, n), n)
+	}
 	return awaitNodes(ctx, client, n)
+}
+
+// some starts a process of n nodes.
+func (c *cluster) some(first, n int, o options, more ...string) (*process, error) {
+	args := append([]string{"simulate", "--nodes", strconv.Itoa(n), "--first", strconv.Itoa(first), "--data-dir", c.data(), "--nats", "nats://" + c.listen,
+		"--cpu", "64", "--memory", "512Gi", "--max-pods", "250", "--log-level", o.level}, more...)
+	profile, name := "", "simulated nodes"
+	if o.profiles != "" {
+		var err error
+		if profile, err = freePort(); err != nil {
+			return nil, err
+		}
+		args = append(args, "--profile", profile)
+	}
+	if first > 0 {
+		name += " from " + strconv.Itoa(first)
+	}
+	p, err := launch(name, "are connected", c.log, c.env, c.binary, args...)
+	if err != nil {
+		return nil, err
+	}
+	p.pprof = profile
+	c.nodes = append(c.nodes, p)
+	return p, nil
+}
+
+// processes are all that run.
+func (c *cluster) processes() []*process {
+	if c.control == nil {
+		return nil
+	}
+	return append([]*process{c.control}, c.nodes...)
 }
 
 // client connects as the administrator, over a socket as a client would.
@@ -129,8 +157,7 @@ func (c *cluster) remove() {
 	for _, conn := range c.conns {
 		conn.Close()
 	}
-	c.nodes.stop()
-	c.control.stop()
+	stop(c.processes())
 	if c.log != nil {
 		_ = c.log.Close()
 	}

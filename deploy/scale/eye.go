@@ -28,6 +28,7 @@ type eye struct {
 	done    chan struct{}
 	err     error // once done is closed
 	seen    func(event string, name string, running bool)
+	given   chan error // why there is nothing to wait for any more
 }
 
 type wish struct {
@@ -37,7 +38,7 @@ type wish struct {
 
 // look starts an eye and returns once it watches: from what there is now.
 func look(ctx context.Context, c *api.Client, seen func(event, name string, running bool)) (*eye, error) {
-	e := &eye{running: map[string]bool{}, done: make(chan struct{}), seen: seen}
+	e := &eye{running: map[string]bool{}, done: make(chan struct{}), seen: seen, given: make(chan error, 1)}
 	reply, err := c.Do(ctx, &api.Request{Verb: api.VerbList, Resource: schemas.Pods, Namespace: namespace, List: &metav1.ListOptions{Limit: 1}})
 	if err != nil {
 		return nil, err
@@ -121,14 +122,25 @@ func (e *eye) expect(what string, patience time.Duration, right func(there, up i
 			return t, nil
 		case <-e.done:
 			return time.Time{}, fmt.Errorf("the watch ended: %w", e.err)
+		case err := <-e.given:
+			return time.Time{}, err
 		case <-limit.C:
-			e.mu.Lock()
-			defer e.mu.Unlock()
-			return time.Time{}, fmt.Errorf("no %s after %s: %d pods, %d run", what, patience, len(e.running), e.up)
+			there, up := e.count()
+			return time.Time{}, fmt.Errorf("no %s after %s: %d pods, %d run", what, patience, there, up)
 		case <-ctx.Done():
 			return time.Time{}, ctx.Err()
 		}
 	}
+}
+
+// give has whoever waits fail with err.
+func (e *eye) give(err error) { e.given <- err }
+
+// count is how many pods there are, and how many run.
+func (e *eye) count() (there, up int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.running), e.up
 }
 
 func all(n int) func(there, up int) bool {

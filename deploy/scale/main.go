@@ -3,9 +3,11 @@
 //
 //	go run ./deploy/scale [-sizes 1000x100,…] [-curve FILE.svg] [-churn 10000x1000] [-write docs/benchmarks.md] [-profiles DIR]
 //
+// Every few seconds it tells how far it is. A cluster that grows beyond -disk or -memory is ended.
+//
 // It reads bin/skerry and writes under a temporary directory, and to the given page between
-// two markers. What always holds: what
-// it starts it stops and removes; processor time and memory are the kernel's counts of
+// two markers. What always holds: what it starts it stops and removes, also when it is
+// interrupted; if it is killed its processes end and the next run removes its folder; processor time and memory are the kernel's counts of
 // each process.
 package main
 
@@ -28,10 +30,15 @@ type options struct {
 	memlimit string // GOMEMLIMIT of the processes; "" is none
 	rest     time.Duration
 	singles  int
+	progress time.Duration // how often is told how far the run is; 0: not
+	disk     int64         // MiB that a cluster may have on disk; 0: any
+	memory   int64         // MiB of memory that all its processes may have; 0: any
+	patience time.Duration // at least, for a phase
+	stay     bool          // pods are not ended
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	err := run(ctx)
 	stop()
 	if err != nil {
@@ -55,6 +62,11 @@ func run(ctx context.Context) error {
 	flag.StringVar(&o.memlimit, "memlimit", "", "GOMEMLIMIT of the processes")
 	flag.DurationVar(&o.rest, "rest", 2*time.Second, "pause between what is measured")
 	flag.IntVar(&o.singles, "singles", 20, "how many single pods are started")
+	flag.DurationVar(&o.progress, "progress", 5*time.Second, "how often to tell how far it is; 0 for never")
+	flag.Int64Var(&o.disk, "disk", 20<<10, "MiB that a cluster may have on disk before it is ended; 0 for any")
+	flag.Int64Var(&o.memory, "memory", 12<<10, "MiB of memory that a cluster's processes may have before it is ended; 0 for any")
+	flag.DurationVar(&o.patience, "patience", 2*time.Minute, "how long pods may take at least, of whatever number")
+	flag.BoolVar(&o.stay, "stay", false, "do not measure the pods' end")
 	flag.Parse()
 	if o.profiles != "" {
 		if err := os.MkdirAll(o.profiles, 0o755); err != nil {

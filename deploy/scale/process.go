@@ -28,7 +28,8 @@ type process struct {
 func launch(name, mark string, log io.Writer, env []string, binary string, args ...string) (*process, error) {
 	p := &process{name: name, cmd: exec.Command(binary, args...), said: make(chan bool, 1), ended: make(chan error, 1)}
 	p.cmd.Env, p.cmd.Stderr = env, log
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt of ours is for us to handle
+	// An interrupt of ours is for us to handle; should we be killed, so is what we started.
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -62,25 +63,48 @@ func (p *process) ready(ctx context.Context) error {
 	}
 }
 
-// stop ends the process and waits for it.
-func (p *process) stop() {
-	if p == nil {
-		return
+// stop ends processes, all at once, and waits for them: not long, since nothing of theirs
+// is kept.
+func stop(ps []*process) {
+	for _, p := range ps {
+		_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	}
-	_ = p.cmd.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-p.ended: // it was told to; what it says is in the log
-	case <-time.After(20 * time.Second):
-		_ = p.cmd.Process.Kill()
-		<-p.ended
+	limit := time.NewTimer(stopWait)
+	defer limit.Stop()
+	for _, p := range ps {
+		select {
+		case <-p.ended: // it was told to; what it says is in the log
+		case <-limit.C:
+			limit.Reset(0) // the others have had their time as well
+			_ = p.cmd.Process.Kill()
+			<-p.ended
+		}
 	}
 }
+
+// stopWait is how long processes have to end. What interrupts us may kill us soon after.
+const stopWait = 10 * time.Second
 
 // usage is what a process has used so far.
 type usage struct {
 	cpu  time.Duration // user and system
 	rss  int64         // bytes, now
 	peak int64         // bytes, the most since the last reset
+}
+
+// add sums up processes. Their peaks may have been at different times.
+func (u usage) add(v usage) usage { return usage{u.cpu + v.cpu, u.rss + v.rss, u.peak + v.peak} }
+
+// sum is the usage of several processes.
+func sum(ps []*process) (u usage, err error) {
+	for _, p := range ps {
+		v, err := p.usage()
+		if err != nil {
+			return u, err
+		}
+		u = u.add(v)
+	}
+	return u, nil
 }
 
 // usage reads what the kernel counts.

@@ -2,7 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -87,5 +91,49 @@ func TestPage(t *testing.T) {
 	}
 	if err := replace(path+"x", ""); err == nil {
 		t.Error("a page that is not there was written")
+	}
+}
+
+// TestFolders: what a run that was killed left is removed by the next one, and nothing of
+// one that goes on.
+func TestFolders(t *testing.T) {
+	gone := exec.Command("true")
+	if err := gone.Run(); err != nil {
+		t.Fatal(err)
+	}
+	old := filepath.Join(home, fmt.Sprintf("%s%d-x", prefix, gone.Process.Pid))
+	alive := filepath.Join(home, fmt.Sprintf("%s%d-x", prefix, os.Getppid()))
+	for _, dir := range []string{old, alive} {
+		if err := os.MkdirAll(filepath.Join(dir, "data"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		defer os.RemoveAll(dir)
+	}
+	dir, err := folder()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	if _, err := os.Stat(old); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the folder of a run that is no more: %v", err)
+	}
+	if _, err := os.Stat(alive); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestBounds: a cluster that has more on disk than it may is ended, and nothing is left.
+func TestBounds(t *testing.T) {
+	o := small
+	o.disk, o.progress = 1, time.Millisecond
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	_, err := measureSize(ctx, binary, size{3000, 4}, o)
+	if err == nil || !strings.Contains(err.Error(), "on the disk") {
+		t.Errorf("got %v", err)
+	}
+	left, err := filepath.Glob(filepath.Join(home, fmt.Sprintf("%s%d-*", prefix, os.Getpid())))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
 	}
 }

@@ -74,7 +74,7 @@ func measureSize(ctx context.Context, binary string, s size, o options) (r resul
 	if r.made.control, err = c.control.usage(); err != nil {
 		return r, err
 	}
-	if r.made.nodes, err = c.nodes.usage(); err != nil {
+	if r.made.nodes, err = sum(c.nodes); err != nil {
 		return r, err
 	}
 	if err := rest(ctx, o.rest); err != nil {
@@ -89,7 +89,7 @@ func measureSize(ctx context.Context, binary string, s size, o options) (r resul
 	if r.idle[0], err = c.control.usage(); err != nil {
 		return r, err
 	}
-	if r.idle[1], err = c.nodes.usage(); err != nil {
+	if r.idle[1], err = sum(c.nodes); err != nil {
 		return r, err
 	}
 	watching, unwatch := context.WithCancel(ctx)
@@ -101,7 +101,8 @@ func measureSize(ctx context.Context, binary string, s size, o options) (r resul
 	if r.probe, err = startProbe(ctx, c); err != nil {
 		return r, err
 	}
-	patience := max(2*time.Minute, time.Duration(s.pods)*10*time.Millisecond)
+	defer c.follow(ctx, o, e)()
+	patience := o.wait(s.pods)
 	r.start, err = c.phase(ctx, o, s.String()+" up", func() (time.Time, time.Time, error) {
 		wait := e.expect("running pods", patience, all(s.pods))
 		begun := time.Now()
@@ -115,10 +116,10 @@ func measureSize(ctx context.Context, binary string, s size, o options) (r resul
 	if err = errors.Join(err, r.probe.stop()); err != nil {
 		return r, err
 	}
-	if r.list, err = c.list(ctx); err != nil {
+	if r.list, err = c.lists(ctx); err != nil {
 		return r, err
 	}
-	if err := rest(ctx, o.rest); err != nil {
+	if err := rest(ctx, o.rest); err != nil || o.stay {
 		return r, err
 	}
 	r.stop, err = c.phase(ctx, o, s.String()+" down", func() (time.Time, time.Time, error) {
@@ -134,16 +135,22 @@ func measureSize(ctx context.Context, binary string, s size, o options) (r resul
 	return r, err
 }
 
+// wait is how long n pods may take.
+func (o options) wait(n int) time.Duration {
+	return max(o.patience, 2*time.Minute, time.Duration(n)*10*time.Millisecond)
+}
+
 // phase measures f, which returns when it began and ended.
 func (c *cluster) phase(ctx context.Context, o options, name string, f func() (time.Time, time.Time, error)) (p phase, err error) {
-	before := [2]usage{}
-	ps := []*process{c.control, c.nodes}
-	for i, pr := range ps {
-		if before[i], err = pr.usage(); err != nil {
-			return p, err
-		}
+	ps := c.processes()
+	var before [2]usage
+	if before[0], err = c.control.usage(); err != nil {
+		return p, err
 	}
-	profiled := make(chan error, 2)
+	if before[1], err = sum(c.nodes); err != nil {
+		return p, err
+	}
+	profiled := make(chan error, len(ps))
 	for _, pr := range ps {
 		go func() {
 			profiled <- pr.profileTo(filepath.Join(o.profiles, name+" "+pr.name+".cpu"), "profile", o.seconds)
@@ -154,14 +161,14 @@ func (c *cluster) phase(ctx context.Context, o options, name string, f func() (t
 		return p, err
 	}
 	p.took = ended.Sub(begun)
-	for i, into := range []*usage{&p.control, &p.nodes} {
-		u, err := ps[i].usage()
-		if err != nil {
-			return p, err
-		}
-		u.cpu -= before[i].cpu
-		*into = u
+	if p.control, err = c.control.usage(); err != nil {
+		return p, err
 	}
+	if p.nodes, err = sum(c.nodes); err != nil {
+		return p, err
+	}
+	p.control.cpu -= before[0].cpu
+	p.nodes.cpu -= before[1].cpu
 	for range ps {
 		if err := <-profiled; err != nil {
 			return p, err
