@@ -2,12 +2,14 @@ package agent
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
 
 	"github.com/skerry/skerry/services/agent/cgroup"
 	"github.com/skerry/skerry/services/agent/eviction"
+	"github.com/skerry/skerry/services/agent/fit"
 	"github.com/skerry/skerry/services/agent/image"
 	"github.com/skerry/skerry/services/agent/pod"
 )
@@ -63,8 +65,48 @@ func (a *agent) watchPressure(ctx context.Context) error {
 	return a.eviction.Run(ctx)
 }
 
-// admit says why a pod that is new here must fail at once.
-func (a *agent) admit(p *v1.Pod) *pod.Eviction { return a.eviction.Admit(p) }
+// admit tells whether the node takes a pod that is new here.
+func (a *agent) admit(ctx context.Context, p *v1.Pod, others []*v1.Pod) pod.Verdict {
+	if ev := a.eviction.Admit(p); ev != nil {
+		return pod.Verdict{Refuse: ev}
+	}
+	n := a.node.View()
+	if n == nil {
+		return pod.Verdict{Unsure: true}
+	}
+	why := fit.Check(p, n, others)
+	if slices.ContainsFunc(why, func(r fit.Refusal) bool { return !r.Fleeting() }) {
+		// The scheduler may know of labels and taints that this agent has not heard of yet.
+		if n = a.node.Refresh(ctx); n == nil {
+			return pod.Verdict{Unsure: true}
+		}
+		why = fit.Check(p, n, others)
+	}
+	return verdict(p, why, others)
+}
+
+// verdict is what follows from the reasons against a pod. Pure.
+func verdict(p *v1.Pod, why []fit.Refusal, others []*v1.Pod) pod.Verdict {
+	lasting := slices.DeleteFunc(slices.Clone(why), fit.Refusal.Lacks)
+	refuse := func(reason, message string, fleeting bool) pod.Verdict {
+		return pod.Verdict{Refuse: &pod.Eviction{UID: p.UID, Reason: reason, Message: pod.Rejected + message}, Fleeting: fleeting}
+	}
+	if fit.Critical(p) && len(why) > 0 && len(lasting) == 0 {
+		victims, enough := fit.Victims(p, why, others)
+		if !enough {
+			return refuse("UnexpectedAdmissionError", "Unexpected error while attempting to recover from admission failure: "+
+				"preemption: error finding a set of pods to preempt: no set of running pods found to reclaim resources: "+why[0].Message, true)
+		}
+		return pod.Verdict{Victims: victims}
+	}
+	if fit.Critical(p) {
+		why = lasting
+	}
+	if len(why) == 0 {
+		return pod.Verdict{}
+	}
+	return refuse(why[0].Reason, why[0].Message, !slices.ContainsFunc(why, func(r fit.Refusal) bool { return !r.Fleeting() }))
+}
 
 // emptyDirs measures a pod's emptyDirs.
 func (a *agent) emptyDirs(p *v1.Pod) ([]eviction.EmptyDir, error) {

@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"math"
 	"sync"
 
 	v1 "k8s.io/api/core/v1"
@@ -143,10 +144,12 @@ func (m *mirror) podChanged(c view.Change, pod *v1.Pod) {
 		}
 	}
 	m.mu.Unlock()
+	it := itemOf(c.Ref, pod)
 	if c.Type == view.Deleted {
 		m.queue.remove(c.Ref)
+		it.priority = math.MaxInt32 // its node counts it until its work order is gone
 	}
-	m.queue.add(itemOf(c.Ref, pod)) // its work order may have to follow
+	m.queue.add(it) // its work order may have to follow
 	for _, ref := range waiting {
 		m.queue.hurry(ref)
 	}

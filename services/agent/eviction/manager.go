@@ -250,7 +250,7 @@ func (m *Manager) Admit(p *v1.Pod) *pod.Eviction {
 	}
 	slices.Sort(names)
 	why := fmt.Sprintf("The node had condition: %v. ", names)
-	return &pod.Eviction{UID: p.UID, Reason: Reason, Message: "Pod was rejected: " + why}
+	return &pod.Eviction{UID: p.UID, Reason: Reason, Message: pod.Rejected + why}
 }
 
 func tolerates(p *v1.Pod, taint string) bool {

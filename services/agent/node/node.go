@@ -10,6 +10,7 @@ package node
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,6 +31,9 @@ const (
 	checkEvery = 10 * time.Second
 	postEvery  = 5 * time.Minute
 )
+
+// runtimePrefix begins the version of the runtime in a node's status.
+const runtimePrefix = "podman://"
 
 // Runtime is what the node tells of its container runtime.
 type Runtime interface {
@@ -111,6 +115,40 @@ func (n *Node) Allocatable() v1.ResourceList {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.status.Allocatable
+}
+
+// View is the Node as it was last heard of, with what pods can have of it; nil until both
+// the apiserver and the runtime have told of it.
+func (n *Node) View() *v1.Node {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	obj := n.object
+	if n.seen != nil {
+		obj = n.seen
+	}
+	if obj == nil || strings.TrimPrefix(n.status.NodeInfo.ContainerRuntimeVersion, runtimePrefix) == "" {
+		return nil // what pods can have depends on where images are
+	}
+	out := *obj
+	out.Status.Allocatable = n.status.Allocatable
+	return &out
+}
+
+// refreshTime bounds how long Refresh asks.
+const refreshTime = 2 * time.Second
+
+// Refresh is View of what the apiserver says now; nil if it does not answer.
+func (n *Node) Refresh(ctx context.Context) *v1.Node {
+	ctx, cancel := context.WithTimeout(ctx, refreshTime)
+	defer cancel()
+	got, err := n.Client.Get(ctx, n.ref())
+	obj, ok := got.(*v1.Node)
+	if err != nil || !ok {
+		return nil
+	}
+	out := *obj
+	out.Status.Allocatable = n.Allocatable()
+	return &out
 }
 
 // GraphRoot is the directory that images are in; "" until the runtime has told.

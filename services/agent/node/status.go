@@ -55,7 +55,7 @@ func (n *Node) compute(runtimeErr error, images []v1.ContainerImage) v1.NodeStat
 	}
 	st.Addresses = append(st.Addresses, v1.NodeAddress{Type: v1.NodeHostName, Address: string(n.Name)})
 	st.NodeInfo = system()
-	st.NodeInfo.ContainerRuntimeVersion = "podman://" + n.version
+	st.NodeInfo.ContainerRuntimeVersion = runtimePrefix + n.version
 	st.NodeInfo.KubeletVersion = "skerry " + n.Version
 	st.NodeInfo.OperatingSystem, st.NodeInfo.Architecture = runtime.GOOS, runtime.GOARCH
 	st.Conditions = conditions(n.status.Conditions, runtimeErr, n.Network(), n.Pressure(), n.Now())

@@ -112,6 +112,8 @@ func (r *Reconciler) forget(k sandbox.Key, e *entry) error {
 
 // finish reports the last status and, once that has arrived, has the pod removed.
 func (r *Reconciler) finish(ctx context.Context, k sandbox.Key, e *entry, in Input, plan Plan) error {
+	e.finished = true
+	r.release(in.Order.UID)
 	r.report(e, in, plan)
 	if !r.Reporter.Posted(k) {
 		// Soon, unless the bus is away.

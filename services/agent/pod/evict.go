@@ -1,6 +1,8 @@
 package pod
 
 import (
+	"strings"
+
 	v1 "k8s.io/api/core/v1"
 
 	"github.com/skerry/skerry/services/agent/sandbox"
@@ -41,8 +43,11 @@ func (r *Reconciler) doom(e *entry, order *v1.Pod, ev *Eviction) {
 	if ev.Reason == "DeadlineExceeded" {
 		eventType = v1.EventTypeNormal
 	}
-	r.Recorder.Event(order, eventType, ev.Reason, ev.Message)
+	r.Recorder.Event(order, eventType, ev.Reason, strings.TrimPrefix(ev.Message, Rejected))
 }
+
+// Rejected begins the message of a pod that the node did not take; its event goes without.
+const Rejected = "Pod was rejected: "
 
 func doomed(ev *Eviction) *status.Doomed {
 	if ev == nil {

@@ -24,6 +24,8 @@ type Input struct {
 	// Blind is true if Observed is empty because nobody looked: the pod is new.
 	Blind  bool
 	Memory Memory
+	// Wait is how long nothing is planned or said: the node cannot tell yet whether it takes the pod.
+	Wait time.Duration
 	// Images tells how far the image of each container's next start is.
 	Images map[string]image.State
 	// Health is what hooks and probes say of the containers that run, by id.

@@ -54,8 +54,8 @@ type Config struct {
 	Limits func() Host
 	// Cgroups are changed with pods' resources; nil if there are none.
 	Cgroups Cgroups
-	// Admit says why a pod that is new here must fail at once, nil if it need not.
-	Admit func(p *v1.Pod) *Eviction
+	// Admit tells whether the node takes a pod that is new here beside others; nil: it takes all.
+	Admit func(ctx context.Context, p *v1.Pod, others []*v1.Pod) Verdict
 
 	Classes  Classes
 	Settings Settings
@@ -80,11 +80,13 @@ type Reconciler struct {
 	told       sync.Map // resolver.Warning: of the node, told once
 	sheds      sheds
 
+	admission sync.Mutex // one pod at a time is asked about
+
 	mu     sync.Mutex
 	pods   map[sandbox.Key]*entry
 	looked bool // at everything, once
-	// granted is what each pod was granted of the node's resources.
-	granted map[types.UID]v1.ResourceList
+	// granted are the pods that have something of the node, with what they were granted.
+	granted map[types.UID]*v1.Pod
 }
 
 // entry is what is remembered of one pod. Its worker owns it, but for stops, evicted, retry
@@ -98,10 +100,13 @@ type entry struct {
 	reported bool
 	unposted int // turns that have waited for the last status to be posted
 	stops    []*stop
-	admitted bool // or refused: it is asked once
-	size     sizing
-	evicted  *Eviction // as asked for, until its worker takes it in
-	retry    bool      // what waits for volumes need not wait any more
+	// admitted or refused: a pod is asked about once. since is when it first did not fit.
+	admitted, refused bool
+	since             time.Time
+	finished          bool // nothing of it is left here
+	size              sizing
+	evicted           *Eviction // as asked for, until its worker takes it in
+	retry             bool      // what waits for volumes need not wait any more
 	// seen are the pod's sandboxes as last seen. listed is false for a pod that is new
 	// since everything was looked at; fresh is true while seen is known to be complete.
 	seen          []sandbox.Pod
@@ -176,8 +181,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, k sandbox.Key) (wake time.Du
 	for range maxRounds {
 		in, e, err := r.load(ctx, k)
 		in.Shed = shed
-		if err != nil {
-			return 0, err
+		if err != nil || in.Wait > 0 {
+			return in.Wait, err
 		}
 		plan := Make(in)
 		if plan.Evict != nil {
@@ -232,7 +237,6 @@ func (r *Reconciler) load(ctx context.Context, k sandbox.Key) (Input, *entry, er
 		uid = order.UID
 	}
 	e := r.entry(k, uid)
-	order = r.size(e, order)
 	in := Input{Order: order, Synced: synced}
 	var err error
 	if in.Observed, in.Blind, err = r.look(ctx, k, e); err != nil {
@@ -246,8 +250,11 @@ func (r *Reconciler) load(ctx context.Context, k sandbox.Key) (Input, *entry, er
 	}
 	r.takeEviction(e, order)
 	r.retried(e)
-	r.admit(e, in)
-	in.Memory = e.mem
+	if in.Wait = r.admit(ctx, e, in); in.Wait > 0 {
+		return in, e, nil
+	}
+	order = r.size(e, order)
+	in.Order, in.Memory = order, e.mem
 	if order != nil {
 		in.Rejected = Reject(order, r.Settings)
 	}
@@ -304,6 +311,9 @@ func (r *Reconciler) report(e *entry, in Input, plan Plan) {
 		Actual: e.size.actual, Resizing: e.size.conditions(),
 	})
 	changed := !equality.Semantic.DeepEqual(st, e.mem.Last)
+	if terminal(st.Phase) {
+		r.release(in.Order.UID) // before anybody can know
+	}
 	if changed {
 		for _, t := range transitions(in.Order, e.mem.Last, st) {
 			r.Recorder.EventAt(in.Order, member.PathOf(in.Order, t.container), t.eventType, t.reason, t.message)

@@ -14,7 +14,7 @@ import (
 // has the same checks. A pod that runs already is not asked again.
 func Reject(p *v1.Pod, s Settings) *Eviction {
 	reject := func(reason, message string) *Eviction {
-		return &Eviction{UID: p.UID, Reason: reason, Message: "Pod was rejected: " + message}
+		return &Eviction{UID: p.UID, Reason: reason, Message: Rejected + message}
 	}
 	if p.Spec.OS != nil && p.Spec.OS.Name != v1.Linux {
 		return reject("PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS")

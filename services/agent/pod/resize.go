@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/skerry/skerry/schemas/amount"
+	"github.com/skerry/skerry/services/agent/fit"
 	"github.com/skerry/skerry/services/agent/member"
 	"github.com/skerry/skerry/services/agent/resize"
 	"github.com/skerry/skerry/services/agent/sandbox"
@@ -41,12 +41,12 @@ const deferredFor = 10 * time.Second
 
 // size returns the order with the resources that the node grants it.
 func (r *Reconciler) size(e *entry, order *v1.Pod) *v1.Pod {
-	if order == nil {
-		return nil
+	if order == nil || !e.admitted {
+		return order
 	}
 	s := &e.size
-	if terminal(e.mem.Last.Phase) {
-		r.grant(order.UID, v1.ResourceList{})
+	if terminal(e.mem.Last.Phase) || e.finished {
+		r.release(order.UID)
 		return order
 	}
 	granted := resize.Granted(order, e.mem.Last)
@@ -63,7 +63,7 @@ func (r *Reconciler) size(e *entry, order *v1.Pod) *v1.Pod {
 		granted = s.granted // what is known by this pointer stays so
 	}
 	s.desired, s.granted, s.pending = order, granted, pending
-	r.grant(order.UID, amount.Requests(&granted.Spec))
+	r.grant(granted)
 	return granted
 }
 
@@ -75,59 +75,9 @@ func (e *entry) desired(order *v1.Pod) *v1.Pod {
 	return order
 }
 
-func (r *Reconciler) grant(uid types.UID, l v1.ResourceList) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.granted == nil {
-		r.granted = map[types.UID]v1.ResourceList{}
-	}
-	r.granted[uid] = l
-}
-
-// regrant notes what all pods were granted before any is looked at: an agent that has just
-// begun would otherwise grant one pod what another one has.
-func (r *Reconciler) regrant(ordered []sandbox.Key) {
-	r.mu.Lock()
-	looked := r.looked
-	r.mu.Unlock()
-	if looked {
-		return
-	}
-	for _, k := range ordered {
-		order, _ := r.Orders.Order(k)
-		if order == nil {
-			continue
-		}
-		if e := r.entry(k, order.UID); !terminal(e.mem.Last.Phase) {
-			r.grant(order.UID, amount.Requests(&resize.Granted(order, e.mem.Last).Spec))
-		}
-	}
-}
-
 // room is what the node has, and has granted to pods other than uid.
 func (r *Reconciler) room(uid types.UID) resize.Room {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	taken := v1.ResourceList{}
-	live := map[types.UID]bool{}
-	for _, e := range r.pods {
-		live[e.uid] = true
-	}
-	for other, l := range r.granted {
-		if !live[other] {
-			delete(r.granted, other)
-			continue
-		}
-		if other == uid {
-			continue
-		}
-		for n, q := range l {
-			sum := taken[n]
-			sum.Add(q)
-			taken[n] = sum
-		}
-	}
-	return resize.Room{Allocatable: r.Allocatable(), Taken: taken}
+	return resize.Room{Allocatable: r.Allocatable(), Taken: fit.Taken(r.taken(uid))}
 }
 
 // resize makes running containers have what the pod was granted. It returns when to look

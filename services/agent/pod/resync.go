@@ -20,7 +20,7 @@ func (r *Reconciler) Resync(ctx context.Context, ordered []sandbox.Key) error {
 		return fmt.Errorf("look at all pods: %w", err)
 	}
 	r.users.saw(pods, r.wants)
-	r.regrant(ordered)
+	r.regrant(ordered, pods)
 	byKey := map[sandbox.Key][]sandbox.Pod{}
 	for _, p := range pods {
 		byKey[p.Key] = append(byKey[p.Key], p)

@@ -37,6 +37,8 @@ type rig struct {
 	stop   func()
 	dir    string
 	has    v1.ResourceList // what the node can give
+	// admit tells whether the node takes a pod; nil: it takes all.
+	admit func(p *v1.Pod, others []*v1.Pod) pod.Verdict
 
 	mu       sync.Mutex
 	orders   map[sandbox.Key]*v1.Pod
@@ -69,7 +71,12 @@ func (g *rig) start() {
 	if err != nil {
 		g.t.Fatal(err)
 	}
+	var admit func(context.Context, *v1.Pod, []*v1.Pod) pod.Verdict
+	if g.admit != nil {
+		admit = func(_ context.Context, p *v1.Pod, others []*v1.Pod) pod.Verdict { return g.admit(p, others) }
+	}
 	g.r = pod.New(pod.Config{
+		Admit:   admit,
 		Runtime: g.driver, Orders: g, Reporter: g, Keeper: g, Recorder: g, Images: g.driver, Source: g, Volumes: vols, Actions: action.New(g.driver), Messages: message.New(filepath.Join(g.dir, "messages")), Node: "n1",
 		HostIPs: func() []string { return []string{"192.0.2.1"} }, Allocatable: func() v1.ResourceList { return g.has }, Cgroups: g.driver.Cgroups(),
 		Network: func() (string, bool) { return "skerry", true }, Now: time.Now, Log: slog.New(slog.DiscardHandler),

@@ -93,6 +93,10 @@ func Compute(in Input) v1.PodStatus {
 	if d := in.Doomed; d != nil && st.Reason == "" {
 		st.Reason, st.Message = d.Reason, d.Message
 	}
+	if in.refused() {
+		st.Phase = v1.PodFailed
+		return st
+	}
 	for _, c := range member.All(in.Pod) {
 		cs := in.container(c)
 		switch c.Sort {
@@ -107,6 +111,14 @@ func Compute(in Input) v1.PodStatus {
 	st.Phase = in.phase(st)
 	st.Conditions = in.conditions(st)
 	return st
+}
+
+// refused tells whether the node did not take the pod: then there is nothing to say of containers.
+func (in Input) refused() bool {
+	if in.Sandbox != nil {
+		return false
+	}
+	return in.Doomed != nil && in.Last.Phase == "" || in.Last.Phase == v1.PodFailed && len(in.Last.ContainerStatuses) == 0
 }
 
 func podIPs(in Input) []string {

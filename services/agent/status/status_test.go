@@ -12,6 +12,7 @@ import (
 	"time"
 
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -240,4 +241,22 @@ func TestPoster(t *testing.T) {
 		cancel()
 		<-done
 	})
+}
+
+// TestRefused: of a pod that the node did not take there is only the reason, and it stays.
+func TestRefused(t *testing.T) {
+	p := &v1.Pod{Spec: v1.PodSpec{Containers: []v1.Container{{Name: "c"}}, InitContainers: []v1.Container{{Name: "i"}}}}
+	in := Input{Pod: p, Doomed: &Doomed{Reason: "OutOfcpu", Message: "no room"}, Now: t0}
+	st := Compute(in)
+	if st.Phase != v1.PodFailed || st.Reason != "OutOfcpu" || st.Message != "no room" || len(st.ContainerStatuses)+len(st.InitContainerStatuses)+len(st.Conditions) > 0 || st.StartTime == nil {
+		t.Errorf("refused: %+v", st)
+	}
+	if again := Compute(Input{Pod: p, Last: st, Now: t0.Add(time.Hour)}); !equality.Semantic.DeepEqual(again, st) {
+		t.Errorf("later: %+v", again)
+	}
+	// One that ran and has lost all that was of it is told of as before.
+	in.Last = Compute(Input{Pod: p, Sandbox: up(run("c", 0, sandbox.Running, 0)), Now: t0})
+	if st := Compute(in); len(st.ContainerStatuses) != 1 || len(st.Conditions) == 0 {
+		t.Errorf("ended: %+v", st)
+	}
 }
