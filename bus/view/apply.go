@@ -32,17 +32,17 @@ func (v *View) apply(e store.Entry) []Change {
 		if e.Deleted {
 			return nil
 		}
-		o = &object{}
+		o = &object{ref: k.Ref}
 		v.objects[k.Ref] = o
 	}
 	o.put(k, e, decoded)
 	old := o.joined
-	changes := o.rejoin(kind, k.Ref, e.Revision)
+	changes := v.rejoin(o, kind, e.Revision)
 	for i := range changes {
 		changes[i].Part = k.Prefix
 	}
-	v.index.replace(k.Ref, old, o.joined)
-	v.index.mark(k.Ref, o)
+	v.index.replace(o, old)
+	v.index.mark(o)
 	if o.empty() {
 		delete(v.objects, k.Ref)
 	}

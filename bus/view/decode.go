@@ -36,14 +36,14 @@ func (v *View) decode(kind *schemas.Kind, prefix string, text []byte) (*value, e
 		if err != nil {
 			return nil, err
 		}
-		return &value{uid: o.UID, nodeName: o.NodeName, status: some(o.Status), digest: DigestOf(text)}, nil
+		return &value{uid: o.UID, nodeName: o.NodeName, status: some(o.Status), conditions: o.Status.Conditions, digest: DigestOf(text)}, nil
 	}
 	pod, err := v.pool.Pod(text)
 	if err != nil {
 		return nil, err
 	}
 	if prefix == bus.PrefixObserved {
-		return &value{uid: pod.UID, nodeName: pod.Spec.NodeName, status: some(pod.Status)}, nil
+		return &value{uid: pod.UID, nodeName: pod.Spec.NodeName, status: some(pod.Status), conditions: pod.Status.Conditions}, nil
 	}
 	pod.SetGroupVersionKind(kind.GroupVersionKind())
 	return &value{obj: pod, uid: pod.UID, nodeName: pod.Spec.NodeName}, nil

@@ -12,27 +12,28 @@ import (
 	"github.com/skerry/skerry/schemas"
 )
 
-// refs is a set of objects by some property of theirs.
-type refs[K comparable] map[K]map[schemas.Ref]struct{}
+// sets are sets of objects by some property of theirs.
+type sets[K comparable] map[K]map[*object]struct{}
 
-func (r refs[K]) add(k K, ref schemas.Ref) {
-	if r[k] == nil {
-		r[k] = map[schemas.Ref]struct{}{}
+func (s sets[K]) add(k K, o *object) {
+	if s[k] == nil {
+		s[k] = map[*object]struct{}{}
 	}
-	r[k][ref] = struct{}{}
+	s[k][o] = struct{}{}
 }
 
-func (r refs[K]) remove(k K, ref schemas.Ref) {
-	delete(r[k], ref)
-	if len(r[k]) == 0 {
-		delete(r, k)
+func (s sets[K]) remove(k K, o *object) {
+	delete(s[k], o)
+	if len(s[k]) == 0 {
+		delete(s, k)
 	}
 }
 
-func (r refs[K]) list(k K) []schemas.Ref {
-	out := make([]schemas.Ref, 0, len(r[k]))
-	for ref := range r[k] {
-		out = append(out, ref)
+// list returns the joined objects of a set, in no order.
+func (s sets[K]) list(k K) []schemas.Object {
+	out := make([]schemas.Object, 0, len(s[k]))
+	for o := range s[k] {
+		out = append(out, o.joined)
 	}
 	return out
 }
@@ -40,66 +41,68 @@ func (r refs[K]) list(k K) []schemas.Ref {
 // index finds joined objects; only those that have a desired part are in it.
 type index struct {
 	orders  map[schemas.Resource]*ordered
-	owners  refs[types.UID]
-	nodes   refs[schemas.NodeName]
-	loose   refs[schemas.Namespace] // pods without a controller
-	orphans refs[string]            // by prefix: objects with a part there that belongs to nothing
+	owners  sets[types.UID]
+	nodes   sets[schemas.NodeName]
+	loose   sets[schemas.Namespace] // pods without a controller
+	orphans sets[string]            // by prefix: objects with a part there that belongs to nothing
 }
 
 func newIndex() index {
 	return index{
 		orders:  map[schemas.Resource]*ordered{},
-		owners:  refs[types.UID]{},
-		nodes:   refs[schemas.NodeName]{},
-		loose:   refs[schemas.Namespace]{},
-		orphans: refs[string]{},
+		owners:  sets[types.UID]{},
+		nodes:   sets[schemas.NodeName]{},
+		loose:   sets[schemas.Namespace]{},
+		orphans: sets[string]{},
 	}
 }
 
-// replace moves ref's entries from those of old to those of obj; either may be nil.
-func (x *index) replace(ref schemas.Ref, old, obj schemas.Object) {
+// replace moves o's entries from what it was joined to before, old, to what it is now;
+// either may be nil.
+func (x *index) replace(o *object, old schemas.Object) {
+	ref, now := o.ref, o.joined
 	if old != nil {
-		for _, o := range old.GetOwnerReferences() {
-			x.owners.remove(o.UID, ref)
+		for _, owner := range old.GetOwnerReferences() {
+			x.owners.remove(owner.UID, o)
 		}
 		if ref.Resource == schemas.Pods {
-			x.nodes.remove(nodeOf(old), ref)
-			x.loose.remove(ref.Namespace, ref)
+			x.nodes.remove(nodeOf(old), o)
+			x.loose.remove(ref.Namespace, o)
 		}
 	}
-	if obj != nil {
-		for _, o := range obj.GetOwnerReferences() {
-			x.owners.add(o.UID, ref)
+	if now != nil {
+		for _, owner := range now.GetOwnerReferences() {
+			x.owners.add(owner.UID, o)
 		}
 		if ref.Resource == schemas.Pods {
-			x.nodes.add(nodeOf(obj), ref)
-			if metav1.GetControllerOfNoCopy(obj) == nil {
-				x.loose.add(ref.Namespace, ref)
+			x.nodes.add(nodeOf(now), o)
+			if metav1.GetControllerOfNoCopy(now) == nil {
+				x.loose.add(ref.Namespace, o)
 			}
 		}
 	}
-	if (obj == nil) == (old == nil) {
+	if (now == nil) == (old == nil) {
 		return
 	}
-	o := x.orders[ref.Resource]
-	if o == nil {
-		o = &ordered{}
-		x.orders[ref.Resource] = o
+	order := x.orders[ref.Resource]
+	if order == nil {
+		order = &ordered{}
+		x.orders[ref.Resource] = order
 	}
-	if obj != nil {
-		o.added = append(o.added, ref)
+	if now != nil {
+		order.added = append(order.added, o)
 	} else {
-		o.removed = true
+		order.removed = true
 	}
 }
 
-// mark notes under which prefixes ref's object has orphans.
-func (x *index) mark(ref schemas.Ref, o *object) {
+// mark notes under which prefixes o has orphans.
+func (x *index) mark(o *object) {
 	for _, prefix := range dependent {
-		x.orphans.remove(prefix, ref)
+		x.orphans.remove(prefix, o)
 	}
 	for p := range o.orphans() {
-		x.orphans.add(p.prefix(), ref)
+		x.orphans.add(p.prefix(), o)
 	}
 }
 

@@ -37,8 +37,10 @@ type value struct {
 	// for: once it is joined, obj is the joined pod.
 	uid      types.UID
 	nodeName string
-	status   *corev1.PodStatus // nil: nothing
-	digest   Digest            // of a work order
+	status   *corev1.PodStatus // nil: nothing; but for its conditions
+	// conditions are the part's own: those of the joined pod are others' as well.
+	conditions []corev1.PodCondition
+	digest     Digest // of a work order
 }
 
 func (p *part) entry() store.Entry {
@@ -50,16 +52,25 @@ func (p *part) entry() store.Entry {
 
 // object is the decoded part, shared; nil if it could not be.
 func (p *part) object() schemas.Object {
+	if p == nil || p.obj != nil {
+		return p.in(nil)
+	}
+	return p.in(&corev1.Pod{})
+}
+
+// in is the same; a pod that has to be made for it is made in pod.
+func (p *part) in(pod *corev1.Pod) schemas.Object {
 	switch {
 	case p == nil || !p.known:
 		return nil
 	case p.obj != nil:
 		return p.obj
 	}
-	pod := &corev1.Pod{}
+	*pod = corev1.Pod{}
 	pod.UID, pod.Spec.NodeName = p.uid, p.nodeName
 	if p.status != nil {
 		pod.Status = *p.status
+		pod.Status.Conditions = p.conditions
 	}
 	return pod
 }
@@ -76,6 +87,7 @@ var dependent = []string{bus.PrefixCurrent, bus.PrefixAssigned, bus.PrefixObserv
 // object is all that is stored under one name. Without a decoded desired part it is
 // a ghost: joined is nil and nobody is told of it.
 type object struct {
+	ref                schemas.Ref
 	desired, current   *part
 	assigned, observed []*part // one, but for moments and mistakes
 
@@ -84,16 +96,20 @@ type object struct {
 	rev    store.Revision // joined's resourceVersion
 }
 
-// wanted is the desired object, shared; nil if there is none that can be read.
-func (o *object) wanted() schemas.Object {
+// wanted is the desired object, shared; nil if there is none that can be read. A pod that
+// has to be made for it is made in pod, or, without one, in memory of its own.
+func (o *object) wanted(pod *corev1.Pod) schemas.Object {
 	d := o.desired.object()
 	joined, ok := d.(*corev1.Pod)
 	if !ok || d != o.joined {
 		return d
 	}
-	pod := *joined
+	if pod == nil {
+		pod = &corev1.Pod{}
+	}
+	*pod = *joined
 	pod.ResourceVersion, pod.Spec.NodeName, pod.Status = "", o.desired.nodeName, corev1.PodStatus{}
-	return &pod
+	return pod
 }
 
 // chosen are the parts that the join is made of.
@@ -233,10 +249,10 @@ func (o *object) choose() chosen {
 	return c
 }
 
-// rejoin makes joined anew if its parts changed at revision at, and returns what
+// rejoin makes o's joined anew if its parts changed at revision at, and returns what
 // happened. The resourceVersion never goes back: taking a part away counts too.
-func (o *object) rejoin(kind *schemas.Kind, ref schemas.Ref, at store.Revision) []Change {
-	old, was := o.joined, o.used
+func (v *View) rejoin(o *object, kind *schemas.Kind, at store.Revision) []Change {
+	ref, old, was := o.ref, o.joined, o.used
 	if o.desired == nil || !o.desired.known {
 		if old == nil {
 			return nil
@@ -259,10 +275,13 @@ func (o *object) rejoin(kind *schemas.Kind, ref schemas.Ref, at store.Revision) 
 		o.rev = max(o.rev, now.revision(), at)
 	}
 	o.used = now
-	joined := join.Join(kind, o.wanted(), now.assigned.object(), now.observed.object(), now.current.object())
+	s := &v.scratch // which Join copies from
+	joined := join.Join(kind, o.wanted(&s[0]), now.assigned.in(&s[1]), now.observed.in(&s[2]), now.current.object())
+	clear(s[:])
 	joined.SetResourceVersion(strconv.FormatUint(uint64(o.rev), 10))
 	if pod, ok := joined.(*corev1.Pod); ok {
-		o.desired.obj = pod // which has all of it
+		pod.Status.Conditions = v.pool.Conditions(pod.Status.Conditions)
+		now.share(pod)
 	}
 	o.joined = joined
 	c := Change{Type: Added, Ref: ref, Object: o.joined, Old: old, Revision: at}
@@ -270,6 +289,15 @@ func (o *object) rejoin(kind *schemas.Kind, ref schemas.Ref, at store.Revision) 
 		c.Type = Modified
 	}
 	return append(changes, c)
+}
+
+// share has the parts that pod was joined from hold what is theirs in it, rather than
+// copies: what it desires, and what is observed where nobody concluded something else.
+func (c chosen) share(pod *corev1.Pod) {
+	c.desired.obj = pod
+	if o := c.observed; o != nil && o.status != nil && c.current == nil && (c.assigned == nil || c.assigned.status == nil) {
+		o.status = &pod.Status
+	}
 }
 
 // of leaves out the parts of another object than uid's.

@@ -7,13 +7,13 @@ import (
 	"github.com/skerry/skerry/schemas"
 )
 
-// ordered keeps the references of one resource in order of namespace and name, brought
+// ordered keeps the objects of one resource in order of namespace and name, brought
 // up to date when somebody lists: sorting a hundred thousand of them for each page of a
 // list would be most of its time.
 type ordered struct {
-	sorted  []schemas.Ref
-	added   []schemas.Ref // since then; may be gone again
-	removed bool          // some of sorted are gone
+	sorted  []*object
+	added   []*object // since then; may be gone again
+	removed bool      // some of sorted are gone
 }
 
 func compareRefs(a, b schemas.Ref) int {
@@ -26,18 +26,20 @@ func compareRefs(a, b schemas.Ref) int {
 // dirty tells whether refresh has something to do.
 func (o *ordered) dirty() bool { return len(o.added) > 0 || o.removed }
 
-// refresh brings the order up to date; there tells which references are still good.
-func (o *ordered) refresh(there func(schemas.Ref) bool) {
-	slices.SortFunc(o.added, compareRefs)
-	out := make([]schemas.Ref, 0, len(o.sorted)+len(o.added))
-	take := func(r schemas.Ref) {
-		if there(r) && (len(out) == 0 || out[len(out)-1] != r) {
+// refresh brings the order up to date: an object that is there no longer is joined to
+// nothing.
+func (o *ordered) refresh() {
+	compare := func(a, b *object) int { return compareRefs(a.ref, b.ref) }
+	slices.SortFunc(o.added, compare)
+	out := make([]*object, 0, len(o.sorted)+len(o.added))
+	take := func(r *object) {
+		if r.joined != nil && (len(out) == 0 || out[len(out)-1] != r) {
 			out = append(out, r)
 		}
 	}
 	i := 0
 	for _, r := range o.added {
-		for i < len(o.sorted) && compareRefs(o.sorted[i], r) < 0 {
+		for i < len(o.sorted) && compare(o.sorted[i], r) < 0 {
 			take(o.sorted[i])
 			i++
 		}
@@ -50,16 +52,16 @@ func (o *ordered) refresh(there func(schemas.Ref) bool) {
 }
 
 // in returns those of a namespace, "" for all. They belong to o.
-func (o *ordered) in(ns schemas.Namespace) []schemas.Ref {
+func (o *ordered) in(ns schemas.Namespace) []*object {
 	if ns == "" {
 		return o.sorted
 	}
-	byNamespace := func(r schemas.Ref, ns schemas.Namespace) int {
-		return strings.Compare(string(r.Namespace), string(ns))
+	byNamespace := func(r *object, ns schemas.Namespace) int {
+		return strings.Compare(string(r.ref.Namespace), string(ns))
 	}
 	first, _ := slices.BinarySearchFunc(o.sorted, ns, byNamespace)
 	n := 0
-	for first+n < len(o.sorted) && o.sorted[first+n].Namespace == ns {
+	for first+n < len(o.sorted) && o.sorted[first+n].ref.Namespace == ns {
 		n++
 	}
 	return o.sorted[first : first+n]

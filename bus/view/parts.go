@@ -51,7 +51,7 @@ func (v *View) Parts(ref schemas.Ref) Parts {
 	if use.assigned == nil {
 		use.assigned = newest(o.assigned, "")
 	}
-	p.Desired, p.Objects.Desired = use.desired.entry(), o.wanted()
+	p.Desired, p.Objects.Desired = use.desired.entry(), o.wanted(nil)
 	p.Current, p.Objects.Current = use.current.entry(), use.current.object()
 	p.Assigned, p.Objects.Assigned = use.assigned.entry(), use.assigned.object()
 	p.Observed, p.Objects.Observed = use.observed.entry(), use.observed.object()
@@ -84,10 +84,10 @@ func (v *View) Orphans(prefixes ...string) []Orphan {
 	defer v.mu.RUnlock()
 	var out []Orphan
 	for _, prefix := range prefixes {
-		for ref := range v.index.orphans[prefix] {
-			for p := range v.objects[ref].orphans() {
+		for o := range v.index.orphans[prefix] {
+			for p := range o.orphans() {
 				if p.prefix() == prefix {
-					out = append(out, Orphan{Ref: ref, Key: p.key, Prefix: prefix, Node: p.node, UID: p.uid, Revision: p.rev})
+					out = append(out, Orphan{Ref: o.ref, Key: p.key, Prefix: prefix, Node: p.node, UID: p.uid, Revision: p.rev})
 				}
 			}
 		}

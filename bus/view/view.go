@@ -62,6 +62,7 @@ type View struct {
 	mu      sync.RWMutex
 	objects map[schemas.Ref]*object
 	index   index
+	scratch [3]corev1.Pod // for joining
 	rev     store.Revision
 	waiters []waiter
 	odd     map[bus.Key]bool // keys that were logged as not understood
@@ -251,10 +252,10 @@ func (v *View) List(r schemas.Resource, ns schemas.Namespace) []schemas.Object {
 	if o == nil {
 		return nil
 	}
-	refs := o.in(ns)
-	found := make([]schemas.Object, len(refs))
-	for i, ref := range refs {
-		found[i] = v.objects[ref].joined
+	in := o.in(ns)
+	found := make([]schemas.Object, len(in))
+	for i, o := range in {
+		found[i] = o.joined
 	}
 	return found
 }
@@ -267,10 +268,7 @@ func (v *View) lockOrder(r schemas.Resource) (unlock func()) {
 	}
 	v.mu.RUnlock()
 	v.mu.Lock()
-	v.index.orders[r].refresh(func(ref schemas.Ref) bool {
-		o := v.objects[ref]
-		return o != nil && o.joined != nil
-	})
+	v.index.orders[r].refresh()
 	return v.mu.Unlock
 }
 
@@ -278,7 +276,11 @@ func (v *View) lockOrder(r schemas.Resource) (unlock func()) {
 // sorted by resource, namespace and name.
 func (v *View) OwnedBy(uid string) []schemas.Ref {
 	v.mu.RLock()
-	refs := v.index.owners.list(types.UID(uid))
+	owned := v.index.owners[types.UID(uid)]
+	refs := make([]schemas.Ref, 0, len(owned))
+	for o := range owned {
+		refs = append(refs, o.ref)
+	}
 	v.mu.RUnlock()
 	slices.SortFunc(refs, byRef)
 	return refs
@@ -294,12 +296,7 @@ func (v *View) All(r schemas.Resource) []schemas.Object {
 func (v *View) Owned(uid string) []schemas.Object {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	refs := v.index.owners[types.UID(uid)]
-	found := make([]schemas.Object, 0, len(refs))
-	for ref := range refs {
-		found = append(found, v.objects[ref].joined)
-	}
-	return found
+	return v.index.owners.list(types.UID(uid))
 }
 
 // Loose returns the pods of a namespace that have no controller, in no order, shared:
@@ -307,23 +304,14 @@ func (v *View) Owned(uid string) []schemas.Object {
 func (v *View) Loose(ns schemas.Namespace) []schemas.Object {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	refs := v.index.loose[ns]
-	found := make([]schemas.Object, 0, len(refs))
-	for ref := range refs {
-		found = append(found, v.objects[ref].joined)
-	}
-	return found
+	return v.index.loose.list(ns)
 }
 
 // PodsOn returns the pods of a node ("" for those that are not placed), sorted by
 // namespace and name, shared: do not change them.
 func (v *View) PodsOn(node schemas.NodeName) []schemas.Object {
 	v.mu.RLock()
-	refs := v.index.nodes.list(node)
-	found := make([]schemas.Object, len(refs))
-	for i, ref := range refs {
-		found[i] = v.objects[ref].joined
-	}
+	found := v.index.nodes.list(node)
 	v.mu.RUnlock()
 	slices.SortFunc(found, byName)
 	return found

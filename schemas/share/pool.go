@@ -1,6 +1,8 @@
 package share
 
 import (
+	"hash/maphash"
+	"slices"
 	"sync"
 
 	v1 "k8s.io/api/core/v1"
@@ -23,6 +25,7 @@ type Pool struct {
 	conds   pieces[[]v1.PodCondition]
 	hosts   pieces[[]v1.HostIP]
 	texts   pieces[string]
+	lists   [2]map[uint64][]v1.PodCondition // conditions by their digest, in two generations
 }
 
 // New returns a pool that remembers nothing yet.
@@ -75,4 +78,35 @@ func set[T any](p *pieces[T], raw []byte, to *T) bool {
 	v, err := p.get(raw)
 	*to = v
 	return err == nil
+}
+
+// keptLists is how many lists of conditions are remembered, in each of two generations.
+const keptLists = 512
+
+var listSeed = maphash.MakeSeed()
+
+// Conditions returns conditions that are equal to c, the same for all, which nobody may change.
+func (p *Pool) Conditions(c []v1.PodCondition) []v1.PodCondition {
+	if len(c) == 0 {
+		return c
+	}
+	var h maphash.Hash
+	h.SetSeed(listSeed)
+	for i := range c {
+		maphash.WriteComparable(&h, c[i])
+	}
+	sum := h.Sum64()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if known := p.lists[0][sum]; slices.Equal(known, c) {
+		return known
+	}
+	if known := p.lists[1][sum]; slices.Equal(known, c) {
+		c = known
+	}
+	if p.lists[0] == nil || len(p.lists[0]) == keptLists {
+		p.lists[0], p.lists[1] = map[uint64][]v1.PodCondition{}, p.lists[0]
+	}
+	p.lists[0][sum] = c
+	return c
 }

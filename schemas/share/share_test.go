@@ -174,3 +174,27 @@ func BenchmarkPod(b *testing.B) {
 		}
 	})
 }
+
+// TestConditions: equal conditions are in memory once, also after others were remembered,
+// and different ones are not taken for them.
+func TestConditions(t *testing.T) {
+	p := New()
+	list := func(n int) []v1.PodCondition {
+		return []v1.PodCondition{{Type: v1.PodReady, Status: v1.ConditionTrue}, {Type: "n", Message: fmt.Sprint(n)}}
+	}
+	first := p.Conditions(list(0))
+	for n := range 3 * keptLists {
+		if c := p.Conditions(list(n)); c[1].Message != fmt.Sprint(n) {
+			t.Fatalf("%d: %v", n, c)
+		}
+		if again := p.Conditions(list(0)); &again[0] != &first[0] {
+			t.Fatalf("after %d others: not the same", n)
+		}
+	}
+	if c := p.Conditions(nil); c != nil {
+		t.Error(c)
+	}
+	if most := len(p.lists[0]) + len(p.lists[1]); most > 2*keptLists {
+		t.Errorf("%d are remembered", most)
+	}
+}
