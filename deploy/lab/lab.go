@@ -44,8 +44,11 @@ type Lab struct {
 // The processes of the control plane, in the order in which they start.
 var controlPlane = []string{"apiserver", "controller", "scheduler"}
 
-func (l *Lab) bridge() string    { return "sk" + l.Name }
-func (l *Lab) gateway() string   { return fmt.Sprintf("10.98.%d.1", l.Subnet) }
+func (l *Lab) bridge() string  { return "sk" + l.Name }
+func (l *Lab) gateway() string { return fmt.Sprintf("10.98.%d.1", l.Subnet) }
+func (l *Lab) gatewayMAC() string {
+	return fmt.Sprintf("0a:58:0a:62:%02x:01", l.Subnet)
+}
 func (l *Lab) imageRoot() string { return filepath.Join(l.Dir, "images") }
 func (l *Lab) conf() string      { return filepath.Join(l.Dir, "containers.conf") }
 
@@ -89,7 +92,9 @@ func Start(ctx context.Context, o Options) (l *Lab, err error) {
 		return l, err
 	}
 	if err := steps(
-		"ip link add "+l.bridge()+" type bridge",
+		// A bridge without an address of its own takes a port's: a host that is powered
+		// off would change it, and the others would talk to the old one for a while.
+		"ip link add "+l.bridge()+" address "+l.gatewayMAC()+" type bridge",
 		"ip addr add "+l.gateway()+"/24 dev "+l.bridge(),
 		"ip link set "+l.bridge()+" up",
 	); err != nil {
