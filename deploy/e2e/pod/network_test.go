@@ -3,6 +3,7 @@ package pod
 import (
 	"fmt"
 	"os"
+	osexec "os/exec"
 	"strings"
 	"testing"
 
@@ -318,5 +319,21 @@ func TestBadNames(t *testing.T) {
 		if out := refused(t, ns, "apiVersion: v1\nkind: Pod\nmetadata: {name: bad}\nspec: {"+spec+"}\n"); !strings.Contains(out, want) {
 			t.Errorf("%s: said %s, want %s", spec, out, want)
 		}
+	}
+}
+
+// TestGatewayKeepsItsAddress: a bridge whose hardware address nobody set takes that of
+// one of its pods, and another when that pod goes; the others then lose their gateway.
+func TestGatewayKeepsItsAddress(t *testing.T) {
+	t.Parallel()
+	ns := rig.Namespace(t)
+	apply(t, ns, script("p", "sleep 1000", "", ""))
+	running(t, ns, "p")
+	h := rig.Hosts[0]
+	// sysfs shows the interfaces of the namespace that it was mounted in.
+	out, err := osexec.Command("nsenter", "--net=/run/netns/"+h.Netns(), "unshare", "--mount", "sh", "-c",
+		"mount -t sysfs sysfs /sys && cat /sys/class/net/skerry0/addr_assign_type").CombinedOutput()
+	if got := strings.TrimSpace(string(out)); err != nil || got != "3" { // NET_ADDR_SET
+		t.Errorf("addr_assign_type of the pods' bridge = %q, %v, want 3", got, err)
 	}
 }

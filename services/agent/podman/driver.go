@@ -46,6 +46,7 @@ type Driver struct {
 	exits   exits
 	cgroups *cgroup.Tracker
 	early   early
+	bridges bridges
 	ends    ends
 
 	facts    *facts // nil until asked

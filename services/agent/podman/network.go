@@ -24,6 +24,8 @@ func (d *Driver) NetworkSubnet(ctx context.Context, name string) (netip.Prefix, 
 	if err != nil {
 		return netip.Prefix{}, d.fail("inspect network "+name, err)
 	}
+	d.bridges.note(name, n.NetworkInterface)
+	d.pin(name)
 	if len(n.Subnets) == 0 {
 		return netip.Prefix{}, nil
 	}
@@ -57,7 +59,15 @@ func (d *Driver) CreateNetwork(ctx context.Context, name, bridge string, subnet 
 	if _, err := network.Create(ctx, n); err != nil {
 		return d.fail("create network "+name, err)
 	}
+	d.bridges.note(name, bridge)
 	return nil
+}
+
+// pin keeps the address of the network's bridge. Pods run without it as well.
+func (d *Driver) pin(network string) {
+	if err := d.bridges.pin(network); err != nil {
+		d.log.Warn("pods may lose sight of their gateway when another pod goes", "error", err)
+	}
 }
 
 // RemoveNetwork removes a network that no container uses.

@@ -64,6 +64,7 @@ func (d *Driver) StartSandbox(ctx context.Context, s sandbox.Spec) error {
 	if err := containers.Start(ctx, s.InfraName(), nil); err != nil {
 		return d.fail("start pod "+s.Name(), err)
 	}
+	d.pin(s.Network) // the first pod's start made the bridge
 	return nil
 }
 
