@@ -61,8 +61,7 @@ func (v Reviewer) Answer(ctx context.Context, r *api.Request, obj schemas.Object
 		if o.Spec.Token == "" {
 			return nil, apierrors.NewBadRequest("token is required for TokenReview in authentication")
 		}
-		v.Token(o)
-		return o, nil
+		return o, v.identify(ctx, o)
 	case *authenticationv1.SelfSubjectReview:
 		o.Status.UserInfo = authenticationv1.UserInfo{Username: string(r.User), Groups: r.Groups}
 		return o, nil
@@ -97,6 +96,19 @@ func (v Reviewer) decide(ctx context.Context, st *authorizationv1.SubjectAccessR
 		return err
 	}
 	st.Allowed, st.Reason = v.Access.Authorize(a)
+	return nil
+}
+
+// identify says whose the token is. What it is bound to, or the key that signed it, may be
+// so new that only another replica has seen it.
+func (v Reviewer) identify(ctx context.Context, o *authenticationv1.TokenReview) error {
+	if v.Token(o); o.Status.Authenticated {
+		return nil
+	}
+	if err := v.Fresh(ctx); err != nil {
+		return err
+	}
+	v.Token(o)
 	return nil
 }
 
