@@ -28,5 +28,6 @@ var (
 	SelfSubjectReviews        = Resource{Group: "authentication.k8s.io", Plural: "selfsubjectreviews"}
 
 	PodGroups            = Resource{Group: "scheduling.k8s.io", Plural: "podgroups"}
+	Workloads            = Resource{Group: "scheduling.k8s.io", Plural: "workloads"}
 	PodDisruptionBudgets = Resource{Group: "policy", Plural: "poddisruptionbudgets"}
 )

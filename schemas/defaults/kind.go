@@ -4,6 +4,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	v1 "k8s.io/api/core/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
+	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
 
 	"github.com/skerry/skerry/schemas"
 )
@@ -124,5 +125,12 @@ func setIfZero[T comparable](p *T, value T) {
 func setIfNil[T any](p **T, value T) {
 	if *p == nil {
 		*p = &value
+	}
+}
+
+// PodGroup lets the pods of a group be disrupted one by one.
+func PodGroup(obj schemas.Object) {
+	if g, ok := obj.(*schedulingv1beta1.PodGroup); ok && g.Spec.DisruptionMode == nil {
+		g.Spec.DisruptionMode = &schedulingv1beta1.DisruptionMode{Single: &schedulingv1beta1.SingleDisruptionMode{}}
 	}
 }

@@ -19,7 +19,7 @@ var builtIn = sync.OnceValue(func() *schemas.Table {
 		namespace(), node(), pod(), configMap(), secret(), serviceAccount(), event(),
 		deployment(), replicaSet(),
 		lease(),
-		priorityClass(), podGroup(), podDisruptionBudget(), runtimeClass(),
+		priorityClass(), podGroup(), workload(), podDisruptionBudget(), runtimeClass(),
 		role(), clusterRole(), roleBinding(), clusterRoleBinding(),
 	}
 	return schemas.NewTable(append(all, reviews()...)...)

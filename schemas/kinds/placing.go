@@ -6,6 +6,7 @@ import (
 
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/schemas/column"
+	"github.com/skerry/skerry/schemas/defaults"
 	"github.com/skerry/skerry/schemas/validate"
 )
 
@@ -27,13 +28,25 @@ func podGroup() *schemas.Kind {
 		Resource: schemas.PodGroups, Version: "v1beta1", Kind: "PodGroup",
 		Singular:       "podgroup",
 		Namespaced:     true,
+		Default:        defaults.PodGroup,
 		Validate:       validate.PodGroup,
 		ValidateUpdate: validate.PodGroupUpdate,
 		Columns:        column.PodGroup(),
+		StatusWriter:   schemas.StatusController,
 		Revisioned:     true,
-		Unhonoured: []string{
-			"spec.parentCompositePodGroupName", "spec.schedulingConstraints", "spec.resourceClaims", "spec.disruptionMode",
-			"spec.priorityClassName", "spec.priority", "spec.preemptionPolicy",
-		},
+		Unhonoured:     append(groupUnhonoured("spec"), "spec.parentCompositePodGroupName"),
+	})
+}
+
+func workload() *schemas.Kind {
+	return entry[schedulingv1beta1.Workload](&schemas.Kind{
+		Resource: schemas.Workloads, Version: "v1beta1", Kind: "Workload",
+		Singular:       "workload",
+		Namespaced:     true,
+		Validate:       validate.Workload,
+		ValidateUpdate: validate.WorkloadUpdate,
+		Columns:        column.Workload(),
+		Revisioned:     true,
+		Unhonoured:     append(groupUnhonoured("spec.podGroupTemplates[]"), "spec.compositePodGroupTemplates"),
 	})
 }

@@ -45,3 +45,8 @@ func nodeUnhonoured() []string {
 func serviceAccountUnhonoured() []string {
 	return []string{"secrets"}
 }
+
+// groupUnhonoured is what a pod group, or the template of one, at p asks for in vain.
+func groupUnhonoured(p string) []string {
+	return []string{p + ".resourceClaims", p + ".disruptionMode.all", p + ".priorityClassName", p + ".priority", p + ".preemptionPolicy"}
+}

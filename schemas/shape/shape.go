@@ -8,6 +8,7 @@ package shape
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -65,21 +66,27 @@ func Bytes(t reflect.Type) bool {
 }
 
 // Leaves calls leaf with the path of every field of t that has nothing below it, such as
-// containers[].ports[].name, and does not go below a path that covered accepts.
+// containers[].ports[].name, and does not go below a path that covered accepts, nor into
+// a type that contains itself a second time.
 func Leaves(t reflect.Type, path string, covered func(path string) bool, leaf func(path string)) {
+	leaves(t, path, covered, leaf, nil)
+}
+
+func leaves(t reflect.Type, path string, covered func(path string) bool, leaf func(path string), above []reflect.Type) {
 	if covered(path) {
 		return
 	}
 	t = Deref(t)
 	switch {
-	case Opaque(t) || Bytes(t):
+	case Opaque(t) || Bytes(t) || slices.Contains(above, t):
 		leaf(path)
 	case t.Kind() == reflect.Struct:
+		above = append(slices.Clip(above), t)
 		for _, f := range Fields(t) {
-			Leaves(f.Type, strings.TrimPrefix(path+"."+f.Name, "."), covered, leaf)
+			leaves(f.Type, strings.TrimPrefix(path+"."+f.Name, "."), covered, leaf, above)
 		}
 	case t.Kind() == reflect.Slice || t.Kind() == reflect.Map:
-		Leaves(t.Elem(), path+"[]", covered, leaf)
+		leaves(t.Elem(), path+"[]", covered, leaf, above)
 	default:
 		leaf(path)
 	}

@@ -61,3 +61,16 @@ func TestOpaque(t *testing.T) {
 		t.Error("[]byte is bytes, []string is not")
 	}
 }
+
+// A type that contains itself ends where it does.
+func TestLeavesOfRecursiveTypes(t *testing.T) {
+	type knot struct {
+		Name string `json:"name"`
+		Ties []knot `json:"ties"`
+	}
+	var got []string
+	shape.Leaves(reflect.TypeFor[knot](), "", func(string) bool { return false }, func(p string) { got = append(got, p) })
+	if want := []string{"name", "ties[]"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}

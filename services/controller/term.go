@@ -22,6 +22,7 @@ import (
 	"github.com/skerry/skerry/services/controller/namespace"
 	"github.com/skerry/skerry/services/controller/node"
 	"github.com/skerry/skerry/services/controller/podgc"
+	"github.com/skerry/skerry/services/controller/podgroup"
 	"github.com/skerry/skerry/services/controller/replicaset"
 	"github.com/skerry/skerry/services/controller/rootca"
 	"github.com/skerry/skerry/services/controller/status"
@@ -74,7 +75,7 @@ func (t *term) run(ctx context.Context) error {
 	deployments, sets, collector, spaces := deployment.New(c), replicaset.New(c), garbage.New(c), namespace.New(c)
 
 	nodeLoop := t.loop("node", 1, nodes.Reconcile)
-	budgets := disruption.New(c)
+	budgets, groups := disruption.New(c), podgroup.New(c)
 	podLoop := t.loop("podgc", 1, pods.Reconcile)
 	sweepLoop := t.loop("sweep", 2, sweeper.Reconcile)
 	parts := []part{
@@ -88,6 +89,7 @@ func (t *term) run(ctx context.Context) error {
 		{sweeper.Keys, sweepLoop, nil},
 		{roles.Keys, t.loop("aggregate", 1, roles.Reconcile), nil},
 		{budgets.Keys, t.loop("disruption", 2, budgets.Reconcile), nil},
+		{groups.Keys, t.loop("podgroup", 2, groups.Reconcile), groups.After},
 	}
 	if t.RootCA != "" {
 		authority := rootca.New(c, t.RootCA)

@@ -142,23 +142,23 @@ func (s *scheduler) decideOne(d decision, done map[gangKey]bool) []write {
 	if !grouped {
 		return []write{s.decide(d)}
 	}
-	minCount, why := s.gangPolicy(key)
+	a, why := s.asked(key)
 	g := s.state.gangs[key]
 	switch {
-	case why == "" && minCount == 0:
+	case why == "" && !a.together():
 		return []write{s.decide(d)}
 	case done[key] || g == nil:
 		return nil
-	case why == "" && len(g.pending)+len(g.placed) < minCount:
+	case why == "" && len(g.pending)+len(g.placed) < a.count:
 		why = "waiting for minCount pods from a gang to appear in scheduling queue"
-	case why == "" && minCount-len(g.placed) > maxGang:
-		why = fmt.Sprintf("pod group %q asks for %d pods at once; at most %d can be placed in one batch", key.name, minCount-len(g.placed), maxGang)
+	case why == "" && a.need(g) > maxGang:
+		why = fmt.Sprintf("pod group %q asks for %d pods at once; at most %d can be placed in one batch", key.name, a.need(g), maxGang)
 	}
 	if why != "" {
 		return []write{s.refuse(d.item, d.pod, verdict{reason: v1.PodReasonUnschedulable, message: why}, true)}
 	}
 	done[key] = true
-	return s.decideGang(g, key.name, minCount)
+	return s.decideGang(g, key.name, a)
 }
 
 // decide places one pod in the mirror's cluster, or says why not. The caller holds

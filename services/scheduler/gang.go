@@ -71,54 +71,92 @@ func (g *gang) members() []item {
 	return out
 }
 
-// gangPolicy is what the pod's group asks for: how many pods must be placed at once, 0
-// if each is placed for itself; or why nothing can be done yet.
-func (s *scheduler) gangPolicy(key gangKey) (minCount int, why string) {
+// ask is what a group wants of its pods' places.
+type ask struct {
+	// count is how many must be placed at once; 0 if each is placed for itself.
+	count int
+	// within is the label key by whose value all are in one place; "" for anywhere.
+	within string
+}
+
+func (a ask) together() bool { return a.count > 0 || a.within != "" }
+
+// need is how many more must be placed at once.
+func (a ask) need(g *gang) int {
+	if a.count == 0 && len(g.placed) == 0 {
+		return 1 // the first one says where the others go
+	}
+	return max(0, a.count-len(g.placed))
+}
+
+// asked is what the pod's group asks for, or why nothing can be done yet.
+func (s *scheduler) asked(key gangKey) (a ask, why string) {
 	obj, ok := s.view.Get(schemas.Ref{Resource: schemas.PodGroups, Namespace: schemas.Namespace(key.namespace), Name: schemas.Name(key.name)})
 	group, isGroup := obj.(*schedulingv1beta1.PodGroup)
-	switch {
-	case !ok || !isGroup:
-		return 0, fmt.Sprintf("waiting for pod group %q to appear", key.name)
-	case group.Spec.SchedulingPolicy.Gang == nil:
-		return 0, ""
+	if !ok || !isGroup {
+		return ask{}, fmt.Sprintf("waiting for pod group %q to appear", key.name)
 	}
-	return int(group.Spec.SchedulingPolicy.Gang.MinCount), ""
+	if gang := group.Spec.SchedulingPolicy.Gang; gang != nil {
+		a.count = int(gang.MinCount)
+	}
+	if c := group.Spec.SchedulingConstraints; c != nil && len(c.Topology) > 0 {
+		a.within = c.Topology[0].Key
+	}
+	return a, ""
 }
 
 // decideGang places the pods of a group that wait, all that fit if these are enough, or
 // none; then it looks whose leaving would let them in. The caller holds the mirror's lock.
-func (s *scheduler) decideGang(g *gang, name string, minCount int) []write {
+func (s *scheduler) decideGang(g *gang, name string, a ask) []write {
 	members := g.members()
 	members = members[:min(len(members), maxGang)]
 	pods := make([]*place.Pod, len(members))
 	for i, it := range members {
 		pods[i] = place.NewPod(g.pending[it.ref])
 	}
-	need := max(0, minCount-len(g.placed))
-	got := s.state.cluster.PlaceGang(pods, need)
+	need := a.need(g)
+	got := s.placeGang(g, pods, need, a.within)
 	if got.Placed < need {
-		why := fmt.Sprintf("pod group %q: %d of %d pods fit, %d must. %s", name, got.Placed+len(g.placed), len(g.pending)+len(g.placed), minCount,
-			strings.Join(slices.Sorted(maps.Keys(got.Reasons)), " "))
-		return s.preemptGang(g, members, pods, need, why)
+		reasons := slices.DeleteFunc(slices.Clone(got.Refused), func(r string) bool { return r == "" })
+		slices.Sort(reasons)
+		why := fmt.Sprintf("pod group %q: %d of %d pods fit, %d must. %s", name, got.Placed+len(g.placed), len(g.pending)+len(g.placed), need+len(g.placed),
+			strings.Join(slices.Compact(reasons), " "))
+		if a.within != "" {
+			why += " preemption: not for a pod group that stays in one topology domain."
+		}
+		return s.preemptGang(g, members, pods, need, a, why)
 	}
-	var out write
+	var all write
+	var out []write
 	for i, it := range members {
+		pod, parts := g.pending[it.ref], s.view.Parts(it.ref)
 		if got.Nodes[i] == "" { // it waits on its own
-			s.state.queue.putOff(it, true, s.Now())
+			if w := s.refuse(it, pod, verdict{reason: v1.PodReasonUnschedulable, message: got.Refused[i]}, true); len(w.ops) > 0 {
+				out = append(out, w)
+			}
 			continue
 		}
-		pod, parts := g.pending[it.ref], s.view.Parts(it.ref)
-		out.ops = append(out.ops, assign(pod, got.Nodes[i], parts.Assigned)...)
-		out.pods = append(out.pods, decision{item: it, pod: pod, node: got.Nodes[i], desired: parts.Desired.Revision, order: len(out.ops)})
+		all.ops = append(all.ops, assign(pod, got.Nodes[i], parts.Assigned)...)
+		all.pods = append(all.pods, decision{item: it, pod: pod, node: got.Nodes[i], score: got.Scores[i], desired: parts.Desired.Revision, order: len(all.ops)})
 	}
-	return []write{out}
+	return append(out, all)
+}
+
+func (s *scheduler) placeGang(g *gang, pods []*place.Pod, need int, within string) *place.Gang {
+	if within == "" {
+		return s.state.cluster.PlaceGang(pods, need)
+	}
+	return s.state.cluster.PlaceGangIn(pods, need, within, slices.Sorted(maps.Keys(g.placed)))
 }
 
 // preemptGang refuses a gang, and keeps room for it where others can make way for it.
-func (s *scheduler) preemptGang(g *gang, members []item, pods []*place.Pod, need int, why string) (out []write) {
+func (s *scheduler) preemptGang(g *gang, members []item, pods []*place.Pod, need int, a ask, why string) (out []write) {
 	c := s.state.cluster
 	going := slices.ContainsFunc(pods, c.Waits) // victims are on their way out
-	room := c.PreemptGang(pods, need)
+	var room []place.Preemption
+	if a.within == "" {
+		room = c.PreemptGang(pods, need)
+	}
 	for i, it := range members {
 		v, pod := verdict{reason: v1.PodReasonUnschedulable, message: why}, g.pending[it.ref]
 		switch {

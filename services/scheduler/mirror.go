@@ -75,7 +75,7 @@ func (m *mirror) change(c view.Change) {
 	case *policyv1.PodDisruptionBudget:
 		m.budgetChanged(c, o)
 	}
-	if c.Ref.Resource == schemas.PodGroups {
+	if c.Ref.Resource == schemas.PodGroups && (c.Part == "" || c.Part == bus.PrefixDesired) { // its status follows from ours
 		m.queue.changed()
 	}
 }

@@ -106,6 +106,7 @@ func viewRules() []rbacv1.PolicyRule {
 		rule(readVerbs, "discovery.k8s.io", "endpointslices"),
 		rule(readVerbs, "networking.k8s.io", "ingresses", "ingresses/status", "networkpolicies"),
 		rule(readVerbs, "policy", "poddisruptionbudgets", "poddisruptionbudgets/status"),
+		rule(readVerbs, "scheduling.k8s.io", "podgroups", "podgroups/status", "workloads"),
 		rule(readVerbs, "metrics.k8s.io", "pods", "nodes"),
 	}
 }
@@ -124,6 +125,7 @@ func editRules() []rbacv1.PolicyRule {
 		rule(writeVerbs, "batch", "cronjobs", "jobs"),
 		rule(writeVerbs, "networking.k8s.io", "ingresses", "networkpolicies"),
 		rule(writeVerbs, "policy", "poddisruptionbudgets"),
+		rule(writeVerbs, "scheduling.k8s.io", "podgroups", "workloads"),
 		rule(append(append([]string{}, writeVerbs...), readVerbs...), "coordination.k8s.io", "leases"),
 	}
 }

@@ -13,6 +13,7 @@ const (
 	reasonUnschedulable = "node(s) were unschedulable"
 	reasonName          = "node(s) didn't match the requested node name"
 	reasonAffinity      = "node(s) didn't match Pod's node affinity/selector"
+	reasonFence         = "node(s) were in another topology domain than the pod group"
 	reasonPorts         = "node(s) didn't have free ports for the requested pod ports"
 	reasonTooManyPods   = "Too many pods"
 	reasonSpread        = "node(s) didn't match pod topology spread constraints"
@@ -246,6 +247,8 @@ func (k *class) refuse(ni *nodeInfo) uint8 {
 	reason, spec := "", k.rep.spec
 	if ni.node.Spec.Unschedulable && !tolerates(spec.Tolerations, &v1.Taint{Key: v1.TaintNodeUnschedulable, Effect: v1.TaintEffectNoSchedule}) {
 		reason = reasonUnschedulable
+	} else if k.rep.fence.keepsOut(ni.node) {
+		reason = reasonFence
 	} else if spec.NodeName != "" && spec.NodeName != ni.node.Name {
 		reason = reasonName
 	} else if t := untolerated(spec.Tolerations, ni.node.Spec.Taints); t != nil {

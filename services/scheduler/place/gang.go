@@ -6,6 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/schemas/placement"
 )
 
 // Gang is what becomes of pods that are placed together.
@@ -13,14 +14,25 @@ type Gang struct {
 	// Nodes is where each pod goes, in the order of the pods; "" where it does not fit.
 	Nodes  []schemas.NodeName
 	Placed int
-	// Reasons are why pods do not fit.
-	Reasons map[string]bool
+	// Scores are what the nodes scored that were chosen; nil where room had been kept.
+	Scores []*placement.Score
+	// Refused is why a pod does not fit.
+	Refused []string
 }
 
 // PlaceGang places as many of pods as fit, one after the other, if these are at least
 // need; else none, and the cluster is as it was.
 func (c *Cluster) PlaceGang(pods []*Pod, need int) *Gang {
-	g := &Gang{Nodes: make([]schemas.NodeName, len(pods)), Reasons: map[string]bool{}}
+	g, kept := c.tryGang(pods)
+	if g.Placed < need {
+		c.undo(pods, kept)
+	}
+	return g
+}
+
+// tryGang places what fits of pods, and returns where room had been kept for them.
+func (c *Cluster) tryGang(pods []*Pod) (*Gang, []placed) {
+	g := &Gang{Nodes: make([]schemas.NodeName, len(pods)), Scores: make([]*placement.Score, len(pods)), Refused: make([]string, len(pods))}
 	kept := c.giveUp(pods)
 	own := make(map[types.UID]schemas.NodeName, len(kept))
 	for _, at := range kept {
@@ -29,22 +41,21 @@ func (c *Cluster) PlaceGang(pods []*Pod, need int) *Gang {
 	for i, p := range pods {
 		node, err := c.decideAt(p, own[p.UID])
 		if err != nil {
-			g.Reasons[err.Error()] = true
+			g.Refused[i] = err.Error()
 			continue
 		}
+		g.Scores[i] = c.Scores()
 		c.SetPod(p, node)
 		g.Nodes[i] = node
 		g.Placed++
 	}
-	if g.Placed < need {
-		c.undo(pods, kept)
-	}
-	return g
+	return g, kept
 }
 
 // decideAt is Decide for a pod of a gang, which gets the room that was kept for it.
 func (c *Cluster) decideAt(p *Pod, own schemas.NodeName) (schemas.NodeName, error) {
 	if own != "" && c.Fits(p, own) == nil {
+		c.chosen = chosen{}
 		return own, nil
 	}
 	return c.Decide(p)

@@ -41,6 +41,7 @@ type Pod struct {
 	group    types.UID
 	spec     *v1.PodSpec
 	resizing bool // its node has not granted yet what it asks for
+	fence    fence
 
 	key   string // of its class in the light of looks; made when it is to be placed
 	looks *looks
@@ -171,6 +172,8 @@ func (p *Pod) classKey(l *looks) string {
 	num(0)
 	pairs(p.spec.NodeSelector)
 	str(p.spec.NodeName)
+	str(p.fence.key)
+	str(p.fence.value)
 	for _, h := range p.ports {
 		str(h.String() + h.ip)
 	}
