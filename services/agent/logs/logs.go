@@ -21,6 +21,7 @@ import (
 	"github.com/skerry/skerry/bus/stream"
 	"github.com/skerry/skerry/services/agent/logfile"
 	"github.com/skerry/skerry/services/agent/lookup"
+	"github.com/skerry/skerry/services/agent/member"
 	"github.com/skerry/skerry/services/agent/podman"
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
@@ -162,7 +163,7 @@ func (h *Handler) find(ctx context.Context, ask *remote.Logs) (*sandbox.Containe
 		return nil, err
 	}
 	if seen != nil {
-		if c := run(seen, name, ask.Previous); c != nil {
+		if c := run(p, seen, name, ask.Previous); c != nil {
 			return c, nil
 		}
 	}
@@ -173,8 +174,9 @@ func (h *Handler) find(ctx context.Context, ask *remote.Logs) (*sandbox.Containe
 }
 
 // run is the newest run of a container that has started, or the one before it. While the
-// next run is still to come, the one that ended is the newest.
-func run(seen *sandbox.Pod, name string, previous bool) *sandbox.Container {
+// next run is still to come, the one that ended is both, as with a kubelet: runs before
+// that one need not be there any more.
+func run(p *v1.Pod, seen *sandbox.Pod, name string, previous bool) *sandbox.Container {
 	var newest, before *sandbox.Container
 	for i := range seen.Containers {
 		c := &seen.Containers[i]
@@ -186,10 +188,16 @@ func run(seen *sandbox.Pod, name string, previous bool) *sandbox.Container {
 			before = c
 		}
 	}
-	if previous {
-		return before
+	if !previous || newest != nil && newest.State == sandbox.Exited && comesAgain(p, newest) {
+		return newest
 	}
-	return newest
+	return before
+}
+
+// comesAgain tells whether a container that has ended is to start again.
+func comesAgain(p *v1.Pod, ended *sandbox.Container) bool {
+	c, ok := member.Find(p, ended.Name)
+	return ok && c.Restarts(p, ended.ExitCode)
 }
 
 // waiting says why a container has not started, as the pod's status does.

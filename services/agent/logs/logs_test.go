@@ -10,10 +10,13 @@ import (
 	"strings"
 	"testing"
 
+	v1 "k8s.io/api/core/v1"
+
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/bustest"
 	"github.com/skerry/skerry/bus/stream"
 	"github.com/skerry/skerry/services/agent/logfile"
+	"github.com/skerry/skerry/services/agent/sandbox"
 )
 
 // BenchmarkSend is a log of lines of 160 bytes from its file through the bus to a reader:
@@ -73,4 +76,37 @@ func receive(ctx context.Context, user *bus.Conn) error {
 		return fmt.Errorf("%d bytes came", n)
 	}
 	return nil
+}
+
+// TestRun: which run is meant, also while the next one is held back.
+func TestRun(t *testing.T) {
+	always := &v1.Pod{Spec: v1.PodSpec{RestartPolicy: v1.RestartPolicyAlways, Containers: []v1.Container{{Name: "c"}}}}
+	never := &v1.Pod{Spec: v1.PodSpec{RestartPolicy: v1.RestartPolicyNever, Containers: []v1.Container{{Name: "c"}}}}
+	at := func(attempt int, s sandbox.State) sandbox.Container {
+		return sandbox.Container{ID: fmt.Sprint(attempt), Name: "c", Attempt: attempt, State: s}
+	}
+	for _, tc := range []struct {
+		name             string
+		pod              *v1.Pod
+		runs             []sandbox.Container
+		newest, previous string
+	}{
+		{"nothing has run", always, nil, "", ""},
+		{"the first", always, []sandbox.Container{at(0, sandbox.Running)}, "0", ""},
+		{"the second", always, []sandbox.Container{at(0, sandbox.Exited), at(1, sandbox.Running)}, "1", "0"},
+		{"the third is held back", always, []sandbox.Container{at(1, sandbox.Exited)}, "1", "1"},
+		{"the third is held back, the first still there", always, []sandbox.Container{at(0, sandbox.Exited), at(1, sandbox.Exited)}, "1", "1"},
+		{"the third is made, not started", always, []sandbox.Container{at(1, sandbox.Exited), at(2, sandbox.Created)}, "1", "1"},
+		{"it ended for good", never, []sandbox.Container{at(0, sandbox.Exited)}, "0", ""},
+	} {
+		for previous, want := range map[bool]string{false: tc.newest, true: tc.previous} {
+			got := ""
+			if c := run(tc.pod, &sandbox.Pod{Containers: tc.runs}, "c", previous); c != nil {
+				got = c.ID
+			}
+			if got != want {
+				t.Errorf("%s, previous %v: run %q, want %q", tc.name, previous, got, want)
+			}
+		}
+	}
 }

@@ -231,3 +231,20 @@ func reported(id string) v1.PodStatus {
 	st.ContainerStatuses[0].ContainerID = status.ID(id)
 	return st
 }
+
+// TestNothingWaitsInTheEnd: a sidecar that failed before is not held back any more once the pod is over.
+func TestNothingWaitsInTheEnd(t *testing.T) {
+	in := Input{
+		Order:    order(policy(v1.RestartPolicyNever), before("s")),
+		Observed: []sandbox.Pod{up(named("s", 1, sandbox.Exited, 1), c(0, sandbox.Exited, 0))},
+		Memory:   Memory{Backoff: map[string]Backoff{"s": {Delay: time.Hour, Updated: t0}}},
+		Now:      t0, Synced: true,
+	}
+	if p := Make(in); len(p.Waiting) > 0 || len(p.Steps) > 0 {
+		t.Errorf("waiting %v, steps %v", p.Waiting, p.Steps)
+	}
+	in.Observed[0].Containers[1].State = sandbox.Running
+	if p := Make(in); p.Waiting["s"].Reason != "CrashLoopBackOff" {
+		t.Errorf("while the pod runs: waiting %v", p.Waiting)
+	}
+}

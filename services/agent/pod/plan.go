@@ -186,6 +186,7 @@ func (p *planner) run(s *sandbox.Pod) {
 		p.do(Step{Verb: RemoveSandbox, Sandbox: s.ID, Why: "the pod's sandbox has ended"})
 		return
 	case !due:
+		clear(p.plan.Waiting) // a sidecar that ended with the others does not come again
 		p.ended(s)
 		return
 	case s == nil && !p.sandboxReady(steps):
