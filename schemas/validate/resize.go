@@ -40,15 +40,33 @@ func resizedPod(p, old *v1.Pod) field.ErrorList {
 			restore(&list.rest[i].Resources, &list.old[i].Resources)
 		}
 	}
-	if rest.Resources != nil && old.Spec.Resources != nil {
-		errs = append(errs, keptResources(specPath().Child("resources"), p.Spec.Resources, old.Spec.Resources)...)
-		restore(rest.Resources, old.Spec.Resources)
-	}
+	errs = append(errs, resizedWhole(rest, p.Spec.Resources, old.Spec.Resources)...)
 	class, was := amount.QOS(&p.Spec), amount.QOS(&old.Spec)
 	return extend(errs,
 		when(class != was, field.Invalid(specPath(), class, "Pod QOS Class may not change as a result of resizing")),
 		when(!equality.Semantic.DeepEqual(*rest, old.Spec), field.Forbidden(specPath(), "only cpu and memory resources are mutable")),
 	)
+}
+
+// resizedWhole checks the resources of the pod as a whole, which may be added but not removed, and
+// gives rest the cpu and memory that there were.
+func resizedWhole(rest *v1.PodSpec, now, old *v1.ResourceRequirements) field.ErrorList {
+	at := specPath().Child("resources")
+	switch {
+	case now == nil && old != nil:
+		rest.Resources = old
+		return field.ErrorList{field.Forbidden(at, "pod-level resources cannot be removed")}
+	case now == nil:
+		return nil
+	case old == nil:
+		restore(rest.Resources, &v1.ResourceRequirements{})
+		if len(rest.Resources.Requests)+len(rest.Resources.Limits)+len(rest.Resources.Claims) == 0 {
+			rest.Resources = nil
+		}
+		return nil
+	}
+	restore(rest.Resources, old)
+	return keptResources(at, now, old)
 }
 
 // keptResources lets no request and no limit go that there was.

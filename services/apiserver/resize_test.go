@@ -59,7 +59,9 @@ func TestResizeSubresource(t *testing.T) {
 			p.Spec.Containers[0].ResizePolicy = []v1.ContainerResizePolicy{{ResourceName: "cpu", RestartPolicy: v1.RestartContainer}}
 		}, "only cpu and memory resources are mutable"},
 		{func(p *v1.Pod) { p.Spec.InitContainers[0].Resources.Limits = list("2m", "2Mi") }, "resources for non-sidecar init containers are immutable"},
-		{func(p *v1.Pod) { p.Spec.Resources = &v1.ResourceRequirements{Limits: list("1", "1Gi")} }, "only cpu and memory resources are mutable"},
+		{func(p *v1.Pod) {
+			p.Spec.Resources = &v1.ResourceRequirements{Limits: v1.ResourceList{"hugepages-2Mi": resource.MustParse("2Mi")}}
+		}, "only cpu and memory resources are mutable"},
 	} {
 		next := got.DeepCopy()
 		tc.edit(next)
@@ -86,5 +88,35 @@ func TestResizeSubresource(t *testing.T) {
 	next.ResourceVersion = ""
 	if _, err := c.Update(ctx(t), schemas.Pods, next, ""); !apierrors.IsInvalid(err) {
 		t.Errorf("a change of resources that is no resize: %v", err)
+	}
+}
+
+// TestResizeOfTheWhole: what a pod has as a whole can be added and changed, but not taken away.
+func TestResizeOfTheWhole(t *testing.T) {
+	_, c := one(t)
+	w := pod("w")
+	w.Spec.Containers[0].Resources.Requests = v1.ResourceList{v1.ResourceCPU: resource.MustParse("100m"), v1.ResourceMemory: resource.MustParse("64Mi")}
+	must(c.Create(ctx(t), schemas.Pods, w))(t)
+	patch := func(body string) (*v1.Pod, error) {
+		out, err := c.Patch(ctx(t), podRef("w"), types.StrategicMergePatchType, []byte(body), "resize")
+		if err != nil {
+			return nil, err
+		}
+		return as[*v1.Pod](t, out), nil
+	}
+	p, err := patch(`{"spec":{"resources":{"limits":{"cpu":"300m","memory":"128Mi"}}}}`)
+	if err != nil || p.Spec.Resources.Limits.Memory().String() != "128Mi" || p.Spec.Resources.Requests.Memory().String() == "" {
+		t.Fatalf("added: %+v, %v", p, err)
+	}
+	if p, err = patch(`{"spec":{"resources":{"limits":{"memory":"256Mi"}}}}`); err != nil || p.Spec.Resources.Limits.Memory().String() != "256Mi" {
+		t.Errorf("changed: %+v, %v", p, err)
+	}
+	for body, want := range map[string]string{
+		`{"spec":{"resources":{"limits":{"memory":null}}}}`: "resource limits cannot be removed",
+		`{"spec":{"resources":null}}`:                       "pod-level resources cannot be removed",
+	} {
+		if _, err := patch(body); !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", body, err)
+		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/skerry/skerry/deploy/lab/labtest"
@@ -17,12 +18,26 @@ import (
 
 // resize asks for other resources of a pod's main container.
 func resize(ns, name, resources string) error {
+	return resizeSpec(ns, name, fmt.Sprintf(`{"containers":[{"name":"main","resources":%s}]}`, resources))
+}
+
+// resizeSpec changes a pod's spec by way of the subresource.
+func resizeSpec(ns, name, spec string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), labtest.Patience)
 	defer cancel()
 	ref := schemas.Ref{Resource: schemas.Pods, Namespace: schemas.Namespace(ns), Name: schemas.Name(name)}
-	body := fmt.Sprintf(`{"spec":{"containers":[{"name":"main","resources":%s}]}}`, resources)
-	_, err := rig.Client.Patch(ctx, ref, types.StrategicMergePatchType, []byte(body), "resize")
+	_, err := rig.Client.Patch(ctx, ref, types.StrategicMergePatchType, []byte(`{"spec":`+spec+`}`), "resize")
 	return err
+}
+
+// pending is the reason why a change of resources waits, "" if none does.
+func pending(p *v1.Pod) (reason, message string) {
+	for _, c := range p.Status.Conditions {
+		if c.Type == v1.PodResizePending {
+			return c.Reason, c.Message
+		}
+	}
+	return "", ""
 }
 
 // settled waits until the container has that limit of memory and nothing is under way.
@@ -117,5 +132,97 @@ func TestResizeThatDoesNotFit(t *testing.T) {
 	p = settled(t, ns, "big", "32Mi")
 	if c := p.Status.ContainerStatuses[0]; c.AllocatedResources.Cpu().String() != "15m" {
 		t.Errorf("it became %+v", c)
+	}
+}
+
+// TestResizeOfTheWholePod: a pod's own limits change around containers that run on.
+func TestResizeOfTheWholePod(t *testing.T) {
+	t.Parallel()
+	ns := rig.Namespace(t)
+	apply(t, ns, script("whole", "sleep 1000", "  resources: {requests: {cpu: 20m, memory: 24Mi}, limits: {cpu: 200m, memory: 32Mi}}", ""))
+	before := running(t, ns, "whole")
+	if r := before.Status.Resources; r == nil || r.Limits.Memory().String() != "32Mi" || before.Status.AllocatedResources.Memory().String() != "24Mi" {
+		t.Errorf("at first it has %+v, %+v", r, before.Status.AllocatedResources)
+	}
+	takes48 := func() error {
+		_, err := rig.TrySkerry(t, "", "exec", "-n", ns, "whole", "--", "dd", "if=/dev/zero", "of=/dev/null", "bs=48M", "count=1")
+		return err
+	}
+	changed := func(memory string) *v1.Pod {
+		t.Helper()
+		if err := resizeSpec(ns, "whole", `{"resources":{"requests":{"cpu":"30m"},"limits":{"cpu":"300m","memory":"`+memory+`"}}}`); err != nil {
+			t.Fatal(err)
+		}
+		return await(t, ns, "whole", "resized to "+memory, func(p *v1.Pod) bool {
+			for _, c := range p.Status.Conditions {
+				if c.Type == v1.PodResizePending || c.Type == v1.PodResizeInProgress {
+					return false
+				}
+			}
+			return p.Status.Resources.Limits.Memory().String() == memory
+		})
+	}
+	if takes48() == nil {
+		t.Error("it took 48 MiB within a limit of 32")
+	}
+	p := changed("96Mi")
+	if err := takes48(); err != nil {
+		t.Errorf("within a limit of 96: %v", err)
+	}
+	if is, was := p.Status.ContainerStatuses[0], before.Status.ContainerStatuses[0]; is.ContainerID != was.ContainerID || is.RestartCount != 0 ||
+		p.Status.AllocatedResources.Cpu().String() != "30m" || p.Status.Resources.Limits.Cpu().String() != "300m" {
+		t.Errorf("it became %+v, with %+v", is, p.Status.Resources)
+	}
+	changed("32Mi")
+	if takes48() == nil {
+		t.Error("it took 48 MiB within a limit of 32 again")
+	}
+	events(t, ns, "whole", "Normal ResizeStarted", "Normal ResizeCompleted")
+	if err := resizeSpec(ns, "whole", `{"resources":{"requests":{"memory":"100Ti"},"limits":{"memory":"100Ti"}}}`); err != nil {
+		t.Fatal(err)
+	}
+	p = await(t, ns, "whole", "told that it is infeasible", func(p *v1.Pod) bool {
+		reason, message := pending(p)
+		return reason == v1.PodReasonInfeasible && strings.HasPrefix(message, "Node didn't have enough capacity: memory, requested: ")
+	})
+	if p.Status.Resources.Limits.Memory().String() != "32Mi" || p.Status.AllocatedResources.Memory().String() != "24Mi" {
+		t.Errorf("it has %+v, %+v", p.Status.Resources, p.Status.AllocatedResources)
+	}
+}
+
+// TestResizeWaitsForRoom: what does not fit now is Deferred, and granted once another pod has left.
+func TestResizeWaitsForRoom(t *testing.T) {
+	t.Parallel()
+	ns := rig.Namespace(t)
+	ctx, cancel := context.WithTimeout(context.Background(), labtest.Patience)
+	defer cancel()
+	obj, err := rig.Client.Get(ctx, schemas.Ref{Resource: schemas.Nodes, Name: schemas.Name(host(t))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	free := obj.(*v1.Node).Status.Allocatable.Memory().DeepCopy()
+	free.Sub(resource.MustParse("4Gi")) // is left for the other tests
+	apply(t, ns, script("filler", "sleep 1000", "", fmt.Sprintf("    resources: {requests: {memory: %d}}", free.Value()))+"---\n"+
+		script("waits", "sleep 1000", "", "    resources: {requests: {memory: 16Mi}}"))
+	running(t, ns, "filler")
+	before := running(t, ns, "waits")
+	if err := resize(ns, "waits", `{"requests":{"memory":"5Gi"}}`); err != nil {
+		t.Fatal(err)
+	}
+	p := await(t, ns, "waits", "told that there is no room now", func(p *v1.Pod) bool {
+		reason, message := pending(p)
+		return reason == v1.PodReasonDeferred && strings.HasPrefix(message, "Node didn't have enough resource: memory, requested: 5368709120, used: ")
+	})
+	if c := p.Status.ContainerStatuses[0]; c.AllocatedResources.Memory().String() != "16Mi" {
+		t.Errorf("it has %+v", c)
+	}
+	events(t, ns, "waits", "Warning ResizeDeferred")
+	rig.Skerry(t, "", "delete", "pod", "-n", ns, "filler")
+	p = await(t, ns, "waits", "granted", func(p *v1.Pod) bool {
+		reason, _ := pending(p)
+		return reason == "" && p.Status.ContainerStatuses[0].AllocatedResources.Memory().String() == "5Gi"
+	})
+	if is, was := p.Status.ContainerStatuses[0], before.Status.ContainerStatuses[0]; is.ContainerID != was.ContainerID || is.RestartCount != 0 {
+		t.Errorf("it became %+v", is)
 	}
 }

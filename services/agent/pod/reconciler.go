@@ -308,7 +308,7 @@ func (r *Reconciler) report(e *entry, in Input, plan Plan) {
 	st := status.Compute(status.Input{
 		Pod: in.Order, Sandbox: mine, Last: e.mem.Last, Waiting: plan.Waiting,
 		Unstarted: e.mem.Unstarted, Health: in.healths(mine), Messages: e.messages, RestartAll: plan.RestartAll, Doomed: doomed(e.mem.Evicted), HostIPs: r.HostIPs(), Now: in.Now,
-		Actual: e.size.actual, Resizing: e.size.conditions(),
+		Actual: e.size.actual, Whole: e.size.whole, Resizing: e.size.conditions(),
 	})
 	changed := !equality.Semantic.DeepEqual(st, e.mem.Last)
 	if terminal(st.Phase) {

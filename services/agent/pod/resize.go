@@ -32,8 +32,10 @@ type sizing struct {
 	pending          *v1.PodCondition
 	progress         *v1.PodCondition
 	failure          Failure
-	// actual are resources of containers, by name, that are not yet what was granted.
+	// actual are resources of containers, by name, that are not yet what was granted; whole
+	// are the pod's own, if they are not.
 	actual map[string]v1.ResourceRequirements
+	whole  *v1.ResourceRequirements
 }
 
 // deferredFor is how long a change that does not fit waits before the next look.
@@ -92,18 +94,18 @@ func (r *Reconciler) resize(ctx context.Context, k sandbox.Key, e *entry, in Inp
 	if s.pending != nil && s.pending.Reason == v1.PodReasonDeferred {
 		wake = in.Now.Add(deferredFor)
 	}
-	todo := r.unsized(e, in.Order, mine)
-	if len(todo) == 0 {
+	todo, whole := r.unsized(e, in.Order, mine), wholeWas(e, in.Order, mine)
+	if len(todo) == 0 && whole == nil {
 		if s.progress != nil {
 			r.Recorder.Event(in.Order, v1.EventTypeNormal, "ResizeCompleted", "Pod resize completed")
 		}
-		s.progress, s.actual, s.failure = nil, nil, Failure{}
+		s.progress, s.actual, s.whole, s.failure = nil, nil, nil, Failure{}
 		return wake
 	}
 	if s.progress == nil {
 		r.Recorder.Event(in.Order, v1.EventTypeNormal, "ResizeStarted", "Pod resize started")
 	}
-	s.actual = map[string]v1.ResourceRequirements{}
+	s.actual, s.whole = map[string]v1.ResourceRequirements{}, whole
 	for _, u := range todo {
 		s.actual[u.Name] = u.was
 	}
@@ -122,6 +124,22 @@ func (r *Reconciler) resize(ctx context.Context, k sandbox.Key, e *entry, in Inp
 
 func inProgress(p *v1.Pod, reason, message string) *v1.PodCondition {
 	return &v1.PodCondition{Type: v1.PodResizeInProgress, Status: v1.ConditionTrue, Reason: reason, Message: message, ObservedGeneration: p.Generation}
+}
+
+// wholeWas are the pod's own resources as they are, nil if they are what was granted: a sandbox
+// that is still to be made gets those.
+func wholeWas(e *entry, order *v1.Pod, mine *sandbox.Pod) *v1.ResourceRequirements {
+	want, was := order.Spec.Resources, e.mem.Last.Resources
+	if want == nil || mine.Infra.State != sandbox.Running {
+		return nil
+	}
+	if was == nil {
+		was = &v1.ResourceRequirements{}
+	}
+	if !resize.Differs(*was, *want) {
+		return nil
+	}
+	return was
 }
 
 // unsized is a running container whose resources are not what was granted.
@@ -153,12 +171,8 @@ func (r *Reconciler) unsized(e *entry, order *v1.Pod, mine *sandbox.Pod) []unsiz
 // theirs and shrink after.
 func (r *Reconciler) actuate(ctx context.Context, k sandbox.Key, e *entry, in Input, todo []unsized) error {
 	goal := PodLimits(in.Order)
-	if r.Cgroups != nil {
-		if now, ok := r.Cgroups.PodSettings(in.Order.UID); ok {
-			if err := r.Cgroups.SetPod(in.Order.UID, wider(now, goal)); err != nil {
-				return err
-			}
-		}
+	if err := r.surround(in.Order.UID, func(now sandbox.Resources) sandbox.Resources { return wider(now, goal) }); err != nil {
+		return err
 	}
 	resizer, able := r.Runtime.(Resizer)
 	restarting := false
@@ -180,13 +194,26 @@ func (r *Reconciler) actuate(ctx context.Context, k sandbox.Key, e *entry, in In
 		}
 		delete(e.size.actual, u.Name)
 	}
-	if r.Cgroups == nil || restarting {
+	if restarting {
+		return nil // what starts next is smaller
+	}
+	if err := r.surround(in.Order.UID, func(sandbox.Resources) sandbox.Resources { return goal }); err != nil {
+		return err
+	}
+	e.size.whole = nil
+	return nil
+}
+
+// surround changes the cgroup around a pod's containers; one that there is not is left alone.
+func (r *Reconciler) surround(uid types.UID, to func(now sandbox.Resources) sandbox.Resources) error {
+	if r.Cgroups == nil {
 		return nil
 	}
-	if _, ok := r.Cgroups.PodSettings(in.Order.UID); !ok {
+	now, ok := r.Cgroups.PodSettings(uid)
+	if !ok {
 		return nil
 	}
-	return r.Cgroups.SetPod(in.Order.UID, goal)
+	return r.Cgroups.SetPod(uid, to(now))
 }
 
 // wider is the larger of each of two settings; none is the largest.

@@ -43,7 +43,11 @@ func Granted(p *v1.Pod, last v1.PodStatus) *v1.Pod {
 			own().Spec.InitContainers[i].Resources = *r
 		}
 	}
-	if r := last.Resources; r != nil && p.Spec.Resources != nil && Differs(*r, *p.Spec.Resources) {
+	switch r := last.Resources; {
+	case p.Spec.Resources == nil:
+	case r == nil && last.Phase != "":
+		own().Spec.Resources = nil // it had none as a whole
+	case r != nil && Differs(*r, *p.Spec.Resources):
 		own().Spec.Resources = merged(*p.Spec.Resources, *r)
 	}
 	return out

@@ -46,6 +46,28 @@ func TestGranted(t *testing.T) {
 	}
 }
 
+// TestGrantedAsAWhole: the same for what a pod has as a whole, also if it had nothing before.
+func TestGrantedAsAWhole(t *testing.T) {
+	p := pod(list("1", ""), nil)
+	p.Spec.Resources = &v1.ResourceRequirements{Requests: list("2", "1Gi"), Limits: list("", "2Gi")}
+	told := func(r *v1.ResourceRequirements) v1.PodStatus {
+		return v1.PodStatus{Phase: v1.PodRunning, Resources: r}
+	}
+	if Granted(p, v1.PodStatus{}) != p || Granted(p, told(p.Spec.Resources.DeepCopy())) != p {
+		t.Error("what is asked for was not granted")
+	}
+	if got := Granted(p, told(&v1.ResourceRequirements{Requests: list("1", "1Gi"), Limits: list("", "1Gi")})).Spec.Resources; got.Requests.Cpu().String() != "1" || got.Limits.Memory().String() != "1Gi" {
+		t.Errorf("granted %+v", got)
+	}
+	added := Granted(p, told(nil))
+	if added.Spec.Resources != nil || p.Spec.Resources == nil {
+		t.Errorf("granted %+v", added.Spec.Resources)
+	}
+	if why := Decide(p, added, Room{Allocatable: list("2", "4Gi"), Taken: list("500m", "")}); why == nil || why.Reason != "Deferred" {
+		t.Errorf("decided %+v", why)
+	}
+}
+
 func TestDecide(t *testing.T) {
 	room := Room{Allocatable: list("2", "1Gi"), Taken: list("1", "900Mi")}
 	for _, c := range []struct {

@@ -12,6 +12,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/skerry/skerry/schemas/amount"
 	"github.com/skerry/skerry/services/agent/member"
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
@@ -60,9 +61,10 @@ type Input struct {
 	// Doomed is why the pod must fail, nil if it need not.
 	Doomed  *Doomed
 	HostIPs []string
-	// Actual are resources of containers, by name, where they are not what Pod says yet;
-	// Resizing are the conditions of their change.
+	// Actual are resources of containers, by name, where they are not what Pod says yet, Whole
+	// the pod's own, nil if they are; Resizing are the conditions of their change.
 	Actual   map[string]v1.ResourceRequirements
+	Whole    *v1.ResourceRequirements
 	Resizing []v1.PodCondition
 	Now      time.Time
 }
@@ -92,6 +94,12 @@ func Compute(in Input) v1.PodStatus {
 	}
 	if d := in.Doomed; d != nil && st.Reason == "" {
 		st.Reason, st.Message = d.Reason, d.Message
+	}
+	if r := in.Pod.Spec.Resources; r != nil {
+		if st.Resources = r.DeepCopy(); in.Whole != nil {
+			st.Resources = in.Whole.DeepCopy()
+		}
+		st.AllocatedResources = amount.Requests(&in.Pod.Spec)
 	}
 	if in.refused() {
 		st.Phase = v1.PodFailed

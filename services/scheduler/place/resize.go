@@ -48,12 +48,14 @@ func grantedSpec(pod *v1.Pod) (*v1.PodSpec, bool) {
 		}
 		return out
 	}
-	containers, inits := take(s.Containers, pod.Status.ContainerStatuses), take(s.InitContainers, pod.Status.InitContainerStatuses)
+	granted := *s
+	granted.Containers, granted.InitContainers = take(s.Containers, pod.Status.ContainerStatuses), take(s.InitContainers, pod.Status.InitContainerStatuses)
+	if r := pod.Status.Resources; s.Resources != nil && r != nil && !sameRequests(r.Requests, s.Resources.Requests) {
+		granted.Resources, changes = r, true
+	}
 	if !changes {
 		return s, false
 	}
-	granted := *s
-	granted.Containers, granted.InitContainers = containers, inits
 	return &granted, true
 }
 
