@@ -184,8 +184,11 @@ func (p *Pod) classKey(l *looks) string {
 		str(t.Value)
 		str(string(t.Effect))
 	}
-	for i := range p.spec.Containers {
-		str(p.spec.Containers[i].Image)
+	num(int64(len(p.spec.InitContainers)))
+	for _, list := range [][]v1.Container{p.spec.InitContainers, p.spec.Containers} {
+		for i := range list {
+			str(list[i].Image)
+		}
 	}
 	if p.spec.Affinity != nil || len(p.spec.TopologySpreadConstraints) > 0 {
 		j, _ := json.Marshal([]any{p.spec.Affinity, p.spec.TopologySpreadConstraints}) // came from JSON

@@ -3,6 +3,8 @@ package place
 import (
 	"math"
 	"strings"
+
+	v1 "k8s.io/api/core/v1"
 )
 
 // Policy says how nodes are scored. The zero Policy is Kubernetes' default.
@@ -71,14 +73,17 @@ func (k *class) imageScore(c *Cluster, n *nodeInfo) float64 {
 	if len(n.images) == 0 {
 		return 0
 	}
-	sum := 0.0
-	for i := range k.rep.spec.Containers {
-		name := normalImage(k.rep.spec.Containers[i].Image)
-		if size, ok := n.images[name]; ok {
-			sum += float64(size) * float64(c.images[name]) / float64(max(1, len(c.byName)))
+	sum, containers := 0.0, 0
+	for _, list := range [][]v1.Container{k.rep.spec.InitContainers, k.rep.spec.Containers} {
+		containers += len(list)
+		for i := range list {
+			name := normalImage(list[i].Image)
+			if size, ok := n.images[name]; ok {
+				sum += float64(size) * float64(c.images[name]) / float64(max(1, len(c.byName)))
+			}
 		}
 	}
-	top := float64(most * max(1, len(k.rep.spec.Containers)))
+	top := float64(most * max(1, containers))
 	return 100 * (min(max(sum, least), top) - least) / (top - least)
 }
 
