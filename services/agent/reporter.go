@@ -32,9 +32,19 @@ func newReporter(conn *bus.Conn, c Config, poster *status.Poster) *reporter {
 
 func (r *reporter) key(k sandbox.Key) bus.Key { return bus.ObservedPodKey(r.node, k.Namespace, k.Name) }
 
-func (r *reporter) Post(p *v1.Pod) error { return r.poster.Post(r.key(pod.KeyOf(p)), p) }
+// endingPatience is how long what is told of a pod that is ending may wait for what
+// follows at once: it is two or three statuses within a moment, and each is a synced write.
+const endingPatience = 100 * time.Millisecond
 
-func (r *reporter) Posted(k sandbox.Key) bool { return !r.poster.Pending(r.key(k)) }
+func (r *reporter) Post(p *v1.Pod, ending bool) error {
+	k := r.key(pod.KeyOf(p))
+	if ending {
+		return r.poster.PostWithin(k, p, endingPatience)
+	}
+	return r.poster.Post(k, p)
+}
+
+func (r *reporter) Posted(k sandbox.Key, then func()) bool { return r.poster.Posted(r.key(k), then) }
 
 func (r *reporter) Drop(k sandbox.Key) { r.poster.Delete(r.key(k)) }
 

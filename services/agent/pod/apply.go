@@ -115,13 +115,9 @@ func (r *Reconciler) finish(ctx context.Context, k sandbox.Key, e *entry, in Inp
 	e.finished = true
 	r.release(in.Order.UID)
 	r.report(e, in, plan)
-	if !r.Reporter.Posted(k) {
-		// Soon, unless the bus is away.
-		e.unposted = min(e.unposted+1, 8)
-		r.loop.AddAfter(k, 10*time.Millisecond<<e.unposted)
+	if !r.Reporter.Posted(k, func() { r.loop.Add(k) }) {
 		return nil
 	}
-	e.unposted = 0
 	if err := r.Volumes.Remove(in.Order.UID); err != nil {
 		return err
 	}

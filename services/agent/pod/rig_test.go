@@ -167,12 +167,12 @@ func (g *rig) Order(k sandbox.Key) (*v1.Pod, bool) {
 	defer g.mu.Unlock()
 	return g.orders[k], !g.unsynced
 }
-func (g *rig) Post(p *v1.Pod) error {
+func (g *rig) Post(p *v1.Pod, _ bool) error {
 	g.changed(func() { g.statuses[pod.KeyOf(p)] = p; g.posts++ })
 	return nil
 }
-func (g *rig) Posted(sandbox.Key) bool { return true }
-func (g *rig) Drop(k sandbox.Key)      { g.changed(func() { delete(g.statuses, k) }) }
+func (g *rig) Posted(sandbox.Key, func()) bool { return true }
+func (g *rig) Drop(k sandbox.Key)              { g.changed(func() { delete(g.statuses, k) }) }
 func (g *rig) Remove(_ context.Context, p *v1.Pod) error {
 	g.changed(func() { g.removed = append(g.removed, p.UID) })
 	g.cancel(pod.KeyOf(p))

@@ -77,9 +77,10 @@ type Orders interface {
 
 // Reporter takes what the agent says about pods. It does not block on the bus.
 type Reporter interface {
-	// Post reports a pod's status; Posted tells whether it has arrived.
-	Post(p *v1.Pod) error
-	Posted(k sandbox.Key) bool
+	// Post reports a pod's status; that of one that is ending may wait a little for the next.
+	Post(p *v1.Pod, ending bool) error
+	// Posted tells whether it has arrived; if not, then is called once it has.
+	Posted(k sandbox.Key, then func()) bool
 	// Drop withdraws what was reported.
 	Drop(k sandbox.Key)
 	// Remove asks the apiserver to remove a deleted pod; nil if it is gone.

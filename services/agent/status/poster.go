@@ -33,39 +33,77 @@ type Poster struct {
 
 	mu      sync.Mutex
 	known   map[bus.Key]store.Revision
-	pending map[bus.Key][]byte // nil deletes
+	pending map[bus.Key]post
+	after   map[bus.Key]func() // called once nothing is pending of the key
 	synced  bool
+}
+
+// post is a value that waits to be written.
+type post struct {
+	data []byte    // nil deletes
+	due  time.Time // zero: at once
 }
 
 // NewPoster returns a poster for the keys under filter, all of which are this node's own.
 func NewPoster(b Bucket, l store.Lister, filter string, log *slog.Logger) *Poster {
 	return &Poster{
 		bucket: b, lister: l, filter: filter, log: log, wake: make(chan struct{}, 1),
-		known: map[bus.Key]store.Revision{}, pending: map[bus.Key][]byte{},
+		known: map[bus.Key]store.Revision{}, pending: map[bus.Key]post{}, after: map[bus.Key]func(){},
 	}
 }
 
 // Post queues value as the newest of k; it replaces what is still queued.
-func (p *Poster) Post(k bus.Key, value any) error {
+func (p *Poster) Post(k bus.Key, value any) error { return p.PostWithin(k, value, 0) }
+
+// PostWithin is Post of a value that may wait for d: what comes by then replaces it.
+func (p *Poster) PostWithin(k bus.Key, value any, d time.Duration) error {
 	data, err := json.Marshal(value)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", k, err)
 	}
-	p.queue(k, data)
+	var due time.Time
+	if d > 0 {
+		due = time.Now().Add(d)
+	}
+	p.queue(k, post{data, due})
 	return nil
 }
 
 // Delete queues the removal of k.
-func (p *Poster) Delete(k bus.Key) { p.queue(k, nil) }
+func (p *Poster) Delete(k bus.Key) { p.queue(k, post{}) }
 
-func (p *Poster) queue(k bus.Key, data []byte) {
+func (p *Poster) queue(k bus.Key, v post) {
 	p.mu.Lock()
-	p.pending[k] = data
+	if was, ok := p.pending[k]; ok && was.due.Before(v.due) {
+		v.due = was.due
+	}
+	p.pending[k] = v
 	p.mu.Unlock()
+	p.nudge()
+}
+
+func (p *Poster) nudge() {
 	select {
 	case p.wake <- struct{}{}:
 	default:
 	}
+}
+
+// Posted tells whether k's newest value has been written. If not, that is hurried, and
+// then is called once it has been.
+func (p *Poster) Posted(k bus.Key, then func()) bool {
+	p.mu.Lock()
+	v, waits := p.pending[k]
+	if waits {
+		v.due = time.Time{}
+		p.pending[k] = v
+		p.after[k] = then
+	}
+	p.mu.Unlock()
+	if waits {
+		p.nudge()
+	}
+	return !waits
 }
 
 // Sync lists the node's own keys and returns those that have a value. A Poster
@@ -99,10 +137,8 @@ func (p *Poster) Run(ctx context.Context) error {
 		}
 		if err == nil {
 			tries = 0
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-p.wake:
+			if err := p.idle(ctx); err != nil {
+				return err
 			}
 			continue
 		}
@@ -117,7 +153,36 @@ func (p *Poster) Run(ctx context.Context) error {
 	}
 }
 
-// flush writes all that is queued.
+// idle waits until something new is queued, or what is queued is due.
+func (p *Poster) idle(ctx context.Context) error {
+	var due <-chan time.Time
+	if at := p.next(); !at.IsZero() {
+		t := time.NewTimer(time.Until(at))
+		defer t.Stop()
+		due = t.C
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-p.wake:
+	case <-due:
+	}
+	return nil
+}
+
+// next is when the first of what may wait is due; zero if nothing does.
+func (p *Poster) next() (at time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, v := range p.pending {
+		if at.IsZero() || v.due.Before(at) {
+			at = v.due
+		}
+	}
+	return at
+}
+
+// flush writes all that is queued and due.
 func (p *Poster) flush(ctx context.Context) error {
 	for {
 		ops := p.take()
@@ -147,13 +212,17 @@ func (p *Poster) take() []store.Op {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var ops []store.Op
+	now := time.Now()
 	for k, v := range p.pending {
 		rev := p.known[k]
-		if v == nil && rev == 0 && p.synced {
-			delete(p.pending, k)
+		if v.data == nil && rev == 0 && p.synced {
+			p.settled(k)
 			continue
 		}
-		ops = append(ops, store.Op{Key: k, Value: v, Revision: rev})
+		if v.due.After(now) {
+			continue
+		}
+		ops = append(ops, store.Op{Key: k, Value: v.data, Revision: rev})
 		if len(ops) == batch {
 			break
 		}
@@ -179,8 +248,8 @@ func (p *Poster) write(ctx context.Context, ops []store.Op) error {
 		} else {
 			p.known[op.Key] = revs[i]
 		}
-		if now, ok := p.pending[op.Key]; ok && bytes.Equal(now, op.Value) && (now == nil) == (op.Value == nil) {
-			delete(p.pending, op.Key)
+		if now, ok := p.pending[op.Key]; ok && bytes.Equal(now.data, op.Value) && (now.data == nil) == (op.Value == nil) {
+			p.settled(op.Key)
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -189,10 +258,11 @@ func (p *Poster) write(ctx context.Context, ops []store.Op) error {
 	return nil
 }
 
-// Pending tells whether k's newest value still waits to be written.
-func (p *Poster) Pending(k bus.Key) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	_, ok := p.pending[k]
-	return ok
+// settled takes k out: its newest value has been written. It needs p.mu.
+func (p *Poster) settled(k bus.Key) {
+	delete(p.pending, k)
+	if then := p.after[k]; then != nil {
+		delete(p.after, k)
+		then()
+	}
 }

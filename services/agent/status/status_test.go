@@ -211,6 +211,7 @@ func TestPoster(t *testing.T) {
 				t.Error(err)
 			}
 		}
+		never := func() { t.Error("called though all had been written") }
 		for i := range 100 { // while it is away, the newest counts
 			post("a", i)
 			post("old", i)
@@ -219,7 +220,7 @@ func TestPoster(t *testing.T) {
 		set := func(away, mute bool) { s.mu.Lock(); s.away, s.mute = away, mute; s.mu.Unlock() }
 		set(false, false)
 		time.Sleep(time.Minute)
-		if string(s.values["a"].Value) != "99" || string(s.values["old"].Value) != "99" || s.writes != 2 || p.Pending("a") {
+		if string(s.values["a"].Value) != "99" || string(s.values["old"].Value) != "99" || s.writes != 2 || !p.Posted("a", never) {
 			t.Errorf("%+v after %d writes", s.values, s.writes)
 		}
 		set(false, true) // written, but nobody said so
@@ -230,7 +231,7 @@ func TestPoster(t *testing.T) {
 		p.Delete("old")
 		p.Delete("never there")
 		time.Sleep(time.Minute)
-		if string(s.values["a"].Value) != "100" || !s.values["old"].Deleted || p.Pending("old") || p.Pending("never there") {
+		if string(s.values["a"].Value) != "100" || !s.values["old"].Deleted || !p.Posted("old", never) || !p.Posted("never there", never) {
 			t.Errorf("%+v", s.values)
 		}
 		post("old", 2) // over its delete marker
@@ -259,4 +260,50 @@ func TestRefused(t *testing.T) {
 	if st := Compute(in); len(st.ContainerStatuses) != 1 || len(st.Conditions) == 0 {
 		t.Errorf("ended: %+v", st)
 	}
+}
+
+// TestPosterWaits: a value that may wait is replaced by what follows, at no more than its
+// time; who asks whether it is there hurries it, and is told.
+func TestPosterWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shelf{values: map[bus.Key]store.Entry{}}
+		p := NewPoster(s, s, "x", slog.New(slog.DiscardHandler))
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- p.Run(ctx) }()
+		later := func(v any) {
+			if err := p.PostWithin("a", v, time.Second); err != nil {
+				t.Error(err)
+			}
+			synctest.Wait()
+		}
+		later(1)
+		time.Sleep(600 * time.Millisecond)
+		later(2)
+		if s.writes != 0 {
+			t.Errorf("%d writes of what may wait", s.writes)
+		}
+		time.Sleep(401 * time.Millisecond)
+		synctest.Wait()
+		if s.writes != 1 || string(s.values["a"].Value) != "2" {
+			t.Errorf("%d writes when the first one's time is up: %+v", s.writes, s.values)
+		}
+		later(3)
+		told := 0
+		if p.Posted("a", func() { told++ }) {
+			t.Error("what waits is said to be there")
+		}
+		synctest.Wait()
+		if s.writes != 2 || told != 1 || string(s.values["a"].Value) != "3" {
+			t.Errorf("%d writes, told %d times: %+v", s.writes, told, s.values)
+		}
+		later(4)
+		p.Delete("a")
+		synctest.Wait()
+		if s.writes != 3 || told != 1 || !s.values["a"].Deleted {
+			t.Errorf("%d writes, told %d times: %+v", s.writes, told, s.values)
+		}
+		cancel()
+		<-done
+	})
 }
