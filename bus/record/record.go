@@ -3,7 +3,8 @@
 // It writes by api requests only. What always holds: recording never blocks and
 // never fails its caller; when the queue (256 events) is full the oldest is dropped
 // and counted; one object cannot flood the others (25 events at once, then one
-// every five minutes, as client-go's spam filter has it).
+// every five minutes, as client-go's spam filter has it); an apiserver that has too many
+// is spared, but for Warnings.
 package record
 
 import (
@@ -29,7 +30,10 @@ const (
 	// lastCall is how long Run goes on sending after its context ended.
 	lastCall = time.Second
 	// linger is how long events wait for company: a pod that starts makes several.
-	linger   = 50 * time.Millisecond
+	linger = 50 * time.Millisecond
+	// hush is about how long nothing ordinary is told after the apiserver had too many
+	// events: what would be refused costs as much as what is kept.
+	hush     = 5 * time.Second
 	minDelay = 100 * time.Millisecond
 	maxDelay = 10 * time.Second
 )
@@ -53,6 +57,7 @@ type Recorder struct {
 	mu      sync.Mutex
 	queue   []*corev1.Event
 	dropped uint64
+	hushed  time.Time // until then, Warnings only
 }
 
 // Option changes a recorder.
@@ -90,6 +95,9 @@ func (r *Recorder) Event(obj schemas.Object, eventType, reason, message string) 
 // EventAt is Event about a part of obj, such as spec.containers{web} of a pod.
 func (r *Recorder) EventAt(obj schemas.Object, fieldPath, eventType, reason, message string) {
 	now := r.now()
+	if eventType == corev1.EventTypeNormal && r.isHushed(now) {
+		return
+	}
 	e := newEvent(r.client.Kind(obj), obj, fieldPath, r.source, eventType, reason, message, now)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -98,6 +106,24 @@ func (r *Recorder) EventAt(obj schemas.Object, fieldPath, eventType, reason, mes
 		return
 	}
 	r.push(e)
+}
+
+// isHushed tells whether ordinary events are not sent now, and counts one that is not.
+func (r *Recorder) isHushed(now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !now.Before(r.hushed) {
+		return false
+	}
+	r.dropped++
+	return true
+}
+
+// spare is for when the apiserver had too many.
+func (r *Recorder) spare() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.hushed = r.now().Add(hush/2 + rand.N(hush))
 }
 
 // Eventf is Event with a format.
@@ -250,6 +276,7 @@ func (r *Recorder) create(ctx context.Context, ns schemas.Namespace, events []sc
 			level := slog.LevelWarn
 			if apierrors.IsTooManyRequests(err) {
 				level = slog.LevelDebug
+				r.spare()
 			}
 			r.log.Log(ctx, level, "record event", "event", ns+"/"+schemas.Namespace(events[i].GetName()), "error", err)
 		}

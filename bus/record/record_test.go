@@ -215,3 +215,37 @@ func TestLastCall(t *testing.T) {
 		}
 	})
 }
+
+// TestTooManyEvents: an apiserver that refuses ordinary events is told no more of them for
+// a while, but of what goes wrong.
+func TestTooManyEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &sink{fail: func(n int) error {
+			if n == 1 {
+				return apierrors.NewTooManyRequests("too many", 1)
+			}
+			return nil
+		}}
+		r := recorder(s)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- r.Run(ctx) }()
+		tell := func(eventType, reason string, after time.Duration) {
+			r.Event(pod("web"), eventType, reason, "")
+			time.Sleep(after)
+		}
+		tell(corev1.EventTypeNormal, "Refused", time.Second)
+		tell(corev1.EventTypeNormal, "NotSent", time.Second)
+		tell(corev1.EventTypeWarning, "Failed", 2*hush)
+		tell(corev1.EventTypeNormal, "Started", time.Second)
+		cancel()
+		<-done
+		var got []string
+		for _, e := range s.got() {
+			got = append(got, e.Reason)
+		}
+		if strings.Join(got, " ") != "Failed Started" || s.tries != 3 || r.Dropped() != 2 {
+			t.Errorf("told %q in %d tries, %d dropped", got, s.tries, r.Dropped())
+		}
+	})
+}
