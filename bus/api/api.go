@@ -123,6 +123,8 @@ type Reply struct {
 	Warnings []string
 	// Created is true if a patch or apply made the object (HTTP 201).
 	Created bool
+	// Brief is in place of Body for a request that asked for one; it is not on the wire.
+	Brief *Brief
 }
 
 // WatchEvent is one event of a watch: ADDED, MODIFIED, DELETED, BOOKMARK or ERROR.

@@ -134,7 +134,11 @@ func Each(ctx context.Context, r *Request, do func(context.Context, *Request) (*
 }
 
 func briefOf(reply *Reply, err error) (b Brief) {
-	if err == nil {
+	switch {
+	case err != nil:
+	case reply.Brief != nil:
+		return *reply.Brief
+	default:
 		err = json.Unmarshal(reply.Body, &b)
 	}
 	if err != nil {

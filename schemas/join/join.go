@@ -7,6 +7,8 @@
 package join
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -132,17 +134,13 @@ func overlay[C any](base, over []C, typeOf func(C) string) []C {
 	}
 	out := make([]C, len(base), len(base)+len(over))
 	copy(out, base)
-	at := make(map[string]int, len(out))
-	for i, c := range out {
-		at[typeOf(c)] = i
-	}
-	for _, c := range over {
-		if i, ok := at[typeOf(c)]; ok {
+	for _, c := range over { // they are few: a map of them would cost more than looking
+		i := slices.IndexFunc(out, func(o C) bool { return typeOf(o) == typeOf(c) })
+		if i < 0 {
+			out = append(out, c)
+		} else {
 			out[i] = c
-			continue
 		}
-		at[typeOf(c)] = len(out)
-		out = append(out, c)
 	}
 	return out
 }

@@ -42,11 +42,23 @@ func copyStatus(out, from schemas.Object) {
 	to.Set(statusOf(from))
 }
 
-// Desired returns a copy of obj without its status and resourceVersion: what is
-// stored under desired.
+// As returns obj with another resourceVersion. It shares with obj all that it does not
+// change.
+func As(obj schemas.Object, version string) schemas.Object {
+	var out schemas.Object
+	if u, ok := obj.(*unstructured.Unstructured); ok {
+		out = u.DeepCopy()
+	} else {
+		out = shallow(obj)
+	}
+	out.SetResourceVersion(version)
+	return out
+}
+
+// Desired returns obj without its status and resourceVersion: what is stored under
+// desired. It shares the rest with obj.
 func Desired(kind *schemas.Kind, obj schemas.Object) schemas.Object {
-	out, _ := obj.DeepCopyObject().(schemas.Object) // the type is obj's
-	out.SetResourceVersion("")
+	out := As(obj, "")
 	if kind.StatusWriter == schemas.StatusNone {
 		return out
 	}

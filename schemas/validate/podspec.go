@@ -19,8 +19,25 @@ type podRules struct {
 	volumes map[string]v1.VolumeSource // the faultless ones, by name
 }
 
-// podSpec checks a spec: of pod, or of a template if pod is nil.
+// podSpec checks a spec: of pod, or of a template if pod is nil. The pods of one template
+// have one spec: it is checked once.
 func podSpec(p *field.Path, s *v1.PodSpec, pod *v1.Pod) field.ErrorList {
+	if pod == nil {
+		return freshSpec(p, s, nil)
+	}
+	text, ok := faultless.text(s)
+	if ok && faultless.has(text) {
+		return nil
+	}
+	errs := freshSpec(p, s, pod)
+	if ok && len(errs) == 0 {
+		faultless.add(text)
+	}
+	return errs
+}
+
+// freshSpec checks a spec that nothing is known of.
+func freshSpec(p *field.Path, s *v1.PodSpec, pod *v1.Pod) field.ErrorList {
 	r := &podRules{path: p, spec: s, pod: pod, volumes: map[string]v1.VolumeSource{}}
 	// Volumes come first: mounts are checked against them.
 	volumes := r.checkVolumes()

@@ -19,6 +19,7 @@ import (
 	"github.com/skerry/skerry/bus/store"
 	"github.com/skerry/skerry/bus/view"
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/schemas/share"
 	"github.com/skerry/skerry/services/apiserver/access"
 	"github.com/skerry/skerry/services/apiserver/audit"
 	"github.com/skerry/skerry/services/apiserver/event"
@@ -170,6 +171,7 @@ func newServer(conn *bus.Conn, c Config) *server {
 		Keys:    state,
 		History: keeper,
 		Fields:  managed.New(c.Table),
+		Alike:   share.New(),
 		Guard:   access.Guards{nodes, rbac.Guard{Authorizer: roles, May: s.access}},
 		Answer:  review.Reviewer{Access: s.access, Fresh: s.state.Fresh, RulesFor: roles.RulesFor, Token: tokens.Review}.Answer,
 		Issue:   tokens.Issue,

@@ -6,11 +6,13 @@ import (
 	"time"
 
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/schemas/kinds"
+	"github.com/skerry/skerry/schemas/share"
 )
 
 func TestBound(t *testing.T) {
@@ -50,6 +52,29 @@ func TestStoredValue(t *testing.T) {
 	obj, warnings, err := Decode(k, plain, "Strict")
 	if err != nil || len(warnings) != 0 || obj.GetName() != "p" {
 		t.Errorf("decoded %v %v %v", obj, warnings, err)
+	}
+}
+
+// TestDecodeAlike: a pod among many is what it is by itself, and what becomes of it is not
+// seen in the next.
+func TestDecodeAlike(t *testing.T) {
+	k, pool := kinds.Table().ByResource(schemas.Pods), share.New()
+	for _, body := range []string{
+		`{"kind":"Pod","apiVersion":"v1","metadata":{"name":"a","labels":{"x":"y"}},"spec":{"containers":[{"name":"c"}]}}`,
+		`{"kind":"Pod","apiVersion":"v1","metadata":{"name":"b","labels":{"x":"y"}},"spec":{"containers":[{"name":"c"}]},"more":1}`,
+		`{"apiVersion":"v1","kind":"Pod","metadata":{"name":"c"}}`,
+		`{"kind":"Pod","apiVersion":"v1","metadata":{"name":7}}`,
+		`{"kind":"Node","apiVersion":"v1"}`,
+		`{"kind":"Pod","apiVersion":"v1",` + strings.Repeat(" ", MaxSize) + `"spec":{}}`,
+	} {
+		want, _, wantErr := Decode(k, []byte(body), metav1.FieldValidationIgnore)
+		got, err := DecodeAlike(k, []byte(body), pool)
+		if (err != nil) != (wantErr != nil) || !equality.Semantic.DeepEqual(got, want) {
+			t.Errorf("%.80s: got %v, %v, want %v, %v", body, got, err, want, wantErr)
+		}
+		if p, ok := got.(*v1.Pod); ok && len(p.Spec.Containers) > 0 {
+			p.Spec.Containers[0].Name, p.Labels["x"] = "changed", "changed"
+		}
 	}
 }
 

@@ -1,15 +1,18 @@
 package codec
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	kjson "sigs.k8s.io/json"
 
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/schemas/share"
 )
 
 const (
@@ -61,6 +64,28 @@ func Decode(k *schemas.Kind, data []byte, validation string) (schemas.Object, []
 	obj.GetObjectKind().SetGroupVersionKind(k.GroupVersionKind())
 	warnings, err := fieldErrors(k, strict, validation)
 	return obj, warnings, err
+}
+
+// podKind is how a Pod that was encoded by Go's types begins.
+var podKind = []byte(`{"kind":"Pod","apiVersion":"v1",`)
+
+// DecodeAlike is Decode of one of many that are alike, whose unknown fields nobody wants to
+// know of: of a pod, what pool remembers is copied and not decoded again.
+func DecodeAlike(k *schemas.Kind, data []byte, pool *share.Pool) (schemas.Object, error) {
+	if pool == nil || k.Resource != schemas.Pods || !bytes.HasPrefix(data, podKind) {
+		obj, _, err := Decode(k, data, metav1.FieldValidationIgnore)
+		return obj, err
+	}
+	if err := Bound(data); err != nil {
+		return nil, err
+	}
+	shared, err := pool.Pod(data)
+	if err != nil {
+		return nil, malformed(k, err)
+	}
+	pod := shared.DeepCopy()
+	pod.SetGroupVersionKind(k.GroupVersionKind())
+	return pod, nil
 }
 
 // Into decodes data into v (a Scale, Binding, Eviction, …) within the same bounds.

@@ -9,6 +9,7 @@ import (
 	"github.com/skerry/skerry/bus/store"
 	"github.com/skerry/skerry/bus/view"
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/schemas/join"
 )
 
 // Entry is one change. All watchers share it and what it renders.
@@ -80,12 +81,7 @@ func (e *Entry) JSON() ([]byte, error) {
 // a watcher gets for whom it is deleted now.
 func (e *Entry) LastJSON() ([]byte, error) {
 	return e.old.get(func() ([]byte, error) {
-		last, ok := e.before().DeepCopyObject().(schemas.Object)
-		if !ok {
-			return nil, nil
-		}
-		last.SetResourceVersion(strconv.FormatUint(uint64(e.Revision), 10))
-		return json.Marshal(last)
+		return json.Marshal(join.As(e.before(), strconv.FormatUint(uint64(e.Revision), 10)))
 	})
 }
 

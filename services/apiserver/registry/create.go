@@ -23,7 +23,7 @@ import (
 const nameAttempts = 8
 
 func (g *Registry) create(ctx context.Context, r *api.Request, k *schemas.Kind) (*api.Reply, error) {
-	obj, warnings, err := codec.Decode(k, r.Body, r.FieldValidation)
+	obj, warnings, err := g.decode(r, k)
 	if err != nil {
 		return nil, err
 	}
@@ -36,6 +36,15 @@ func (g *Registry) create(ctx context.Context, r *api.Request, k *schemas.Kind) 
 		return nil, err
 	}
 	return answer(r, out, warnings, true)
+}
+
+// decode decodes r's body. What comes with many others is like them.
+func (g *Registry) decode(r *api.Request, k *schemas.Kind) (schemas.Object, []string, error) {
+	if !r.Brief || r.FieldValidation != metav1.FieldValidationIgnore {
+		return codec.Decode(k, r.Body, r.FieldValidation)
+	}
+	obj, err := codec.DecodeAlike(k, r.Body, g.Alike)
+	return obj, nil, err
 }
 
 // answer completes a question with its answer; nothing is stored.
@@ -211,7 +220,8 @@ func answer(r *api.Request, obj schemas.Object, warnings []string, created bool)
 	if !r.Brief {
 		return reply(obj, warnings, created)
 	}
-	return reply(api.Brief{Name: schemas.Name(obj.GetName()), UID: obj.GetUID(), ResourceVersion: obj.GetResourceVersion()}, nil, created)
+	b := api.Brief{Name: schemas.Name(obj.GetName()), UID: obj.GetUID(), ResourceVersion: obj.GetResourceVersion()}
+	return &api.Reply{Brief: &b, Created: created}, nil
 }
 
 func reply(obj any, warnings []string, created bool) (*api.Reply, error) {

@@ -15,6 +15,7 @@ import (
 	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/bus/store"
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/schemas/share"
 	"github.com/skerry/skerry/services/apiserver/access"
 	"github.com/skerry/skerry/services/apiserver/history"
 	"github.com/skerry/skerry/services/apiserver/managed"
@@ -30,6 +31,7 @@ type Registry struct {
 	History *history.Keeper
 	Fields  *managed.Fields
 	Guard   access.Guard
+	Alike   *share.Pool // of pods that are made with others; nil: each is decoded for itself
 	// Answer answers a create of a kind that is not stored.
 	Answer func(ctx context.Context, r *api.Request, obj schemas.Object) (schemas.Object, error)
 	// Send makes a request of another service: the writers of current and assigned.

@@ -45,7 +45,7 @@ func (w *World) Create(_ context.Context, r schemas.Resource, obj schemas.Object
 		return nil, err
 	}
 	kind := w.Table.ByResource(r)
-	o := join.Desired(kind, obj)
+	o := join.Desired(kind, obj.DeepCopyObject().(schemas.Object))
 	if kind.Default != nil {
 		kind.Default(o)
 	}
@@ -80,7 +80,7 @@ func (w *World) Update(_ context.Context, r schemas.Resource, obj schemas.Object
 	if rv := obj.GetResourceVersion(); rv != "" && rv != p.joined.GetResourceVersion() || obj.GetUID() != p.desired.GetUID() {
 		return nil, apierrors.NewConflict(group(r), obj.GetName(), errors.New("the object has been modified"))
 	}
-	o := join.Desired(w.Table.ByResource(r), obj)
+	o := join.Desired(w.Table.ByResource(r), obj.DeepCopyObject().(schemas.Object))
 	if po, ok := o.(*corev1.Pod); ok { // where it is placed is not desired
 		po.Spec.NodeName = p.desired.(*corev1.Pod).Spec.NodeName
 	}
