@@ -90,7 +90,7 @@ func (x *index) replace(o *object, old schemas.Object) {
 		x.orders[ref.Resource] = order
 	}
 	if now != nil {
-		order.added = append(order.added, o)
+		order.add(o)
 	} else {
 		order.removed = true
 	}

@@ -31,7 +31,7 @@ func TestOrdered(t *testing.T) {
 				objects[r] = &object{ref: r}
 			}
 			objects[r].joined = &corev1.Pod{}
-			o.added = append(o.added, objects[r])
+			o.add(objects[r])
 		}
 		if dice.IntN(4) > 0 {
 			continue
@@ -55,5 +55,21 @@ func TestOrdered(t *testing.T) {
 				t.Fatalf("step %d, namespace %q: %v, want %v", step, ns, got, want)
 			}
 		}
+	}
+}
+
+// TestSortedAsItGrows: whoever lists first does not sort all that was ever added.
+func TestSortedAsItGrows(t *testing.T) {
+	var o ordered
+	for n := range 100_000 {
+		r := schemas.Ref{Namespace: "ns", Name: schemas.Name(fmt.Sprint(n * 7919 % 100_000))}
+		o.add(&object{ref: r, joined: &corev1.Pod{}})
+		if most := max(minSorted, len(o.sorted)/8); len(o.added) > most {
+			t.Fatalf("%d of %d wait to be sorted", len(o.added), n)
+		}
+	}
+	o.refresh()
+	if !slices.IsSortedFunc(o.sorted, func(a, b *object) int { return compareRefs(a.ref, b.ref) }) || len(o.sorted) != 100_000 {
+		t.Errorf("%d, in no order", len(o.sorted))
 	}
 }

@@ -1,7 +1,7 @@
 // Command scale measures how large a cluster one machine carries: a control plane
 // with durable writes in one process, simulated nodes in another.
 //
-//	go run ./deploy/scale [-sizes 1000x100,…] [-curve FILE.svg] [-churn 10000x1000] [-write docs/benchmarks.md] [-profiles DIR]
+//	go run ./deploy/scale [-sizes 1000x100,…] [-curve FILE.svg] [-churn 10000x1000] [-list 100000] [-write docs/benchmarks.md] [-profiles DIR]
 //
 // Every few seconds it tells how far it is. A cluster that grows beyond -disk or -memory is ended.
 //
@@ -47,69 +47,101 @@ func main() {
 	}
 }
 
-func run(ctx context.Context) error {
-	var o options
-	binary := flag.String("binary", "bin/skerry", "the binary to measure")
-	sizes := flag.String("sizes", "1000x100,5000x500,10000x1000", "pods x nodes, separated by commas; \"\" for none")
-	curve := flag.String("curve", "", "file for a plot of the sizes")
-	churns := flag.String("churn", "", "pods x nodes whose pods are replaced, after the sizes")
-	rate := flag.Int("rate", 500, "how many pods are replaced a second")
-	lasts := flag.Duration("for", 10*time.Minute, "how long pods are replaced")
-	page := flag.String("write", "", "the page whose table is replaced")
-	flag.StringVar(&o.profiles, "profiles", "", "folder for profiles")
-	flag.IntVar(&o.seconds, "seconds", 5, "length of processor profiles")
-	flag.StringVar(&o.level, "log-level", "error", "of the processes")
-	flag.StringVar(&o.memlimit, "memlimit", "", "GOMEMLIMIT of the processes")
-	flag.DurationVar(&o.rest, "rest", 2*time.Second, "pause between what is measured")
-	flag.IntVar(&o.singles, "singles", 20, "how many single pods are started")
-	flag.DurationVar(&o.progress, "progress", 5*time.Second, "how often to tell how far it is; 0 for never")
-	flag.Int64Var(&o.disk, "disk", 20<<10, "MiB that a cluster may have on disk before it is ended; 0 for any")
-	flag.Int64Var(&o.memory, "memory", 12<<10, "MiB of memory that a cluster's processes may have before it is ended; 0 for any")
-	flag.DurationVar(&o.patience, "patience", 2*time.Minute, "how long pods may take at least, of whatever number")
-	flag.BoolVar(&o.stay, "stay", false, "do not measure the pods' end")
+// task is what a run is asked for, and what came of it so far.
+type task struct {
+	options
+	binary, sizes, curve, churn, page string
+	list, rate                        int
+	lasts                             time.Duration
+
+	results []result
+	rows    []row
+}
+
+// ask reads the command line.
+func ask() *task {
+	t := &task{}
+	flag.StringVar(&t.binary, "binary", "bin/skerry", "the binary to measure")
+	flag.StringVar(&t.sizes, "sizes", "1000x100,5000x500,10000x1000", "pods x nodes, separated by commas; \"\" for none")
+	flag.StringVar(&t.curve, "curve", "", "file for a plot of the sizes")
+	flag.StringVar(&t.churn, "churn", "", "pods x nodes whose pods are replaced, after the sizes")
+	flag.IntVar(&t.list, "list", 0, "how many pods, which no node runs, are made and listed, after the sizes")
+	flag.IntVar(&t.rate, "rate", 500, "how many pods are replaced a second")
+	flag.DurationVar(&t.lasts, "for", 10*time.Minute, "how long pods are replaced")
+	flag.StringVar(&t.page, "write", "", "the page whose table is replaced")
+	flag.StringVar(&t.profiles, "profiles", "", "folder for profiles")
+	flag.IntVar(&t.seconds, "seconds", 5, "length of processor profiles")
+	flag.StringVar(&t.level, "log-level", "error", "of the processes")
+	flag.StringVar(&t.memlimit, "memlimit", "", "GOMEMLIMIT of the processes")
+	flag.DurationVar(&t.rest, "rest", 2*time.Second, "pause between what is measured")
+	flag.IntVar(&t.singles, "singles", 20, "how many single pods are started")
+	flag.DurationVar(&t.progress, "progress", 5*time.Second, "how often to tell how far it is; 0 for never")
+	flag.Int64Var(&t.disk, "disk", 20<<10, "MiB that a cluster may have on disk before it is ended; 0 for any")
+	flag.Int64Var(&t.memory, "memory", 12<<10, "MiB of memory that a cluster's processes may have before it is ended; 0 for any")
+	flag.DurationVar(&t.patience, "patience", 2*time.Minute, "how long pods may take at least, of whatever number")
+	flag.BoolVar(&t.stay, "stay", false, "do not measure the pods' end")
 	flag.Parse()
-	if o.profiles != "" {
-		if err := os.MkdirAll(o.profiles, 0o755); err != nil {
+	return t
+}
+
+func run(ctx context.Context) error {
+	t := ask()
+	if t.profiles != "" {
+		if err := os.MkdirAll(t.profiles, 0o755); err != nil {
 			return err
 		}
 	}
-	var results []result
-	var rows []row
-	for _, text := range strings.FieldsFunc(*sizes, func(r rune) bool { return r == ',' }) {
+	if err := t.measure(ctx); err != nil {
+		fmt.Print(render(t.rows)) // of what came before
+		return err
+	}
+	table := render(t.rows)
+	fmt.Print(table)
+	if t.curve != "" && len(t.results) > 0 {
+		if err := plot(t.curve, t.results); err != nil {
+			return err
+		}
+	}
+	if t.page != "" {
+		return replace(t.page, table)
+	}
+	return nil
+}
+
+// measure does all that is asked for, one after the other.
+func (t *task) measure(ctx context.Context) error {
+	for _, text := range strings.FieldsFunc(t.sizes, func(r rune) bool { return r == ',' }) {
 		s, err := parseSize(text)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(os.Stderr, "%s …\n", s)
-		r, err := measureSize(ctx, *binary, s, o)
+		t.say("%s …", s)
+		r, err := measureSize(ctx, t.binary, s, t.options)
 		if err != nil {
 			return fmt.Errorf("measure %s: %w", s, err)
 		}
-		results, rows = append(results, r), append(rows, r.rows()...)
-		fmt.Fprint(os.Stderr, render(r.rows()))
+		t.results, t.rows = append(t.results, r), append(t.rows, r.rows()...)
 	}
-	if *churns != "" {
-		s, err := parseSize(*churns)
+	if t.list > 0 {
+		r, err := measureList(ctx, t.binary, t.list, t.options)
 		if err != nil {
-			return err
+			return fmt.Errorf("measure listing %d pods: %w", t.list, err)
 		}
-		fmt.Fprintf(os.Stderr, "%s, replaced …\n", s)
-		r, err := measureChurn(ctx, *binary, s, *rate, *lasts, o)
-		if err != nil {
-			return fmt.Errorf("measure replacing %s: %w", s, err)
-		}
-		rows = append(rows, r.rows()...)
+		t.rows = append(t.rows, r.rows()...)
 	}
-	table := render(rows)
-	fmt.Print(table)
-	if *curve != "" && len(results) > 0 {
-		if err := plot(*curve, results); err != nil {
-			return err
-		}
+	if t.churn == "" {
+		return nil
 	}
-	if *page != "" {
-		return replace(*page, table)
+	s, err := parseSize(t.churn)
+	if err != nil {
+		return err
 	}
+	t.say("%s, replaced …", s)
+	r, err := measureChurn(ctx, t.binary, s, t.rate, t.lasts, t.options)
+	if err != nil {
+		return fmt.Errorf("measure replacing %s: %w", s, err)
+	}
+	t.rows = append(t.rows, r.rows()...)
 	return nil
 }
 
