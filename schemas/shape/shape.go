@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Field is one field of a struct as JSON has it.
@@ -21,8 +22,22 @@ type Field struct {
 	Owner    reflect.Type // the struct that declares it: t, or one that t inlines
 }
 
-// Fields lists the fields of struct type t in their order of declaration.
+// known are the fields of the struct types that were asked for. A program has so many types.
+var known sync.Map // reflect.Type → []Field
+
+// Fields lists the fields of struct type t in their order of declaration. Others get the
+// same list: it must not be changed.
 func Fields(t reflect.Type) []Field {
+	if fields, ok := known.Load(t); ok {
+		list, _ := fields.([]Field) // nothing else is stored
+		return list
+	}
+	list := read(t)
+	known.Store(t, list)
+	return list
+}
+
+func read(t reflect.Type) []Field {
 	var fields []Field
 	for i := range t.NumField() {
 		f := t.Field(i)
