@@ -67,7 +67,7 @@ func measureList(ctx context.Context, binary string, n int, o options) (r crowd,
 // makePods makes n pods of one template, the first of which has the number first.
 func makePods(ctx context.Context, client *api.Client, first, n int) error {
 	template := deployment("big", 1).Spec.Template
-	template.Spec.SchedulerName = "nobody"
+	template.Spec.SchedulerName, template.Spec.AutomountServiceAccountToken = "nobody", new(bool) // a token's volume has a name of its own in each pod
 	pods := make([]schemas.Object, n)
 	for i := range pods {
 		pods[i] = &v1.Pod{

@@ -73,6 +73,15 @@ func (p *Pool) same(s string) string {
 	return s
 }
 
+// Texts has strings in memory once that are equal to others.
+func (p *Pool) Texts(texts ...*string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, t := range texts {
+		*t = p.same(*t)
+	}
+}
+
 // set decodes raw into to, shared.
 func set[T any](p *pieces[T], raw []byte, to *T) bool {
 	v, err := p.get(raw)

@@ -17,6 +17,7 @@ import (
 	"github.com/skerry/skerry/bus/store"
 	"github.com/skerry/skerry/bus/view"
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/schemas/share"
 )
 
 // Log is a live copy of the stream. Safe for concurrent use.
@@ -24,6 +25,8 @@ type Log struct {
 	stream *store.Store
 	log    *slog.Logger
 	handle func(view.Change)
+
+	texts *share.Pool // events say much the same
 
 	turn sync.Mutex // held while a change is taken in and handed out
 	mu   sync.RWMutex
@@ -37,7 +40,7 @@ type Log struct {
 // NewLog returns a copy that hands its changes to handle; nothing is read before Run.
 func NewLog(conn *bus.Conn, log *slog.Logger, handle func(view.Change)) *Log {
 	return &Log{
-		stream: store.New(conn, bus.StreamEvents), log: log, handle: handle,
+		stream: store.New(conn, bus.StreamEvents), log: log, handle: handle, texts: share.New(),
 		all: map[schemas.Ref]*v1.Event{}, moved: make(chan struct{}), synced: make(chan struct{}),
 	}
 }
@@ -95,6 +98,7 @@ func (l *Log) apply(e store.Entry) {
 		l.log.Warn("skip an event", "key", e.Key, "error", err)
 		return
 	}
+	l.share(ev)
 	l.all[ref] = ev
 	l.mu.Unlock()
 	c.Type, c.Object = view.Added, ev
@@ -175,6 +179,13 @@ func decode(e store.Entry) (*v1.Event, error) {
 	ev.Kind, ev.APIVersion = "Event", "v1"
 	ev.ResourceVersion = strconv.FormatUint(uint64(e.Revision), 10)
 	return ev, nil
+}
+
+// share has the texts that many events say in memory once.
+func (l *Log) share(ev *v1.Event) {
+	o := &ev.InvolvedObject
+	l.texts.Texts(&ev.Namespace, &o.Kind, &o.Namespace, &o.Name, (*string)(&o.UID), &o.APIVersion, &o.FieldPath,
+		&ev.Reason, &ev.Message, &ev.Type, &ev.Action, &ev.Source.Component, &ev.Source.Host, &ev.ReportingController, &ev.ReportingInstance)
 }
 
 // keyOf is ref's key in the stream: <namespace>.<name>.
