@@ -23,10 +23,12 @@ import (
 	"github.com/skerry/skerry/cli/forward"
 	"github.com/skerry/skerry/cli/get"
 	"github.com/skerry/skerry/cli/label"
+	"github.com/skerry/skerry/cli/launch"
 	"github.com/skerry/skerry/cli/logs"
 	"github.com/skerry/skerry/cli/node"
 	"github.com/skerry/skerry/cli/patch"
 	"github.com/skerry/skerry/cli/remove"
+	"github.com/skerry/skerry/cli/replace"
 	"github.com/skerry/skerry/cli/rollout"
 	"github.com/skerry/skerry/cli/scale"
 	"github.com/skerry/skerry/cli/session"
@@ -48,13 +50,15 @@ type root struct {
 	Events   event.Command    `cmd:"" group:"objects" help:"Show what happened."`
 	Edit     edit.Command     `cmd:"" group:"objects" help:"Change an object in an editor."`
 	Patch    patch.Command    `cmd:"" group:"objects" help:"Change fields of an object."`
-	Set      set.Command      `cmd:"" group:"objects" help:"Set images and environment of containers."`
+	Replace  replace.Command  `cmd:"" group:"objects" help:"Make objects exactly what manifests say."`
+	Set      set.Command      `cmd:"" group:"objects" help:"Set images, environment, resources and accounts."`
 	Label    label.Label      `cmd:"" group:"objects" help:"Set and remove labels."`
 	Annotate label.Annotate   `cmd:"" group:"objects" help:"Set and remove annotations."`
 	Diff     apply.Diff       `cmd:"" group:"objects" help:"Show what apply would change."`
 	Wait     wait.Command     `cmd:"" group:"objects" help:"Wait until objects come to a state."`
 	Delete   remove.Command   `cmd:"" group:"objects" help:"Delete objects."`
 
+	Start   launch.Command  `cmd:"" name:"run" group:"workloads" help:"Run an image in a pod."`
 	Rollout rollout.Command `cmd:"" group:"workloads" help:"Follow, pause and undo changes."`
 	Scale   scale.Command   `cmd:"" group:"workloads" help:"Set how many replicas there are."`
 	Logs    logs.Command    `cmd:"" group:"workloads" help:"Show what containers wrote."`

@@ -11,9 +11,12 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/bus/remote"
 	"github.com/skerry/skerry/cli/console"
+	"github.com/skerry/skerry/cli/logs"
 	"github.com/skerry/skerry/cli/session"
 	"github.com/skerry/skerry/cli/target"
 	"github.com/skerry/skerry/schemas"
@@ -105,4 +108,22 @@ func (a Session) Join(ctx context.Context, s *session.Session, pod *corev1.Pod, 
 		say("Session ended, resume using 'skerry attach %s -c %s -i -t' command when the pod is running", pod.Name, container)
 	}
 	return err
+}
+
+// Follow joins a container once it runs, or shows what it wrote if it is over already.
+func (a Session) Follow(ctx context.Context, s *session.Session, client *api.Client, pod *corev1.Pod, container string, timeout time.Duration) error {
+	pod, err := target.AwaitContainer(ctx, client, pod, container, timeout)
+	if err == nil {
+		err = a.Join(ctx, s, pod, container)
+		// Between the look and the session it can have ended.
+		if !apierrors.IsBadRequest(err) {
+			return err
+		}
+	} else if !errors.Is(err, target.ErrEnded) {
+		return err
+	}
+	if !a.Quiet {
+		fmt.Fprintf(s.Stderr, "warning: couldn't attach to pod/%s, falling back to streaming logs: container %s has ended\n", pod.Name, container)
+	}
+	return logs.Print(ctx, s, pod, container)
 }

@@ -51,7 +51,7 @@ func (g *grant) rules(s *session.Session) ([]rbacv1.PolicyRule, error) {
 
 // Role is `skerry create role`.
 type Role struct {
-	flags
+	Options
 	grant
 	Name string `arg:"" help:"Its name."`
 }
@@ -65,12 +65,12 @@ func (c *Role) Run(ctx context.Context, s *session.Session) error {
 	if len(rules) == 0 {
 		return failure.Usage("at least one resource must be specified")
 	}
-	return c.object(ctx, s, schemas.Roles, &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: c.Name}, Rules: rules})
+	return c.Object(ctx, s, schemas.Roles, &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: c.Name}, Rules: rules})
 }
 
 // ClusterRole is `skerry create clusterrole`.
 type ClusterRole struct {
-	flags
+	Options
 	grant
 	NonResourceURL []string `name:"non-resource-url" help:"To paths that are no objects: /healthz." placeholder:"PATH"`
 	Name           string   `arg:"" help:"Its name."`
@@ -88,17 +88,18 @@ func (c *ClusterRole) Run(ctx context.Context, s *session.Session) error {
 	if len(rules) == 0 {
 		return failure.Usage("at least one resource or path must be specified")
 	}
-	return c.object(ctx, s, schemas.ClusterRoles, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: c.Name}, Rules: rules})
+	return c.Object(ctx, s, schemas.ClusterRoles, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: c.Name}, Rules: rules})
 }
 
-// subjects is the flags that say who gets a role.
-type subjects struct {
+// Subjects is the flags that say who gets a role.
+type Subjects struct {
 	ForUser        []string `help:"Users who get it; also --user, after the command's name." shadows:"user" placeholder:"NAME"`
 	Group          []string `help:"Groups that get it." placeholder:"NAME"`
 	ServiceAccount []string `name:"serviceaccount" help:"Service accounts that get it." placeholder:"NAMESPACE:NAME"`
 }
 
-func (c *subjects) list() ([]rbacv1.Subject, error) {
+// List is who is named.
+func (c *Subjects) List() ([]rbacv1.Subject, error) {
 	var out []rbacv1.Subject
 	for _, u := range c.ForUser {
 		out = append(out, rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: u})
@@ -118,8 +119,8 @@ func (c *subjects) list() ([]rbacv1.Subject, error) {
 
 // RoleBinding is `skerry create rolebinding`.
 type RoleBinding struct {
-	flags
-	subjects
+	Options
+	Subjects
 	Role        string `help:"The role of the namespace." xor:"role" placeholder:"NAME"`
 	ClusterRole string `name:"clusterrole" help:"The cluster role." xor:"role" placeholder:"NAME"`
 	Name        string `arg:"" help:"Its name."`
@@ -134,28 +135,28 @@ func (c *RoleBinding) Run(ctx context.Context, s *session.Session) error {
 	if role.Name == "" {
 		return failure.Usage("exactly one of clusterrole or role must be specified")
 	}
-	who, err := c.list()
+	who, err := c.List()
 	if err != nil {
 		return err
 	}
-	return c.object(ctx, s, schemas.RoleBindings, &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: c.Name}, RoleRef: role, Subjects: who})
+	return c.Object(ctx, s, schemas.RoleBindings, &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: c.Name}, RoleRef: role, Subjects: who})
 }
 
 // ClusterRoleBinding is `skerry create clusterrolebinding`.
 type ClusterRoleBinding struct {
-	flags
-	subjects
+	Options
+	Subjects
 	ClusterRole string `name:"clusterrole" help:"The cluster role." required:"" placeholder:"NAME"`
 	Name        string `arg:"" help:"Its name."`
 }
 
 // Run implements the command.
 func (c *ClusterRoleBinding) Run(ctx context.Context, s *session.Session) error {
-	who, err := c.list()
+	who, err := c.List()
 	if err != nil {
 		return err
 	}
-	return c.object(ctx, s, schemas.ClusterRoleBindings, &rbacv1.ClusterRoleBinding{
+	return c.Object(ctx, s, schemas.ClusterRoleBindings, &rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: c.Name}, Subjects: who,
 		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: c.ClusterRole},
 	})

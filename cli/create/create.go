@@ -38,8 +38,8 @@ type Command struct {
 	ClusterRoleBinding ClusterRoleBinding `cmd:"" name:"clusterrolebinding" help:"A cluster role binding: who may do it anywhere."`
 }
 
-// flags are those of all forms.
-type flags struct {
+// Options are those of all forms.
+type Options struct {
 	DryRun     session.DryRun `help:"client: only say; server: send without storing." placeholder:"MODE"`
 	Output     string         `short:"o" help:"yaml, json, name, jsonpath=…: print the object." placeholder:"FORMAT"`
 	SaveConfig bool           `help:"Note the manifest in the object, for later applies."`
@@ -48,7 +48,7 @@ type flags struct {
 // Files is `skerry create -f`.
 type Files struct {
 	manifest.Flags
-	flags
+	Options
 }
 
 // Run implements the command.
@@ -72,8 +72,26 @@ func (c *Files) Run(ctx context.Context, s *session.Session) error {
 	return errors.Join(errs...)
 }
 
-// object creates an object made from flags.
-func (c *flags) object(ctx context.Context, s *session.Session, r schemas.Resource, obj schemas.Object) error {
+// Object creates an object made from flags, and says so.
+func (c *Options) Object(ctx context.Context, s *session.Session, r schemas.Resource, obj schemas.Object) error {
+	kind, content, err := content(s, r, obj)
+	if err != nil {
+		return err
+	}
+	return c.create(ctx, s, kind, content)
+}
+
+// Make is Object without a word.
+func (c *Options) Make(ctx context.Context, s *session.Session, r schemas.Resource, obj schemas.Object) (target.Found, error) {
+	kind, content, err := content(s, r, obj)
+	if err != nil {
+		return target.Found{}, err
+	}
+	return c.store(ctx, s, kind, content)
+}
+
+// content is obj as a manifest has it.
+func content(s *session.Session, r schemas.Resource, obj schemas.Object) (*schemas.Kind, map[string]any, error) {
 	kind := s.Table.ByResource(r)
 	obj.GetObjectKind().SetGroupVersionKind(kind.GroupVersionKind())
 	if kind.Namespaced {
@@ -81,36 +99,25 @@ func (c *flags) object(ctx context.Context, s *session.Session, r schemas.Resour
 	}
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
 	if err != nil {
-		return fmt.Errorf("make %s: %w", kind.Singular, err)
+		return nil, nil, fmt.Errorf("make %s: %w", kind.Singular, err)
 	}
 	delete(content, "status")
 	if m, ok := content["metadata"].(map[string]any); ok && m["creationTimestamp"] == nil {
 		delete(m, "creationTimestamp")
 	}
-	return c.create(ctx, s, kind, content)
+	return kind, content, nil
 }
 
 // create sends one object and says what came of it.
-func (c *flags) create(ctx context.Context, s *session.Session, kind *schemas.Kind, content map[string]any) error {
+func (c *Options) create(ctx context.Context, s *session.Session, kind *schemas.Kind, content map[string]any) error {
 	format, err := output.Parse(c.Output)
 	if err != nil {
 		return err
 	}
-	if c.SaveConfig {
-		if content, err = apply.Annotated(content); err != nil {
-			return err
-		}
+	found, err := c.store(ctx, s, kind, content)
+	if err != nil {
+		return err
 	}
-	obj := kind.New()
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(content, obj); err != nil {
-		return fmt.Errorf("read %s: %w", kind.Singular, err)
-	}
-	if c.DryRun != session.DryRunClient {
-		if obj, err = c.send(ctx, s, kind, obj, content); err != nil {
-			return err
-		}
-	}
-	found := target.Found{Kind: kind, Object: obj}
 	if format.Kind != "" {
 		return format.Print(s.Stdout, []target.Found{found}, false)
 	}
@@ -118,7 +125,27 @@ func (c *flags) create(ctx context.Context, s *session.Session, kind *schemas.Ki
 	return nil
 }
 
-func (c *flags) send(ctx context.Context, s *session.Session, kind *schemas.Kind, obj metav1.Object, content map[string]any) (schemas.Object, error) {
+// store sends one object, unless nothing is to be sent.
+func (c *Options) store(ctx context.Context, s *session.Session, kind *schemas.Kind, content map[string]any) (target.Found, error) {
+	var err error
+	if c.SaveConfig {
+		if content, err = apply.Annotated(content); err != nil {
+			return target.Found{}, err
+		}
+	}
+	obj := kind.New()
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(content, obj); err != nil {
+		return target.Found{}, fmt.Errorf("read %s: %w", kind.Singular, err)
+	}
+	if c.DryRun != session.DryRunClient {
+		if obj, err = c.send(ctx, s, kind, obj, content); err != nil {
+			return target.Found{}, err
+		}
+	}
+	return target.Found{Kind: kind, Object: obj}, nil
+}
+
+func (c *Options) send(ctx context.Context, s *session.Session, kind *schemas.Kind, obj metav1.Object, content map[string]any) (schemas.Object, error) {
 	client, err := s.Client(ctx)
 	if err != nil {
 		return nil, err

@@ -28,7 +28,7 @@ type sources struct {
 
 // ConfigMap is `skerry create configmap`.
 type ConfigMap struct {
-	flags
+	Options
 	sources
 	Name string `arg:"" help:"Its name."`
 }
@@ -53,7 +53,7 @@ func (c *ConfigMap) Run(ctx context.Context, s *session.Session) error {
 		}
 		cm.BinaryData[k] = v
 	}
-	return c.object(ctx, s, schemas.ConfigMaps, cm)
+	return c.Object(ctx, s, schemas.ConfigMaps, cm)
 }
 
 // Secret is `skerry create secret`.
@@ -64,7 +64,7 @@ type Secret struct {
 
 // Generic is `skerry create secret generic`.
 type Generic struct {
-	flags
+	Options
 	sources
 	Name string `arg:"" help:"Its name."`
 	Type string `help:"Its type." placeholder:"TYPE"`
@@ -76,14 +76,14 @@ func (c *Generic) Run(ctx context.Context, s *session.Session) error {
 	if err != nil {
 		return err
 	}
-	return c.object(ctx, s, schemas.Secrets, &corev1.Secret{
+	return c.Object(ctx, s, schemas.Secrets, &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Name: c.Name}, Type: corev1.SecretType(c.Type), Data: data,
 	})
 }
 
 // TLS is `skerry create secret tls`.
 type TLS struct {
-	flags
+	Options
 	Name string `arg:"" help:"Its name."`
 	Cert string `help:"The certificate, a PEM file." required:"" placeholder:"FILE"`
 	Key  string `help:"Its key, a PEM file." required:"" placeholder:"FILE"`
@@ -99,7 +99,7 @@ func (c *TLS) Run(ctx context.Context, s *session.Session) error {
 		}
 		data[key] = b
 	}
-	return c.object(ctx, s, schemas.Secrets, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: c.Name}, Type: corev1.SecretTypeTLS, Data: data})
+	return c.Object(ctx, s, schemas.Secrets, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: c.Name}, Type: corev1.SecretTypeTLS, Data: data})
 }
 
 func (c *sources) read(s *session.Session) (map[string][]byte, error) {

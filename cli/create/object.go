@@ -16,29 +16,29 @@ import (
 
 // Namespace is `skerry create namespace`.
 type Namespace struct {
-	flags
+	Options
 	Name string `arg:"" help:"Its name."`
 }
 
 // Run implements the command.
 func (c *Namespace) Run(ctx context.Context, s *session.Session) error {
-	return c.object(ctx, s, schemas.Namespaces, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: c.Name}})
+	return c.Object(ctx, s, schemas.Namespaces, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: c.Name}})
 }
 
 // ServiceAccount is `skerry create serviceaccount`.
 type ServiceAccount struct {
-	flags
+	Options
 	Name string `arg:"" help:"Its name."`
 }
 
 // Run implements the command.
 func (c *ServiceAccount) Run(ctx context.Context, s *session.Session) error {
-	return c.object(ctx, s, schemas.ServiceAccounts, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: c.Name}})
+	return c.Object(ctx, s, schemas.ServiceAccounts, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: c.Name}})
 }
 
 // PriorityClass is `skerry create priorityclass`.
 type PriorityClass struct {
-	flags
+	Options
 	Name             string `arg:"" help:"Its name."`
 	Value            int32  `help:"The priority: higher comes first." default:"0" placeholder:"N"`
 	GlobalDefault    bool   `help:"Give it to pods that name none."`
@@ -49,7 +49,7 @@ type PriorityClass struct {
 // Run implements the command.
 func (c *PriorityClass) Run(ctx context.Context, s *session.Session) error {
 	policy := corev1.PreemptionPolicy(c.PreemptionPolicy)
-	return c.object(ctx, s, schemas.PriorityClasses, &schedulingv1.PriorityClass{
+	return c.Object(ctx, s, schemas.PriorityClasses, &schedulingv1.PriorityClass{
 		ObjectMeta: metav1.ObjectMeta{Name: c.Name}, Value: c.Value, GlobalDefault: c.GlobalDefault,
 		Description: c.Description, PreemptionPolicy: &policy,
 	})
@@ -57,7 +57,7 @@ func (c *PriorityClass) Run(ctx context.Context, s *session.Session) error {
 
 // Deployment is `skerry create deployment`.
 type Deployment struct {
-	flags
+	Options
 	Name     string   `arg:"" help:"Its name."`
 	Image    []string `help:"Image to run; several make several containers." required:"" placeholder:"IMAGE"`
 	Replicas int32    `short:"r" help:"How many pods." default:"1" placeholder:"N"`
@@ -91,7 +91,7 @@ func (c *Deployment) Run(ctx context.Context, s *session.Session) error {
 		}
 		d.Spec.Template.Spec.Containers = append(d.Spec.Template.Spec.Containers, ct)
 	}
-	return c.object(ctx, s, schemas.Deployments, d)
+	return c.Object(ctx, s, schemas.Deployments, d)
 }
 
 // containerName makes "nginx" of "registry.example/library/nginx:1.27@sha256:…".

@@ -7,19 +7,16 @@ package debug
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/cli/attach"
 	"github.com/skerry/skerry/cli/failure"
-	"github.com/skerry/skerry/cli/logs"
 	"github.com/skerry/skerry/cli/session"
 	"github.com/skerry/skerry/cli/target"
 	"github.com/skerry/skerry/schemas"
@@ -38,7 +35,7 @@ type Command struct {
 	SameNode        bool          `help:"With --copy-to: on the pod's node."`
 	SetImage        []string      `help:"With --copy-to: other images for containers, as NAME=IMAGE; * is all of them." placeholder:"NAME=IMAGE"`
 	ShareProcesses  bool          `help:"With --copy-to: one view of processes for all containers." default:"true" negatable:""`
-	Env             []string      `help:"Environment of the new container, as NAME=VALUE." placeholder:"NAME=VALUE"`
+	Env             []string      `help:"Environment of the new container, as NAME=VALUE." sep:"none" placeholder:"NAME=VALUE"`
 	Profile         string        `help:"What the new container may: general, baseline, restricted, netadmin or sysadmin." default:"general" enum:"general,baseline,restricted,netadmin,sysadmin,legacy" placeholder:"PROFILE"`
 	Attach          bool          `help:"Join the container once it runs; also with -i."`
 	Stdin           bool          `short:"i" help:"Pass stdin on."`
@@ -85,7 +82,7 @@ func (c *Command) Run(ctx context.Context, s *session.Session) error {
 	if err != nil || !c.Attach && !c.Stdin {
 		return err
 	}
-	return c.join(ctx, s, client, pod, name)
+	return attach.Session{Stdin: c.Stdin, TTY: c.TTY, Quiet: c.Quiet, Replay: true}.Follow(ctx, s, client, pod, name, c.Timeout)
 }
 
 func (c *Command) check() error {
@@ -139,22 +136,6 @@ func (c *Command) inside(ctx context.Context, s *session.Session, client *api.Cl
 		return nil, "", fmt.Errorf("the apiserver answered with %T", obj)
 	}
 	return out, ct.Name, nil
-}
-
-// join attaches to the container, or shows what it wrote if it is over already.
-func (c *Command) join(ctx context.Context, s *session.Session, client *api.Client, pod *corev1.Pod, name string) error {
-	pod, err := target.AwaitContainer(ctx, client, pod, name, c.Timeout)
-	if err == nil {
-		err = attach.Session{Stdin: c.Stdin, TTY: c.TTY, Quiet: c.Quiet, Replay: true}.Join(ctx, s, pod, name)
-		// Between the look and the session it can have ended.
-		if !apierrors.IsBadRequest(err) {
-			return err
-		}
-	} else if !errors.Is(err, target.ErrEnded) {
-		return err
-	}
-	c.say(s, "warning: couldn't attach to pod/%s, falling back to streaming logs: container %s has ended", pod.Name, name)
-	return logs.Print(ctx, s, pod, name)
 }
 
 // container is the new container as the flags say.

@@ -17,7 +17,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/skerry/skerry/bus/api"
-	"github.com/skerry/skerry/cli/failure"
 	"github.com/skerry/skerry/cli/manifest"
 	"github.com/skerry/skerry/cli/session"
 	"github.com/skerry/skerry/cli/target"
@@ -35,7 +34,7 @@ type Command struct {
 
 // Run implements the command.
 func (c *Command) Run(ctx context.Context, s *session.Session) error {
-	want, err := c.want(s)
+	want, err := c.Want(s, c.Args)
 	if err != nil {
 		return err
 	}
@@ -63,20 +62,6 @@ func (c *Command) Run(ctx context.Context, s *session.Session) error {
 		}
 	}
 	return err
-}
-
-func (c *Command) want(s *session.Session) (target.Want, error) {
-	if len(c.Filename) == 0 {
-		return target.Parse(s.Table, c.Args)
-	}
-	if len(c.Args) > 0 {
-		return target.Want{}, failure.Usage("name objects by file or by argument, not both")
-	}
-	docs, err := manifest.Read(s, c.Flags)
-	if err != nil {
-		return target.Want{}, err
-	}
-	return manifest.Want(docs), nil
 }
 
 func (c *Command) one(ctx context.Context, s *session.Session, client *api.Client, o target.Found) error {

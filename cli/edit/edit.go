@@ -39,7 +39,7 @@ type Command struct {
 
 // Run implements the command.
 func (c *Command) Run(ctx context.Context, s *session.Session) error {
-	want, err := c.want(s)
+	want, err := c.Named(s, c.Args)
 	if err != nil {
 		return err
 	}
@@ -58,21 +58,6 @@ func (c *Command) Run(ctx context.Context, s *session.Session) error {
 		}
 	}
 	return nil
-}
-
-func (c *Command) want(s *session.Session) (target.Want, error) {
-	if len(c.Filename) > 0 {
-		docs, err := manifest.Read(s, c.Flags)
-		if err != nil {
-			return target.Want{}, err
-		}
-		return manifest.Want(docs), nil
-	}
-	w, err := target.Parse(s.Table, c.Args)
-	if err == nil && len(w.Items) == 0 {
-		err = failure.Usage("name what to edit, as type/name")
-	}
-	return w, err
 }
 
 // editing is one object in the editor.
@@ -241,18 +226,8 @@ func (e *editing) send(ctx context.Context, patch []byte, version string) error 
 	if err != nil {
 		return err
 	}
-	ref := e.object.Ref()
-	reply, err := e.client.Do(ctx, &api.Request{
-		Verb: api.VerbPatch, Resource: ref.Resource, Namespace: ref.Namespace, Name: ref.Name,
-		PatchType: types.StrategicMergePatchType, FieldManager: session.FieldManager, FieldValidation: "Strict", Body: patch,
-	})
-	if err != nil {
-		return err
-	}
-	for _, w := range reply.Warnings {
-		e.s.Warnf("%s", w)
-	}
-	return nil
+	_, err = session.Patch{Ref: e.object.Ref(), Type: types.StrategicMergePatchType, Content: json.RawMessage(patch), Strict: true}.Send(ctx, e.s, e.client)
+	return err
 }
 
 // atVersion sets an object's or patch's resourceVersion.

@@ -44,7 +44,7 @@ func (c *Command) Run(ctx context.Context, s *session.Session) error {
 		return err
 	}
 	format.ManagedFields = c.ShowManagedField
-	want, err := c.want(s)
+	want, err := c.check(c.Want(s, c.Args))
 	if err != nil {
 		return err
 	}
@@ -68,20 +68,6 @@ func (c *Command) Run(ctx context.Context, s *session.Session) error {
 		}
 	}
 	return errors.Join(c.print(s, want, found, format), err)
-}
-
-func (c *Command) want(s *session.Session) (target.Want, error) {
-	if len(c.Filename) == 0 {
-		return c.check(target.Parse(s.Table, c.Args))
-	}
-	if len(c.Args) > 0 {
-		return target.Want{}, failure.Usage("name objects by file or by argument, not both")
-	}
-	docs, err := manifest.Read(s, c.Flags)
-	if err != nil {
-		return target.Want{}, err
-	}
-	return c.check(manifest.Want(docs), nil)
 }
 
 func (c *Command) check(w target.Want, err error) (target.Want, error) {

@@ -6,7 +6,6 @@ package label
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -102,7 +101,7 @@ func (c *flags) run(ctx context.Context, s *session.Session, w words, current fu
 	if len(change.set) == 0 && len(change.remove) == 0 && !c.List {
 		return failure.Usage("at least one %s update is required: key=value sets, key- removes", w.one)
 	}
-	want, err := c.want(s, objects)
+	want, err := c.Chosen(s, objects, c.All, c.Selector)
 	if err != nil {
 		return err
 	}
@@ -122,21 +121,6 @@ func (c *flags) run(ctx context.Context, s *session.Session, w words, current fu
 	return errors.Join(errs...)
 }
 
-func (c *flags) want(s *session.Session, objects []string) (target.Want, error) {
-	if len(c.Filename) > 0 {
-		docs, err := manifest.Read(s, c.Flags)
-		if err != nil {
-			return target.Want{}, err
-		}
-		return manifest.Want(docs), nil
-	}
-	w, err := target.Parse(s.Table, objects)
-	if err == nil && len(w.Kinds) > 0 && !c.All && c.Selector == "" {
-		err = failure.Usage("resource(s) were provided, but no name was specified; --all means all of them")
-	}
-	return w, err
-}
-
 func (c *flags) one(ctx context.Context, s *session.Session, client *api.Client, o target.Found, ch change, w words, now map[string]string) error {
 	patch, said, err := c.patch(o, ch, w, now)
 	if err != nil {
@@ -148,16 +132,8 @@ func (c *flags) one(ctx context.Context, s *session.Session, client *api.Client,
 		}
 	}
 	if said != w.none && c.DryRun != session.DryRunClient {
-		ref := o.Ref()
-		reply, err := client.Do(ctx, &api.Request{
-			Verb: api.VerbPatch, Resource: ref.Resource, Namespace: ref.Namespace, Name: ref.Name,
-			PatchType: types.MergePatchType, FieldManager: session.FieldManager, Body: patch, DryRun: c.DryRun == session.DryRunServer,
-		})
-		if err != nil {
+		if _, err := (session.Patch{Ref: o.Ref(), Type: types.MergePatchType, Content: patch, DryRun: c.DryRun}).Send(ctx, s, client); err != nil {
 			return err
-		}
-		for _, w := range reply.Warnings {
-			s.Warnf("%s", w)
 		}
 	}
 	if c.List {
@@ -168,7 +144,7 @@ func (c *flags) one(ctx context.Context, s *session.Session, client *api.Client,
 }
 
 // patch computes the merge patch and what to say about it.
-func (c *flags) patch(o target.Found, ch change, w words, now map[string]string) (patch []byte, said string, err error) {
+func (c *flags) patch(o target.Found, ch change, w words, now map[string]string) (patch map[string]any, said string, err error) {
 	values := map[string]any{}
 	said = w.none
 	for k, v := range ch.set {
@@ -192,8 +168,7 @@ func (c *flags) patch(o target.Found, ch change, w words, now map[string]string)
 	if c.ResourceVersion != "" {
 		meta["resourceVersion"] = c.ResourceVersion
 	}
-	patch, err = json.Marshal(map[string]any{"metadata": meta})
-	return patch, said, err
+	return map[string]any{"metadata": meta}, said, nil
 }
 
 func (c *flags) list(ctx context.Context, s *session.Session, client *api.Client, o target.Found, w words) error {

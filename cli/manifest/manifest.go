@@ -16,7 +16,6 @@ import (
 
 	"github.com/skerry/skerry/cli/failure"
 	"github.com/skerry/skerry/cli/session"
-	"github.com/skerry/skerry/cli/target"
 	"github.com/skerry/skerry/schemas/decode"
 )
 
@@ -30,16 +29,6 @@ type Flags struct {
 const maxSize = 8 << 20
 
 var extensions = []string{".yaml", ".yml", ".json"}
-
-// Want asks for the objects that docs describe.
-func Want(docs []Document) target.Want {
-	var w target.Want
-	for _, d := range docs {
-		w.Items = append(w.Items, d.Item())
-		w.Multiple = w.Multiple || d.Kind != docs[0].Kind
-	}
-	return w
-}
 
 // input is one file's content.
 type input struct {

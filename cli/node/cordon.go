@@ -6,6 +6,7 @@ package node
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -101,10 +102,7 @@ func cordon(ctx context.Context, s *session.Session, client *api.Client, n *core
 		if !unschedulable {
 			patch = `{"spec":{"unschedulable":null}}`
 		}
-		_, err := client.Do(ctx, &api.Request{
-			Verb: api.VerbPatch, Resource: schemas.Nodes, Name: schemas.Name(n.Name), PatchType: types.StrategicMergePatchType,
-			FieldManager: session.FieldManager, Body: []byte(patch), DryRun: dry == session.DryRunServer,
-		})
+		_, err := session.Patch{Ref: schemas.RefOf(schemas.Nodes, n), Type: types.StrategicMergePatchType, Content: json.RawMessage(patch), DryRun: dry}.Send(ctx, s, client)
 		if err != nil {
 			return err
 		}

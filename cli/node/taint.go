@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -147,17 +146,8 @@ func (c *Taint) one(ctx context.Context, s *session.Session, client *api.Client,
 		return err
 	}
 	if c.DryRun != session.DryRunClient {
-		body, err := json.Marshal(map[string]any{
-			"metadata": map[string]any{"resourceVersion": n.ResourceVersion}, "spec": map[string]any{"taints": taints},
-		})
-		if err != nil {
-			return fmt.Errorf("encode patch: %w", err)
-		}
-		ref := schemas.RefOf(schemas.Nodes, n)
-		if _, err := client.Do(ctx, &api.Request{
-			Verb: api.VerbPatch, Resource: ref.Resource, Name: ref.Name, PatchType: types.MergePatchType,
-			FieldManager: session.FieldManager, Body: body, DryRun: c.DryRun == session.DryRunServer,
-		}); err != nil {
+		content := map[string]any{"metadata": map[string]any{"resourceVersion": n.ResourceVersion}, "spec": map[string]any{"taints": taints}}
+		if _, err := (session.Patch{Ref: schemas.RefOf(schemas.Nodes, n), Type: types.MergePatchType, Content: content, DryRun: c.DryRun}).Send(ctx, s, client); err != nil {
 			return err
 		}
 	}

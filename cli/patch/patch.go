@@ -55,7 +55,7 @@ func (c *Command) Run(ctx context.Context, s *session.Session) error {
 	if err != nil {
 		return err
 	}
-	want, err := c.want(s)
+	want, err := c.Named(s, c.Args)
 	if err != nil {
 		return err
 	}
@@ -106,34 +106,12 @@ func (c *Command) body(s *session.Session) ([]byte, error) {
 // cut shortens a patch for a message.
 func cut(b []byte) string { return string(b[:min(len(b), 200)]) }
 
-func (c *Command) want(s *session.Session) (target.Want, error) {
-	if len(c.Filename) > 0 {
-		docs, err := manifest.Read(s, c.Flags)
-		if err != nil {
-			return target.Want{}, err
-		}
-		return manifest.Want(docs), nil
-	}
-	w, err := target.Parse(s.Table, c.Args)
-	if err == nil && len(w.Items) == 0 {
-		err = failure.Usage("an object must be named, as type/name")
-	}
-	return w, err
-}
-
 func (c *Command) one(ctx context.Context, s *session.Session, client *api.Client, o target.Found, body []byte, format output.Format) error {
 	after := o
 	if c.DryRun != session.DryRunClient {
-		ref := o.Ref()
-		reply, err := client.Do(ctx, &api.Request{
-			Verb: api.VerbPatch, Resource: ref.Resource, Namespace: ref.Namespace, Name: ref.Name, Subresource: c.Subresource,
-			PatchType: kinds[c.Type], FieldManager: session.FieldManager, Body: body, DryRun: c.DryRun == session.DryRunServer,
-		})
+		reply, err := session.Patch{Ref: o.Ref(), Subresource: c.Subresource, Type: kinds[c.Type], Content: json.RawMessage(body), DryRun: c.DryRun}.Send(ctx, s, client)
 		if err != nil {
 			return err
-		}
-		for _, w := range reply.Warnings {
-			s.Warnf("%s", w)
 		}
 		if c.Subresource != "scale" {
 			after.Object = o.Kind.New()

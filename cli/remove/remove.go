@@ -40,6 +40,7 @@ type Command struct {
 	IgnoreNotFound bool            `help:"Objects that are not there are no error."`
 	DryRun         session.DryRun  `help:"client: only say; server: send without deleting." placeholder:"MODE"`
 	Output         string          `short:"o" help:"name: print only names." enum:",name" default:"" placeholder:"FORMAT"`
+	Silent         bool            `kong:"-"`
 }
 
 // Run implements the command.
@@ -67,13 +68,16 @@ func (c *Command) Run(ctx context.Context, s *session.Session) error {
 		fmt.Fprintln(s.Stdout, "No resources found")
 		return nil
 	}
-	gone, deleteErr := c.delete(ctx, s, client, found)
-	err = errors.Join(err, deleteErr)
+	return errors.Join(err, c.Remove(ctx, s, client, found...))
+}
+
+// Remove deletes objects, says so, and waits until they are gone if the flags ask for that.
+func (c *Command) Remove(ctx context.Context, s *session.Session, client *api.Client, found ...target.Found) error {
+	gone, err := c.delete(ctx, s, client, found)
 	if !c.Wait || c.DryRun != session.DryRunNone {
 		return err
 	}
-	waitErr := session.Within(ctx, c.Timeout, func(ctx context.Context) error { return waitGone(ctx, client, gone) })
-	return errors.Join(err, waitErr)
+	return errors.Join(err, session.Within(ctx, c.Timeout, func(ctx context.Context) error { return waitGone(ctx, client, gone) }))
 }
 
 func (c *Command) ignoreNotFound() bool {
@@ -101,17 +105,7 @@ func (c *Command) normalise(s *session.Session) error {
 }
 
 func (c *Command) want(s *session.Session) (target.Want, error) {
-	if len(c.Filename) > 0 {
-		if len(c.Args) > 0 {
-			return target.Want{}, failure.Usage("name objects by file or by argument, not both")
-		}
-		docs, err := manifest.Read(s, c.Flags)
-		if err != nil {
-			return target.Want{}, err
-		}
-		return manifest.Want(docs), nil
-	}
-	w, err := target.Parse(s.Table, c.Args)
+	w, err := c.Want(s, c.Args)
 	switch {
 	case err != nil:
 		return w, err
@@ -162,6 +156,9 @@ func (c *Command) deleteOne(ctx context.Context, client *api.Client, o target.Fo
 }
 
 func (c *Command) say(s *session.Session, o target.Found) {
+	if c.Silent {
+		return
+	}
 	if c.Output == "name" {
 		s.Printf("%s\n", o.Label())
 		return

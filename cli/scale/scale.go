@@ -41,7 +41,7 @@ func (c *Command) Run(ctx context.Context, s *session.Session) error {
 	if c.Replicas < 0 {
 		return failure.Usage("The --replicas=COUNT flag is required, and COUNT must be greater than or equal to 0")
 	}
-	want, err := c.want(s)
+	want, err := c.Chosen(s, c.Args, c.All, c.Selector)
 	if err != nil {
 		return err
 	}
@@ -62,21 +62,6 @@ func (c *Command) Run(ctx context.Context, s *session.Session) error {
 		return err
 	}
 	return session.Within(ctx, c.Timeout, func(ctx context.Context) error { return rollout.Follow(ctx, s, client, found) })
-}
-
-func (c *Command) want(s *session.Session) (target.Want, error) {
-	if len(c.Filename) > 0 {
-		docs, err := manifest.Read(s, c.Flags)
-		if err != nil {
-			return target.Want{}, err
-		}
-		return manifest.Want(docs), nil
-	}
-	w, err := target.Parse(s.Table, c.Args)
-	if err == nil && len(w.Kinds) > 0 && !c.All && c.Selector == "" {
-		err = failure.Usage("resource(s) were provided, but no name was specified; --all means all of them")
-	}
-	return w, err
 }
 
 // scale sets the replicas, again if somebody else wrote meanwhile.

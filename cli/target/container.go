@@ -55,8 +55,7 @@ func AwaitContainer(ctx context.Context, c *api.Client, p *corev1.Pod, name stri
 	defer cancel()
 	why := "ContainerCreating"
 	found := errors.New("found")
-	look := func(pod *corev1.Pod) error {
-		p = pod
+	p, err := await(ctx, c, p, func(pod *corev1.Pod) error {
 		s := State(pod, name)
 		switch {
 		case s == nil && (pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed):
@@ -70,24 +69,49 @@ func AwaitContainer(ctx context.Context, c *api.Client, p *corev1.Pod, name stri
 			why = s.State.Waiting.Reason
 		}
 		return nil
+	})
+	switch {
+	case errors.Is(err, found):
+		return p, nil
+	case errors.Is(err, context.DeadlineExceeded):
+		return p, fmt.Errorf("container %s of pod %s does not run after %s: %s: %w", name, p.Name, timeout, why, context.DeadlineExceeded)
+	}
+	return p, err
+}
+
+// AwaitEnd waits until p has ended, and returns it as it is then.
+func AwaitEnd(ctx context.Context, c *api.Client, p *corev1.Pod) (*corev1.Pod, error) {
+	ended := errors.New("ended")
+	p, err := await(ctx, c, p, func(pod *corev1.Pod) error {
+		if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
+			return ended
+		}
+		return nil
+	})
+	if errors.Is(err, ended) {
+		return p, nil
+	}
+	return p, err
+}
+
+// await calls look with p as it is and as it changes, until it errs.
+func await(ctx context.Context, c *api.Client, p *corev1.Pod, look func(*corev1.Pod) error) (*corev1.Pod, error) {
+	see := func(pod *corev1.Pod) error {
+		p = pod
+		return look(pod)
 	}
 	ref := schemas.RefOf(schemas.Pods, p)
 	for {
 		obj, err := c.Get(ctx, ref)
 		if err == nil {
 			if pod, ok := obj.(*corev1.Pod); ok {
-				err = look(pod)
+				err = see(pod)
 			}
 		}
 		if err == nil {
-			err = watchPod(ctx, c, ref, obj.GetResourceVersion(), look)
+			err = watchPod(ctx, c, ref, obj.GetResourceVersion(), see)
 		}
-		switch {
-		case errors.Is(err, found):
-			return p, nil
-		case errors.Is(err, context.DeadlineExceeded):
-			return p, fmt.Errorf("container %s of pod %s does not run after %s: %s: %w", name, p.Name, timeout, why, context.DeadlineExceeded)
-		case err != nil && !apierrors.IsResourceExpired(err) && !apierrors.IsGone(err):
+		if err != nil && !apierrors.IsResourceExpired(err) && !apierrors.IsGone(err) {
 			return p, err
 		}
 	}

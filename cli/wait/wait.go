@@ -45,7 +45,7 @@ func (c *Command) Run(ctx context.Context, s *session.Session) error {
 	if err != nil {
 		return err
 	}
-	want, err := c.want(s)
+	want, err := c.Chosen(s, c.Args, c.All, c.Selector, c.FieldSelector)
 	if err != nil {
 		return err
 	}
@@ -67,21 +67,6 @@ func (c *Command) query(s *session.Session) target.Query {
 		q.Namespace = ""
 	}
 	return q
-}
-
-func (c *Command) want(s *session.Session) (target.Want, error) {
-	if len(c.Filename) > 0 {
-		docs, err := manifest.Read(s, c.Flags)
-		if err != nil {
-			return target.Want{}, err
-		}
-		return manifest.Want(docs), nil
-	}
-	w, err := target.Parse(s.Table, c.Args)
-	if err == nil && len(w.Kinds) > 0 && !c.All && c.Selector == "" && c.FieldSelector == "" {
-		err = failure.Usage("resource(s) were provided, but no name was specified; --all means all of them")
-	}
-	return w, err
 }
 
 // waiter waits for one goal.
