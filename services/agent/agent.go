@@ -27,6 +27,7 @@ import (
 	"github.com/skerry/skerry/bus/record"
 	"github.com/skerry/skerry/bus/store"
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/schemas/share"
 	"github.com/skerry/skerry/services/agent/action"
 	"github.com/skerry/skerry/services/agent/cgroup"
 	"github.com/skerry/skerry/services/agent/device"
@@ -131,6 +132,7 @@ type agent struct {
 	cgroups  *cgroup.Tracker
 	kept     Keep
 	poster   *status.Poster
+	alike    *share.Pool // what the work orders have in common
 	recorder *record.Recorder
 	node     *node.Node
 	network  *network.Network
@@ -161,7 +163,7 @@ func assemble(conn *bus.Conn, c Config) (*agent, error) {
 	}
 	kept := c.Keep
 	a := &agent{
-		Config: c, kept: kept, orders: newOrders(),
+		Config: c, kept: kept, orders: newOrders(), alike: share.New(),
 		client: api.NewClient(conn, c.Table),
 		driver: c.Runtime, cgroups: tracker(c.Runtime),
 	}

@@ -142,10 +142,11 @@ func (a *agent) take(e store.Entry) error {
 		a.pods.Add(key)
 		return nil
 	}
-	p := &v1.Pod{}
-	if err := json.Unmarshal(e.Value, p); err != nil {
+	p, err := a.alike.Pod(e.Value)
+	if err != nil {
 		return fmt.Errorf("decode: %w", err)
 	}
+	p.SetGroupVersionKind(v1.SchemeGroupVersion.WithKind("Pod"))
 	if pod.KeyOf(p) != key {
 		return fmt.Errorf("it holds pod %s", pod.KeyOf(p))
 	}

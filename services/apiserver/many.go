@@ -16,10 +16,11 @@ import (
 )
 
 // Events are told as well as can be. When a thousand pods start at once, most of what
-// would be stored is that they did: beyond this rate only warnings are.
+// would be stored is that they did: beyond this rate only warnings are. What is kept then
+// reaches a minute and a half back, for there is room for some 25,000.
 const (
-	eventRate  rate.Limit = 500 // a second
-	eventBurst            = 1000
+	eventRate  rate.Limit = 250 // a second
+	eventBurst            = 2000
 )
 
 // many does one request for each line of r's body, all at once, so that their writes

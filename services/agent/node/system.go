@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	v1 "k8s.io/api/core/v1"
@@ -45,14 +46,20 @@ func memoryTotal() int64 {
 
 // system is what the host says it is; what it does not say is empty.
 func system() v1.NodeSystemInfo {
+	info := machine()
+	info.OSImage = osImage()
+	return info
+}
+
+// machine is what cannot change while this process lives.
+var machine = sync.OnceValue(func() v1.NodeSystemInfo {
 	return v1.NodeSystemInfo{
 		MachineID:     firstLine("/etc/machine-id"),
 		SystemUUID:    strings.ToLower(firstLine("/sys/class/dmi/id/product_uuid")),
 		BootID:        firstLine("/proc/sys/kernel/random/boot_id"),
 		KernelVersion: firstLine("/proc/sys/kernel/osrelease"),
-		OSImage:       osImage(),
 	}
-}
+})
 
 func firstLine(path string) string {
 	data, err := os.ReadFile(path)

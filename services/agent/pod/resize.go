@@ -61,7 +61,7 @@ func (r *Reconciler) size(e *entry, order *v1.Pod) *v1.Pod {
 	if eventType, reason, message := resize.Event(s.pending, pending); reason != "" {
 		r.Recorder.Event(order, eventType, reason, message)
 	}
-	if s.desired == order && s.granted != nil && equality.Semantic.DeepEqual(s.granted.Spec, granted.Spec) {
+	if s.desired == order && s.granted != nil && s.granted != granted && equality.Semantic.DeepEqual(s.granted.Spec, granted.Spec) {
 		granted = s.granted // what is known by this pointer stays so
 	}
 	s.desired, s.granted, s.pending = order, granted, pending
