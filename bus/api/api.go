@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/store"
 	"github.com/skerry/skerry/schemas"
 )
 
@@ -84,6 +85,9 @@ type Request struct {
 	AuditNote string `json:"-"`
 	// Filters are VerbState's key filters.
 	Filters []string `json:"filters,omitempty"`
+	// Since asks VerbState not for the entries, but whether one has a later revision. An
+	// apiserver that does not know it lists.
+	Since store.Revision `json:"since,omitempty"`
 }
 
 // Identity is a user as an authenticator knows them.

@@ -20,6 +20,9 @@ var stateResource = schemas.Resource{Plural: "state"}
 type stateHead struct {
 	Revision store.Revision `json:"revision"`
 	Count    int            `json:"count"`
+	// Asked: whether something is newer was asked, and Newer is the answer.
+	Asked bool           `json:"asked,omitempty"`
+	Newer store.Revision `json:"newer,omitempty"`
 }
 
 type stateLine struct {
@@ -56,6 +59,16 @@ func EncodeState(entries []store.Entry, rev store.Revision) ([]byte, error) {
 		}
 	}
 	return b.Bytes(), nil
+}
+
+// EncodeNewer renders what VerbState returns if Since is set: a revision after it under the
+// filters, 0 if there is none, and the bucket's last revision.
+func EncodeNewer(newer, last store.Revision) ([]byte, error) {
+	b, err := json.Marshal(stateHead{Revision: last, Asked: true, Newer: newer})
+	if err != nil {
+		return nil, fmt.Errorf("encode state: %w", err)
+	}
+	return b, nil
 }
 
 // compact tells whether b is JSON that comes back byte by byte.
@@ -119,4 +132,21 @@ func (l stateLister) List(ctx context.Context, filters ...string) ([]store.Entry
 		return nil, 0, err
 	}
 	return DecodeState(reply.Body)
+}
+
+// Newer implements store.Asker.
+func (l stateLister) Newer(ctx context.Context, since store.Revision, filters ...string) (newer, last store.Revision, err error) {
+	reply, err := l.c.Do(ctx, &Request{Verb: VerbState, Resource: stateResource, Filters: filters, Since: since})
+	if err != nil {
+		return 0, 0, err
+	}
+	head, _, _ := bytes.Cut(reply.Body, newline)
+	var h stateHead
+	if err := json.Unmarshal(head, &h); err != nil {
+		return 0, 0, fmt.Errorf("decode state: %w", err)
+	}
+	if !h.Asked { // an older apiserver, which lists: so does the caller
+		return max(h.Revision, since+1), max(h.Revision, since+1), nil
+	}
+	return h.Newer, h.Revision, nil
 }

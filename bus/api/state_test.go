@@ -68,6 +68,33 @@ func TestStateLister(t *testing.T) {
 	}
 }
 
+// TestNewer: whether something is newer is asked without the entries; an apiserver that does
+// not know the question is taken to have something.
+func TestNewer(t *testing.T) {
+	old := false
+	c := served(t, 1, fake{do: func(_ context.Context, r *Request) (*Reply, error) {
+		if r.Verb != VerbState || r.Since != 40 || !reflect.DeepEqual(r.Filters, []string{"assigned.n1.>"}) {
+			t.Errorf("got %+v", r)
+		}
+		b, err := EncodeNewer(41, 42)
+		if old {
+			b, err = EncodeState(entries(), 42)
+		}
+		return &Reply{Body: b}, err
+	}})
+	asker, ok := c.StateLister().(store.Asker)
+	if !ok {
+		t.Fatal("it cannot be asked")
+	}
+	if newer, last, err := asker.Newer(testContext(t), 40, "assigned.n1.>"); newer != 41 || last != 42 || err != nil {
+		t.Errorf("%d, %d, %v", newer, last, err)
+	}
+	old = true
+	if newer, last, err := asker.Newer(testContext(t), 40, "assigned.n1.>"); newer <= 40 || last < newer || err != nil {
+		t.Errorf("of an older apiserver: %d, %d, %v", newer, last, err)
+	}
+}
+
 func FuzzDecodeState(f *testing.F) {
 	b, err := EncodeState(entries(), 42)
 	if err != nil {

@@ -127,14 +127,14 @@ func (w *watch) live(r record) (taken bool) {
 
 // check looks, now and then, for what neither the wire nor a reconnect told.
 func (w *watch) check(ctx context.Context) {
-	if w.lost() || !w.direct {
+	if w.lost() || w.asker == nil || !w.direct && time.Since(w.listAt) > relistEvery {
 		w.dirty = true
 	}
 	if w.missed > w.state.seen {
 		w.dirty = true
 	}
 	w.missed = 0
-	if w.dirty || w.busy || w.asking || !w.synced || !w.direct {
+	if w.dirty || w.busy || w.asking || !w.synced {
 		return
 	}
 	w.asking = true
@@ -151,26 +151,32 @@ type checked struct {
 
 // ask asks whether anything that matches is newer than seen.
 func (w *watch) ask(ctx context.Context, seen Revision) checked {
+	ctx, cancel := context.WithTimeout(ctx, listTimeout)
+	defer cancel()
 	c := checked{seen: seen}
-	if c.last, c.err = w.store.Last(ctx); c.err != nil || c.last <= seen {
-		return c
+	c.newer, c.last, c.err = w.asker.Newer(ctx, seen, w.filters...)
+	return c
+}
+
+// Newer implements Asker.
+func (s *Store) Newer(ctx context.Context, since Revision, filters ...string) (newer, last Revision, err error) {
+	if last, err = s.Last(ctx); err != nil || last <= since {
+		return 0, last, err
 	}
-	for _, f := range w.filters {
-		m, err := w.store.directMsg(directGet{NextFor: w.store.subject(f), Seq: seen + 1})
+	for _, f := range filters {
+		m, err := s.directMsg(directGet{NextFor: s.subject(f), Seq: since + 1})
 		if err != nil {
-			c.err = err
-			return c
+			return 0, last, err
 		}
-		reply, err := w.store.request(ctx, m)
+		reply, err := s.request(ctx, m)
 		if err != nil {
-			c.err = err
-			return c
+			return 0, last, err
 		}
 		if n, err := strconv.ParseUint(reply.Header.Get(headerSequence), 10, 64); err == nil {
-			c.newer = max(c.newer, Revision(n))
+			newer = max(newer, Revision(n))
 		}
 	}
-	return c
+	return newer, last, nil
 }
 
 // checked acts on the answer; again asks for another look soon: what the bucket has

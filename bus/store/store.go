@@ -62,6 +62,14 @@ type Lister interface {
 	List(ctx context.Context, filters ...string) ([]Entry, Revision, error)
 }
 
+// Asker tells whether a list would have something new, which costs much less than the list:
+// of a list the server reads every block that holds one of its keys.
+type Asker interface {
+	// Newer returns a revision after since of a key that matches a filter, 0 if there is
+	// none, and the bucket's last revision.
+	Newer(ctx context.Context, since Revision, filters ...string) (newer, last Revision, err error)
+}
+
 // Store is one bucket. Safe for concurrent use.
 type Store struct {
 	conn   *bus.Conn

@@ -23,8 +23,10 @@ const (
 	viaWireCount = 1024
 	// checkEvery is how often an idle watch asks whether it missed anything.
 	checkEvery = 30 * time.Second
-	// relistEvery is how often a watch lists again if it can only ask by listing.
-	relistEvery = 5 * time.Minute
+	// askEvery is how often a watch asks that has to ask somebody else, and relistEvery
+	// how often it lists again whatever the answer, or if it can only ask by listing.
+	askEvery    = 5 * time.Minute
+	relistEvery = time.Hour
 	// settleAfter is how long a message that the stream has may be on its way.
 	settleAfter = 2 * time.Second
 	// listTimeout bounds one list; minListGap and maxListGap bound how quickly
@@ -63,7 +65,7 @@ func (s *Store) Watch(ctx context.Context, lister Lister, filters ...string) <-c
 		store:   s,
 		filters: filters,
 		lister:  lister,
-		every:   relistEvery,
+		every:   askEvery,
 		out:     make(chan Event),
 		wire:    make(chan *nats.Msg, room),
 		lists:   make(chan listed, 1),
@@ -76,6 +78,10 @@ func (s *Store) Watch(ctx context.Context, lister Lister, filters ...string) <-c
 	} else if lister == nil {
 		w.lister = s.via
 	}
+	if s.idle != checkEvery { // a test's
+		w.every = s.idle
+	}
+	w.asker, _ = w.lister.(Asker)
 	go w.run(ctx)
 	return w.out
 }
@@ -86,7 +92,8 @@ type watch struct {
 	store   *Store
 	filters []string
 	lister  Lister
-	direct  bool // lister is the store: the stream itself can be asked
+	asker   Asker // nil: the lister cannot be asked
+	direct  bool  // lister is the store: the stream itself can be asked
 	every   time.Duration
 
 	out    chan Event

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -157,12 +158,50 @@ func TestWatchSlowReader(t *testing.T) {
 // TestWatchFindsSilentLoss: changes that never come over the wire, on a connection
 // that never breaks, are found by looking now and then.
 func TestWatchFindsSilentLoss(t *testing.T) {
+	t.Run("in the stream", func(t *testing.T) { findSilentLoss(t, nil) })
+	t.Run("by asking", func(t *testing.T) {
+		l := &counting{}
+		findSilentLoss(t, l)
+		// The first one, one for the loss, and one when it is loud again should that look like a loss.
+		if n := l.lists.Load(); n < 2 || n > 3 {
+			t.Errorf("%d lists", n)
+		}
+	})
+}
+
+// counting is a lister that can be asked.
+type counting struct {
+	*store.Store
+	lists, asked atomic.Int64
+}
+
+func (c *counting) List(ctx context.Context, filters ...string) ([]store.Entry, store.Revision, error) {
+	c.lists.Add(1)
+	return c.Store.List(ctx, filters...)
+}
+
+func (c *counting) Newer(ctx context.Context, since store.Revision, filters ...string) (newer, last store.Revision, err error) {
+	c.asked.Add(1)
+	return c.Store.Newer(ctx, since, filters...)
+}
+
+func findSilentLoss(t *testing.T, l *counting) {
 	b, s := open(t, bus.BucketState)
 	ctx := deadline(t, 60*time.Second)
 	watching := store.New(b.Conn(t, "system:controller"), bus.BucketState)
 	watching.SetIdle(50 * time.Millisecond)
-	events := watching.Watch(ctx, nil, "desired.x.>")
+	var lister store.Lister
+	if l != nil {
+		l.Store, lister = s, l
+	}
+	events := watching.Watch(ctx, lister, "desired.x.>")
 	next(t, events)
+	if l != nil {
+		until(t, "it has asked a few times", func() bool { return l.asked.Load() > 3 })
+		if n := l.lists.Load(); n != 1 {
+			t.Fatalf("%d lists, and nothing has changed", n)
+		}
+	}
 	must[store.Revision](t)(s.Create(ctx, "desired.y._.a", []byte("unwatched")))
 	progress := func() bool {
 		select {

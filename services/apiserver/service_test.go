@@ -12,6 +12,7 @@ import (
 
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/identity"
+	"github.com/skerry/skerry/bus/store"
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/services/apiserver"
 )
@@ -98,6 +99,20 @@ func TestAgentSeesOnlyItsOwn(t *testing.T) {
 	}
 	if _, _, err := agent.StateLister().List(ctx(t), bus.AssignedFilter("n2")); !apierrors.IsForbidden(err) {
 		t.Errorf("another's state: %v", err)
+	}
+	asker, ok := agent.StateLister().(store.Asker)
+	if !ok {
+		t.Fatal("it cannot be asked for what is newer")
+	}
+	order := entries[0].Revision
+	if newer, last, err := asker.Newer(ctx(t), order-1, bus.AssignedFilter("n1")); newer != order || last < rev || err != nil {
+		t.Errorf("newer than %d: %d of %d, %v", order-1, newer, last, err)
+	}
+	if newer, last, err := asker.Newer(ctx(t), order, bus.AssignedFilter("n1")); newer != 0 || last < rev || err != nil {
+		t.Errorf("newer than %d: %d of %d, %v", order, newer, last, err)
+	}
+	if _, _, err := asker.Newer(ctx(t), order, bus.AssignedFilter("n2")); !apierrors.IsForbidden(err) {
+		t.Errorf("whether another's state is newer: %v", err)
 	}
 }
 

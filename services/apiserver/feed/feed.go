@@ -20,13 +20,17 @@ const (
 	// minEntries are kept however old they are; more than maxEntries never.
 	minEntries = 256
 	maxEntries = 1 << 15
+	// maxEvents is how many there are of Kubernetes events at most: there are as many as of pods,
+	// few watch them, and whoever comes too late lists what the stream still has.
+	maxEvents = 1 << 12
 	// keptTexts is of how many entries, the newest, the text is kept that watchers share.
 	keptTexts = 1024
 )
 
 // Feed holds the last changes of one resource. Safe for concurrent use.
 type Feed struct {
-	now func() time.Time
+	now  func() time.Time
+	most int // entries
 
 	mu      sync.RWMutex
 	entries []*Entry
@@ -38,8 +42,12 @@ type Feed struct {
 // Cursor is a place between two entries.
 type Cursor uint64
 
-func newFeed(now func() time.Time, floor store.Revision) *Feed {
-	return &Feed{now: now, floor: floor, topics: map[Scope]*topic{}}
+func newFeed(now func() time.Time, r schemas.Resource, floor store.Revision) *Feed {
+	f := &Feed{now: now, most: maxEntries, floor: floor, topics: map[Scope]*topic{}}
+	if r == schemas.Events {
+		f.most = maxEvents
+	}
+	return f
 }
 
 // append adds c. A change that was learned late (from a fresh list after a gap) counts
@@ -66,7 +74,7 @@ func (f *Feed) lastLocked() store.Revision {
 // forget drops what is too old or too much.
 func (f *Feed) forget(now time.Time) {
 	n := 0
-	for len(f.entries)-n > minEntries && (len(f.entries)-n > maxEntries || now.Sub(f.entries[n].at) > fresh) {
+	for len(f.entries)-n > minEntries && (len(f.entries)-n > f.most || now.Sub(f.entries[n].at) > fresh) {
 		f.floor = f.entries[n].Revision
 		f.drop(f.entries[n], Cursor(f.first+uint64(n)+1))
 		f.entries[n] = nil

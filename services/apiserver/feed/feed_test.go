@@ -135,6 +135,15 @@ func TestForgets(t *testing.T) {
 	if _, _, err := other.Next(); !apierrors.IsResourceExpired(err) {
 		t.Errorf("the watcher of that name, once its own changes are forgotten: %v", err)
 	}
+	events := h.Feed(schemas.Events)
+	for i := range 2 * maxEvents {
+		c := change(view.Added, cm("x", i+100000), nil, i+100000)
+		c.Ref.Resource = schemas.Events
+		h.Handle(c)
+	}
+	if n := len(events.entries); n != maxEvents {
+		t.Errorf("%d events are kept, want %d", n, maxEvents)
+	}
 }
 
 // TestScopes: a watcher is woken by what it wants to hear of, and by nothing else.

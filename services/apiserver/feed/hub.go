@@ -53,7 +53,7 @@ func (h *Hub) Feed(r schemas.Resource) *Feed {
 func (h *Hub) feedLocked(r schemas.Resource) *Feed {
 	f := h.feeds[r]
 	if f == nil {
-		f = newFeed(h.now, h.floor)
+		f = newFeed(h.now, r, h.floor)
 		h.feeds[r] = f
 	}
 	return f

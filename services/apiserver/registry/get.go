@@ -92,8 +92,17 @@ func (g *Registry) history(ctx context.Context, r *api.Request, k *schemas.Kind)
 	return &api.Reply{Body: body}, err
 }
 
-// KeysOf answers a state request: the entries under r's filters.
+// KeysOf answers a state request: the entries under r's filters, or whether there are
+// newer ones.
 func (g *Registry) KeysOf(ctx context.Context, r *api.Request) (*api.Reply, error) {
+	if asker, ok := g.Keys.(store.Asker); ok && r.Since > 0 {
+		newer, last, err := asker.Newer(ctx, r.Since, r.Filters...)
+		if err != nil {
+			return nil, storeError(r, err)
+		}
+		body, err := api.EncodeNewer(newer, last)
+		return &api.Reply{Body: body}, err
+	}
 	entries, rev, err := g.Keys.List(ctx, r.Filters...)
 	if err != nil {
 		return nil, storeError(r, err)
