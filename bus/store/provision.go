@@ -16,9 +16,12 @@ import (
 
 // Bounds of what the streams keep.
 const (
+	// KeptEventBytes are some 25,000 events, which every apiserver has in memory. When it is
+	// full the stream drops the oldest ones without a marker.
+	KeptEventBytes = 24 << 20
+
 	keptRevisions  = 250
 	keptEvents     = time.Hour
-	keptEventBytes = 24 << 20 // some 25,000 events, which every apiserver has in memory
 	keptAudit      = 7 * 24 * time.Hour
 	keptAuditBytes = 1 << 30
 	// expiryMarker is how long a marker tells watchers that a value expired. A
@@ -109,7 +112,7 @@ func streams() []jetstream.StreamConfig {
 
 	events := bucket(bus.StreamEvents, "Kubernetes events")
 	events.Name, events.Subjects = bus.StreamEvents, []string{"events.>"}
-	events.MaxAge, events.MaxBytes, events.Discard = keptEvents, keptEventBytes, jetstream.DiscardOld
+	events.MaxAge, events.MaxBytes, events.Discard = keptEvents, KeptEventBytes, jetstream.DiscardOld
 	events.SubjectDeleteMarkerTTL = expiryMarker
 	events.PersistMode = jetstream.AsyncPersistMode
 	events.RePublish = republish(bus.StreamEvents, "events.>")

@@ -30,7 +30,7 @@ type Log struct {
 
 	turn sync.Mutex // held while a change is taken in and handed out
 	mu   sync.RWMutex
-	all  map[schemas.Ref]*v1.Event
+	kept *bounded
 	rev  store.Revision
 	// moved closes when rev grows.
 	moved  chan struct{}
@@ -41,7 +41,7 @@ type Log struct {
 func NewLog(conn *bus.Conn, log *slog.Logger, handle func(view.Change)) *Log {
 	return &Log{
 		stream: store.New(conn, bus.StreamEvents), log: log, handle: handle, texts: share.New(),
-		all: map[schemas.Ref]*v1.Event{}, moved: make(chan struct{}), synced: make(chan struct{}),
+		kept: newBounded(store.KeptEventBytes), moved: make(chan struct{}), synced: make(chan struct{}),
 	}
 }
 
@@ -80,32 +80,38 @@ func (l *Log) apply(e store.Entry) {
 		l.log.Warn("skip an event", "key", e.Key, "error", err)
 		return
 	}
-	l.mu.Lock()
-	old := l.all[ref]
-	c := view.Change{Ref: ref, Revision: e.Revision}
 	if e.Deleted {
-		delete(l.all, ref)
-		l.mu.Unlock()
-		if old != nil {
-			c.Type, c.Object, c.Old = view.Deleted, old, old
-			l.handle(c)
-		}
+		l.remove(ref, e.Revision)
 		return
 	}
 	ev, err := decode(e)
 	if err != nil {
-		l.mu.Unlock()
 		l.log.Warn("skip an event", "key", e.Key, "error", err)
 		return
 	}
 	l.share(ev)
-	l.all[ref] = ev
+	l.mu.Lock()
+	old := l.kept.all[ref].Event
+	over := l.kept.put(ref, held{ev, e.Revision, len(bus.StreamEvents) + 1 + len(e.Key) + len(e.Value) + overhead})
 	l.mu.Unlock()
-	c.Type, c.Object = view.Added, ev
+	c := view.Change{Type: view.Added, Ref: ref, Object: ev, Revision: e.Revision}
 	if old != nil {
 		c.Type, c.Old = view.Modified, old
 	}
 	l.handle(c)
+	for _, r := range over {
+		l.remove(r, e.Revision)
+	}
+}
+
+// remove takes an event out, and hands that on.
+func (l *Log) remove(ref schemas.Ref, at store.Revision) {
+	l.mu.Lock()
+	old := l.kept.remove(ref)
+	l.mu.Unlock()
+	if old != nil {
+		l.handle(view.Change{Type: view.Deleted, Ref: ref, Object: old, Old: old, Revision: at})
+	}
 }
 
 // Synced closes when the first list is in.
@@ -115,20 +121,20 @@ func (l *Log) Synced() <-chan struct{} { return l.synced }
 func (l *Log) Get(ref schemas.Ref) (schemas.Object, bool) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	e, ok := l.all[ref]
+	e, ok := l.kept.all[ref]
 	if !ok {
 		return nil, false
 	}
-	return e, true
+	return e.Event, true
 }
 
 // List implements replica.Copy.
 func (l *Log) List(_ schemas.Resource, ns schemas.Namespace) []schemas.Object {
 	l.mu.RLock()
-	out := make([]schemas.Object, 0, len(l.all))
-	for ref, e := range l.all {
+	out := make([]schemas.Object, 0, len(l.kept.all))
+	for ref, e := range l.kept.all {
 		if ns == "" || ref.Namespace == ns {
-			out = append(out, e)
+			out = append(out, e.Event)
 		}
 	}
 	l.mu.RUnlock()

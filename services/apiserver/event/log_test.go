@@ -18,7 +18,7 @@ import (
 )
 
 func newTestLog() *Log {
-	return &Log{handle: func(view.Change) {}, texts: share.New(), all: map[schemas.Ref]*v1.Event{}, moved: make(chan struct{}), synced: make(chan struct{})}
+	return &Log{handle: func(view.Change) {}, texts: share.New(), kept: newBounded(store.KeptEventBytes), moved: make(chan struct{}), synced: make(chan struct{})}
 }
 
 // tell takes in the n-th event of many pods, four of each.
@@ -37,7 +37,7 @@ func (l *Log) tell(t testing.TB, n int) *v1.Event {
 	}
 	ref := schemas.RefOf(schemas.Events, ev)
 	l.take(store.Event{Entry: store.Entry{Key: keyOf(ref), Revision: store.Revision(n + 1), Value: text}})
-	return l.all[ref]
+	return l.kept.all[ref].Event
 }
 
 // TestTexts: what events say alike is in memory once, and what they say is what was stored.
@@ -68,5 +68,45 @@ func BenchmarkMemory(b *testing.B) {
 		}
 		b.ReportMetric(float64(heap()-before)/events, "B/event")
 		runtime.KeepAlive(l)
+	}
+}
+
+// TestBounded: the copy is no larger than the stream, which drops its oldest events without
+// telling; whoever watches is told. Events that are counted up are as old as their last time.
+func TestBounded(t *testing.T) {
+	l := newTestLog()
+	l.kept = newBounded(20_000)
+	there := map[schemas.Ref]bool{}
+	l.handle = func(c view.Change) {
+		if c.Type == view.Deleted && !there[c.Ref] || c.Type == view.Added && there[c.Ref] || c.Object == nil {
+			t.Fatalf("%+v", c)
+		}
+		there[c.Ref] = c.Type != view.Deleted
+		if c.Type == view.Deleted {
+			delete(there, c.Ref)
+		}
+	}
+	first := schemas.RefOf(schemas.Events, l.tell(t, 0))
+	for n := 1; n < 5000; n++ {
+		last := schemas.RefOf(schemas.Events, l.tell(t, n))
+		l.take(store.Event{Entry: store.Entry{Key: keyOf(first), Revision: store.Revision(100_000 + n), Value: []byte(`{"metadata":{"namespace":"default"},"count":2}`)}})
+		for _, ref := range []schemas.Ref{first, last} {
+			if _, ok := l.Get(ref); !ok {
+				t.Fatalf("step %d: %s is gone", n, ref)
+			}
+		}
+	}
+	size := 0
+	for _, h := range l.kept.all {
+		size += h.size
+	}
+	if n := len(l.kept.all); size != l.kept.size || size > 20_000 || n < 15 || n != len(there) || len(l.kept.order) > 2*n+1024 {
+		t.Errorf("%d events of %d bytes (%d), %d known to who watches, %d in order", n, size, l.kept.size, len(there), len(l.kept.order))
+	}
+	for ref := range there {
+		l.take(store.Event{Entry: store.Entry{Key: keyOf(ref), Revision: 200_000, Deleted: true}})
+	}
+	if l.kept.size != 0 || len(l.kept.all) != 0 {
+		t.Errorf("left: %d bytes, %v", l.kept.size, l.kept.all)
 	}
 }
