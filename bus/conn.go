@@ -49,6 +49,9 @@ type Conn struct {
 	mu        sync.Mutex
 	reconnect map[int]func()
 	nextHook  int
+
+	sharing sync.Mutex
+	shared  map[any]any
 }
 
 var (
@@ -180,6 +183,25 @@ func (c *Conn) runHooks() {
 	for _, f := range hooks {
 		f()
 	}
+}
+
+// Shared returns what belongs to key on this connection: what made returns when it is
+// asked for first. For bus's own subpackages, whose parts share subscriptions.
+func (c *Conn) Shared(key any, made func() (any, error)) (any, error) {
+	c.sharing.Lock()
+	defer c.sharing.Unlock()
+	if v, ok := c.shared[key]; ok {
+		return v, nil
+	}
+	v, err := made()
+	if err != nil {
+		return nil, err
+	}
+	if c.shared == nil {
+		c.shared = map[any]any{}
+	}
+	c.shared[key] = v
+	return v, nil
 }
 
 // Connected tells whether the connection is up now.

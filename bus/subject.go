@@ -2,6 +2,7 @@ package bus
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/skerry/skerry/schemas"
@@ -321,11 +322,36 @@ func JoinSubject(node schemas.NodeName) string { return "join." + wild(User(node
 
 // StreamSubject is stream.<user>.<peer>.<id>.<direction>, direction "in" for
 // frames from the user to the peer (an agent or the apiserver), "out" for the other.
+// The id names the hub that the frames are for.
 func StreamSubject(u User, peer, id, direction string) string {
 	if peer != "*" {
 		peer = Escape(peer, false)
 	}
-	return "stream." + wild(u) + "." + peer + "." + id + "." + direction
+	return streamSubject(wild(u), peer, id, direction)
+}
+
+func streamSubject(user, peer, id, direction string) string {
+	return "stream." + user + "." + peer + "." + id + "." + direction
+}
+
+// StreamBack is the subject of hub id, from which something came on a StreamSubject; "" if
+// it is none.
+func StreamBack(subject, id string) string {
+	p := strings.Split(subject, ".")
+	if len(p) != 5 {
+		return ""
+	}
+	direction := "in"
+	if p[4] == direction {
+		direction = "out"
+	}
+	return streamSubject(p[1], p[2], id, direction)
+}
+
+// StreamReply is a StreamSubject with a number in place of its wildcard: what the server
+// says there is about what the hub counts so. Nobody's token begins in this way.
+func StreamReply(subject string, number int) string {
+	return strings.Replace(subject, "*", "=l"+strconv.Itoa(number), 1)
 }
 
 // PeerAPIServer is the apiserver's side of a stream. No node can be named so.

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -68,8 +69,8 @@ func (a *Acceptor) release() {
 // end ends the handler.
 func (a *Acceptor) Accept(ctx context.Context, m *nats.Msg, h Handler) {
 	who, err := userOf(m.Subject)
-	if err == nil && !validID(m.Header.Get(HeaderStream)) {
-		err = apierrors.NewBadRequest("the request proposes no stream")
+	if err == nil {
+		err = proposal(m)
 	}
 	if err == nil {
 		err = a.take(ctx)
@@ -125,17 +126,35 @@ func (a *Acceptor) call(m *nats.Msg, h func() error) (err error) {
 	return h()
 }
 
-// open subscribes to the dialler's frames and tells it so.
+// proposal checks the names that a request gives to its stream and hub.
+func proposal(m *nats.Msg) error {
+	for _, name := range []string{HeaderStream, HeaderHub} {
+		if _, ok := parseIdent(m.Header.Get(name)); !ok {
+			return apierrors.NewBadRequest("the request proposes no stream")
+		}
+	}
+	return nil
+}
+
+// open makes this end of the stream that m proposes, and tells the other.
 func (a *Acceptor) open(m *nats.Msg, who bus.User, onDone func()) (*Stream, error) {
-	id := m.Header.Get(HeaderStream)
-	s := newStream(a.conn, bus.StreamSubject(who, a.peer, id, "in"), bus.StreamSubject(who, a.peer, id, "out"), a.timing)
-	s.onDone = onDone
-	if err := s.open(s.in); err != nil {
+	h, err := hubOf(a.conn, a.peer, a.timing)
+	if err != nil {
 		return nil, fmt.Errorf("accept stream: %w", err)
 	}
+	id, _ := parseIdent(m.Header.Get(HeaderStream)) // checked by proposal
+	s := newStream(h, id)
+	s.onDone = onDone
+	in := bus.StreamSubject(who, a.peer, h.id.String(), "in")
+	s.out = bus.StreamBack(in, m.Header.Get(HeaderHub))
+	if err := h.add(s); err != nil {
+		return nil, fmt.Errorf("accept stream: %w", err)
+	}
+	h.join(s, in, s.out)
 	reply := nats.NewMsg(m.Reply)
-	reply.Header.Set(HeaderStream, id)
+	reply.Header.Set(HeaderStream, id.String())
 	reply.Header.Set(HeaderPeer, a.peer)
+	reply.Header.Set(HeaderHub, h.id.String())
 	if err := a.conn.NC.PublishMsg(reply); err != nil {
 		s.abandon()
 		return nil, fmt.Errorf("accept stream: %w", err)
@@ -160,16 +179,23 @@ func (a *Acceptor) refuse(m *nats.Msg, err error) {
 	}
 }
 
-// Offer makes a stream that who can Take by the id returned. Nothing is sent
+// Offer makes a stream that who can Take by the name returned. Nothing is sent
 // before the taker was heard; without one it is lost after 15 seconds.
-func Offer(conn *bus.Conn, who bus.User, peer string) (s *Stream, id string, err error) {
-	id = newID()
-	s = newStream(conn, bus.StreamSubject(who, peer, id, "in"), bus.StreamSubject(who, peer, id, "out"), defaultTiming())
-	s.held = true
-	if err := s.open(s.in); err != nil {
+func Offer(conn *bus.Conn, who bus.User, peer string) (s *Stream, name string, err error) {
+	h, err := hubOf(conn, peer, defaultTiming())
+	if err != nil {
 		return nil, "", fmt.Errorf("offer stream: %w", err)
 	}
-	return s, id, nil
+	s = newStream(h, newIdent())
+	s.held = true
+	s.in = bus.StreamSubject(who, peer, h.id.String(), "in")
+	if err := h.add(s); err != nil {
+		return nil, "", fmt.Errorf("offer stream: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.taking = time.AfterFunc(s.timing.lost, func() { s.fail(ErrPeerLost) })
+	return s, h.id.String() + "." + s.id.String(), nil
 }
 
 // userOf returns who asks, from api.<user>.… or node.<node>.<user>.….

@@ -3,9 +3,9 @@ package stream
 import (
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -21,6 +21,8 @@ const (
 	HeaderStream = "Skerry-Stream"
 	// HeaderPeer is the <peer> token of the stream's subjects, unescaped.
 	HeaderPeer = "Skerry-Peer"
+	// HeaderHub names the sender's hub, to which the frames go.
+	HeaderHub = "Skerry-Hub"
 	// HeaderErrorCode and HeaderError are those of NATS' service framework, so that
 	// its tools see refusals; the payload is the whole Status.
 	HeaderErrorCode = "Nats-Service-Error-Code"
@@ -41,16 +43,20 @@ func Dial(ctx context.Context, conn *bus.Conn, subject string, hello []byte) (*S
 func dial(ctx context.Context, conn *bus.Conn, subject string, hello []byte, t timing) (*Stream, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	id := newID()
-	s := newStream(conn, "", "", t)
-	// Before the request, so that the first frames find a subscription. The peer is
-	// not known yet; nobody else knows the id.
-	if err := s.open(bus.StreamSubject(conn.User, "*", id, "out")); err != nil {
+	h, err := hubOf(conn, "", t)
+	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w: %w", subject, bus.ErrUnreachable, err)
+	}
+	// Before the request, so that the first frames find it. The peer is not known yet;
+	// nobody else knows its name.
+	s := newStream(h, newIdent())
+	if err := h.add(s); err != nil {
+		return nil, fmt.Errorf("dial %s: %w", subject, err)
 	}
 	m := nats.NewMsg(subject)
 	m.Data = hello
-	m.Header.Set(HeaderStream, id)
+	m.Header.Set(HeaderStream, s.id.String())
+	m.Header.Set(HeaderHub, h.id.String())
 	if trace := bus.TraceOf(ctx); trace != "" {
 		m.Header.Set(bus.TraceHeader, trace)
 	}
@@ -64,21 +70,32 @@ func dial(ctx context.Context, conn *bus.Conn, subject string, hello []byte, t t
 		s.abandon()
 		return nil, err
 	}
-	peer := reply.Header.Get(HeaderPeer)
-	s.setPeer(bus.StreamSubject(conn.User, peer, id, "out"), bus.StreamSubject(conn.User, peer, id, "in"))
+	s.meet(conn.User, reply.Header.Get(HeaderPeer), reply.Header.Get(HeaderHub))
+	s.mu.Lock()
+	s.met = true
+	s.mu.Unlock()
+	s.beat(false) // the other side knows by it that the reply came
 	return s, nil
 }
 
 // Take opens the other end of a stream that Offer made for this user.
-func Take(conn *bus.Conn, peer, id string) (*Stream, error) {
-	if !validID(id) {
-		return nil, fmt.Errorf("take stream: bad id %q", id)
+func Take(conn *bus.Conn, peer, name string) (*Stream, error) {
+	first, second, _ := strings.Cut(name, ".")
+	_, ok := parseIdent(first)
+	id, is := parseIdent(second)
+	if !ok || !is {
+		return nil, fmt.Errorf("take stream: bad name %q", name)
 	}
-	s := newStream(conn, bus.StreamSubject(conn.User, peer, id, "out"), bus.StreamSubject(conn.User, peer, id, "in"), defaultTiming())
-	if err := s.open(s.in); err != nil {
+	h, err := hubOf(conn, "", defaultTiming())
+	if err != nil {
 		return nil, fmt.Errorf("take stream: %w", err)
 	}
-	s.beat(false) // the offering side waits for it
+	s := newStream(h, id)
+	if err := h.add(s); err != nil {
+		return nil, fmt.Errorf("take stream: %w", err)
+	}
+	s.meet(conn.User, peer, first)
+	s.hello() // the offering side waits for it
 	return s, nil
 }
 
@@ -89,10 +106,14 @@ func (s *Stream) abandon() {
 	s.failLocked(errors.New("stream: not opened"))
 }
 
-// setPeer names the peer's subjects. Until then this end publishes nothing.
-func (s *Stream) setPeer(in, out string) {
+// meet ties a stream that was dialled to the peer's hub of that name. Until then this end
+// publishes nothing.
+func (s *Stream) meet(who bus.User, peer, name string) {
+	in := bus.StreamSubject(who, peer, s.hub.id.String(), "out")
+	out := bus.StreamBack(in, name)
+	s.hub.join(s, in, out)
 	s.wire.Lock()
-	s.in, s.out = in, out
+	s.out = out
 	s.wire.Unlock()
 	s.mu.Lock()
 	ended := s.end != nil
@@ -107,7 +128,7 @@ func refusal(m *nats.Msg) error {
 	if m.Header.Get(HeaderErrorCode) != "" {
 		return status.Decode(m.Data)
 	}
-	if m.Header.Get(HeaderStream) == "" {
+	if _, ok := parseIdent(m.Header.Get(HeaderHub)); !ok {
 		return apierrors.NewInternalError(errors.New("dial: the reply is not a stream's"))
 	}
 	return nil
@@ -123,18 +144,7 @@ func dialError(subject string, err error) error {
 	return fmt.Errorf("dial %s: %w: %w", subject, bus.ErrUnreachable, err)
 }
 
-// newID returns 128 random bits: whoever knows an id is one of the two ends.
-func newID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails since Go 1.24
-	return hex.EncodeToString(b[:])
-}
-
-// validID keeps a stranger's id from being more than one token of a subject.
-func validID(id string) bool {
-	if len(id) != 32 {
-		return false
-	}
-	_, err := hex.DecodeString(id)
-	return err == nil
+func newIdent() (i ident) {
+	_, _ = rand.Read(i[:]) // never fails since Go 1.24
+	return i
 }

@@ -5,8 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"maps"
 	"runtime"
-	"strings"
 	"testing"
 	"time"
 
@@ -114,6 +114,20 @@ func TestIdleStays(t *testing.T) {
 	}
 }
 
+// open makes a dialling end that has no other end.
+func open(t *testing.T, conn *bus.Conn, tm timing) *Stream {
+	t.Helper()
+	h, err := hubOf(conn, "", tm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newStream(h, newIdent())
+	if err := h.add(s); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // TestGaps plays the peer that a faulty network would make of the real one.
 func TestGaps(t *testing.T) {
 	data := func(seq uint64) packet { return packet{kind: kindData, seq: seq, data: []byte("x")} }
@@ -135,21 +149,18 @@ func TestGaps(t *testing.T) {
 			ctx := testContext(t)
 			b := bustest.Start(t)
 			conn, peer := b.Conn(t, "admin"), b.Conn(t, bus.NodeUser("n1"))
-			id := strings.Repeat("ab", 16)
-			s := newStream(conn, bus.StreamSubject("admin", "n1", id, "out"), bus.StreamSubject("admin", "n1", id, "in"), quick())
-			err := s.open(s.in)
-			if err != nil {
-				t.Fatal(err)
-			}
+			s := open(t, conn, quick())
 			defer s.Close()
+			s.meet("admin", "n1", newIdent().String())
 			if err := conn.NC.Flush(); err != nil {
 				t.Fatal(err)
 			}
 			for _, p := range c.packets {
-				if err := peer.NC.Publish(bus.StreamSubject("admin", "n1", strings.Repeat("ab", 16), "out"), appendPacket(nil, p)); err != nil {
+				if err := peer.NC.Publish(bus.StreamSubject("admin", "n1", s.hub.id.String(), "out"), appendMessage(nil, s.id, p)); err != nil {
 					t.Fatal(err)
 				}
 			}
+			var err error
 			n := 0
 			for err == nil {
 				if _, err = s.Recv(ctx); err == nil {
@@ -165,7 +176,7 @@ func TestGaps(t *testing.T) {
 
 // TestOverrun: a peer that ignores the window does not grow this side's memory.
 func TestOverrun(t *testing.T) {
-	s := newStream(nil, "", "", defaultTiming())
+	s := newStream(&hub{timing: defaultTiming()}, ident{1})
 	for seq := uint64(1); s.failed == nil; seq++ {
 		if seq > window/frameCost {
 			t.Fatal("no limit")
@@ -228,7 +239,7 @@ func TestReconnect(t *testing.T) {
 
 // TestGapThatStays: a peer that is there and does not send again what is missing.
 func TestGapThatStays(t *testing.T) {
-	s := newStream(nil, "", "", quick())
+	s := newStream(&hub{timing: quick()}, ident{1})
 	ask := 0
 	for s.failed == nil {
 		s.mu.Lock()
@@ -356,8 +367,14 @@ func TestTraceAndHello(t *testing.T) {
 func TestNothingLeaks(t *testing.T) {
 	ctx := testContext(t)
 	p := servePair(t, 100, quick(), echo)
-	// The first request makes the connection's reply subscription.
-	_, _ = Dial(ctx, p.user, bus.NodeSubject("n2", "admin", "test"), nil)
+	// The first stream makes the connections' own subscriptions.
+	first, err := dial(ctx, p.user, subject, nil, quick())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = first.Close()
+	empty := func() bool { return len(hubFor(t, p.user, "").links)+len(hubFor(t, p.node, "n1").links) == 0 }
+	eventually(t, "the first stream to end", empty)
 	routines, userSubs, nodeSubs := runtime.NumGoroutine(), p.user.NC.NumSubscriptions(), p.node.NC.NumSubscriptions()
 	for i := range 40 {
 		s, err := dial(ctx, p.user, subject, nil, quick())
@@ -374,7 +391,7 @@ func TestNothingLeaks(t *testing.T) {
 		case 1: // with an error
 			_ = s.CloseSend(errors.New("done with it"))
 		case 2: // the peer breaks the rules
-			_ = p.node.NC.Publish(bus.StreamSubject("admin", "n1", idOf(s), "out"), []byte("z"))
+			_ = p.node.NC.Publish(bus.StreamSubject("admin", "n1", s.hub.id.String(), "out"), append(s.id[:], 'z'))
 			for err == nil {
 				_, err = s.Recv(ctx)
 			}
@@ -383,10 +400,18 @@ func TestNothingLeaks(t *testing.T) {
 		_ = s.Close()
 	}
 	eventually(t, "everything to be freed", func() bool {
-		return runtime.NumGoroutine() <= routines && p.user.NC.NumSubscriptions() <= userSubs && p.node.NC.NumSubscriptions() <= nodeSubs
+		return empty() && runtime.NumGoroutine() <= routines && p.user.NC.NumSubscriptions() <= userSubs && p.node.NC.NumSubscriptions() <= nodeSubs
 	})
 }
 
-func idOf(s *Stream) string {
-	return strings.Split(s.sub.Subject, ".")[3]
+// hubFor is a connection's hub, unused while the test looks into it.
+func hubFor(t *testing.T, conn *bus.Conn, peer string) *hub {
+	t.Helper()
+	h, err := hubOf(conn, peer, quick())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return &hub{links: maps.Clone(h.links), streams: maps.Clone(h.streams)}
 }

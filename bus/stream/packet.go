@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-// What travels in one message: a kind byte, then
+// What travels in one message: 16 bytes that name the stream, a kind byte, then
 //
 //	data  'd'  uvarint sequence, channel byte, data
 //	end   'e'  uvarint sequence, JSON of a Status or nothing
@@ -13,16 +13,24 @@ import (
 //	           received), uvarint frames sent, uvarint bytes read, uvarint frames received
 //	ack   'a'  nothing: the end has arrived
 //	bye   'x'  nothing: this side is closed
+//	hello 'h'  16 bytes that name the sender's hub: it has this stream, do you?
+//
+// A pulse names the sender's hub in place of a stream:
+//
+//	pulse 'p'  flags byte (1: heartbeats of all streams are wanted), uvarint how many
+//	           streams it has to the receiver's hub, 16 bytes that are the sum (XOR) of their names
 //
 // Sequences count data and end of one direction from 1. A beat is heartbeat and
 // credit in one; its numbers are totals, so that a lost beat does no harm, and
 // frames that were lost at the tail show.
 const (
-	kindData = 'd'
-	kindEnd  = 'e'
-	kindBeat = 'b'
-	kindAck  = 'a'
-	kindBye  = 'x'
+	kindData  = 'd'
+	kindEnd   = 'e'
+	kindBeat  = 'b'
+	kindAck   = 'a'
+	kindBye   = 'x'
+	kindHello = 'h'
+	kindPulse = 'p'
 )
 
 const (
@@ -31,7 +39,7 @@ const (
 )
 
 // maxHeader is the most that a packet has beside its data.
-const maxHeader = 2 + 3*binary.MaxVarintLen64
+const maxHeader = len(ident{}) + 2 + 3*binary.MaxVarintLen64
 
 var errPacket = errors.New("stream: malformed frame")
 
@@ -44,8 +52,11 @@ type packet struct {
 	seq     uint64 // data, end: the frame's; beat: the last one sent
 	read    uint64 // beat
 	got     uint64 // beat: the last frame received, 0 from a peer that does not tell
-	data    []byte // data, end
+	data    []byte // data, end, hello
 }
+
+// appendMessage renders p, of the stream of that name.
+func appendMessage(b []byte, id ident, p packet) []byte { return appendPacket(append(b, id[:]...), p) }
 
 // appendPacket renders p.
 func appendPacket(b []byte, p packet) []byte {
@@ -57,6 +68,8 @@ func appendPacket(b []byte, p packet) []byte {
 		b = append(b, p.data...)
 	case kindEnd:
 		b = binary.AppendUvarint(b, p.seq)
+		b = append(b, p.data...)
+	case kindHello:
 		b = append(b, p.data...)
 	case kindBeat:
 		flags := byte(0)

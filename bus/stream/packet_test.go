@@ -76,7 +76,7 @@ func FuzzApply(f *testing.F) {
 		f.Add(appendPacket(nil, p), appendPacket(nil, packet{kind: kindData, seq: 2, data: []byte("y")}))
 	}
 	f.Fuzz(func(t *testing.T, a, b []byte) {
-		s := newStream(nil, "", "", quick())
+		s := newStream(&hub{timing: quick()}, ident{1})
 		s.sent = 1
 		s.kept.add([]byte("frame"))
 		for _, raw := range [][]byte{a, b} {

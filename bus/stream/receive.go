@@ -7,15 +7,10 @@ import (
 	"io"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"github.com/skerry/skerry/bus/status"
 )
 
 var errOverrun = errors.New("stream: the other side sent more than it was allowed")
-
-// noResponders is the status of the server's own reply to a beat that nobody got.
-const noResponders = "503"
 
 // Recv returns the next frame, io.EOF after the other side's CloseSend(nil), the
 // other side's error after CloseSend(err), io.ErrUnexpectedEOF if it closed without
@@ -52,6 +47,7 @@ func (s *Stream) take() (f Frame, ok, credit bool, err error) {
 			s.queue = nil
 		}
 		s.consumed += uint64(len(f.Data) + frameCost)
+		s.stir()
 		return f, true, s.consumed-s.announced >= window/4 && s.end == nil, nil
 	}
 	if errors.Is(s.failed, io.ErrClosedPipe) {
@@ -63,13 +59,9 @@ func (s *Stream) take() (f Frame, ok, credit bool, err error) {
 	return f, false, false, s.failed
 }
 
-// receive is called by the subscription, for one message after another.
-func (s *Stream) receive(m *nats.Msg) {
-	if len(m.Data) == 0 && m.Header.Get("Status") == noResponders {
-		s.nobody()
-		return
-	}
-	p, err := parsePacket(m.Data)
+// receive takes in what came from the other end, one packet after another.
+func (s *Stream) receive(b []byte) {
+	p, err := parsePacket(b)
 	if err != nil {
 		s.fail(err)
 		return
@@ -78,7 +70,7 @@ func (s *Stream) receive(m *nats.Msg) {
 	var do reaction
 	farewell := false
 	if s.failed == nil {
-		s.heard, s.absent = time.Now(), time.Time{}
+		s.met = true
 		do = s.apply(p)
 		farewell = s.failed != nil && !s.bye
 	}
@@ -97,6 +89,23 @@ func (s *Stream) receive(m *nats.Msg) {
 	}
 }
 
+// greeted learns where the other end is, if it was not known, and answers.
+func (s *Stream) greeted(out string) {
+	s.wire.Lock()
+	if s.out == "" {
+		s.out = out
+	}
+	s.wire.Unlock()
+	s.mu.Lock()
+	s.met, s.held = true, false
+	if s.taking != nil {
+		s.taking.Stop()
+	}
+	s.mu.Unlock()
+	wake(s.canSend)
+	s.beat(false)
+}
+
 // reaction is what a packet calls for.
 type reaction struct{ ack, beat, settle bool }
 
@@ -106,7 +115,6 @@ func (s *Stream) apply(p packet) (do reaction) {
 	case kindData, kindEnd:
 		return s.applyFrame(p)
 	case kindBeat:
-		s.held = false
 		// More than was sent cannot have been read: it would widen the window.
 		if p.read > s.read && p.read <= s.spent {
 			s.read = p.read
@@ -137,6 +145,7 @@ func (s *Stream) missing() bool {
 	switch {
 	case s.gap.IsZero():
 		s.gap = now
+		s.stir()
 	case now.Sub(s.gap) > s.timing.lost:
 		s.failLocked(fmt.Errorf("%w after frame %d", ErrGap, s.received))
 		return false
@@ -163,6 +172,7 @@ func (s *Stream) applyFrame(p packet) (do reaction) {
 		return reaction{beat: s.missing()} // it comes again, behind what is missing
 	}
 	s.received, s.gap = p.seq, time.Time{}
+	s.stir()
 	defer wake(s.canRecv)
 	if p.kind == kindEnd {
 		s.end = io.EOF

@@ -59,8 +59,8 @@ func (s *Stream) lockSend(ctx context.Context) error {
 
 // frameLimit is MaxFrame, or less where the bus carries less in one message.
 func (s *Stream) frameLimit() int {
-	if m := s.conn.NC.MaxPayload(); m > maxHeader {
-		return int(min(MaxFrame, m-maxHeader))
+	if m := int(s.hub.conn.NC.MaxPayload()); m > maxHeader {
+		return min(MaxFrame, m-maxHeader)
 	}
 	return MaxFrame
 }
@@ -75,6 +75,7 @@ func (s *Stream) spend(ctx context.Context, cost int) error {
 		}
 		if !s.held && s.spent-s.read+uint64(cost) <= window {
 			s.spent += uint64(cost)
+			s.stir()
 			s.mu.Unlock()
 			return nil
 		}
@@ -106,7 +107,7 @@ func (s *Stream) publishFrame(p packet) error {
 	s.wire.Lock()
 	s.sent++
 	p.seq = s.sent
-	b := appendPacket(s.kept.buffer(maxHeader+len(p.data)), p)
+	b := appendMessage(s.kept.buffer(maxHeader+len(p.data)), s.id, p)
 	s.kept.add(b)
 	s.ended = s.ended || p.kind == kindEnd
 	err := s.transmit(b)
@@ -120,7 +121,8 @@ func (s *Stream) publishFrame(p packet) error {
 // transmit needs s.wire. What cannot be published while the connection is away is sent
 // again when it is back.
 func (s *Stream) transmit(b []byte) error {
-	if err := s.conn.NC.Publish(s.out, b); err != nil && (s.conn.NC.IsClosed() || s.conn.NC.IsDraining()) {
+	nc := s.hub.conn.NC
+	if err := nc.Publish(s.out, b); err != nil && (nc.IsClosed() || nc.IsDraining()) {
 		return fmt.Errorf("%w: %w", ErrPeerLost, err)
 	}
 	return nil
@@ -169,19 +171,16 @@ func (s *Stream) publish(p packet) {
 	s.publishLocked(p)
 }
 
-// publishLocked needs s.wire. With beats the server is asked to tell whether
-// anybody is subscribed at the other end.
+// publishLocked needs s.wire.
 func (s *Stream) publishLocked(p packet) {
-	if s.out == "" {
-		return
+	if s.out != "" {
+		_ = s.hub.conn.NC.Publish(s.out, appendMessage(make([]byte, 0, maxHeader), s.id, p))
 	}
-	b := appendPacket(make([]byte, 0, maxHeader), p)
-	if p.kind == kindBeat {
-		_ = s.conn.NC.PublishRequest(s.out, s.in, b)
-		return
-	}
-	_ = s.conn.NC.Publish(s.out, b)
 }
+
+// hello tells the peer's hub which one the stream's other end is at. It answers whether it
+// has such a stream.
+func (s *Stream) hello() { s.publish(packet{kind: kindHello, data: s.hub.id[:]}) }
 
 // beat tells the peer what was sent and read so far.
 func (s *Stream) beat(answer bool) {
@@ -190,7 +189,7 @@ func (s *Stream) beat(answer bool) {
 		s.mu.Unlock()
 		return
 	}
-	s.announced = s.consumed
+	s.announced, s.told = s.consumed, s.received
 	p := packet{kind: kindBeat, answer: answer, read: s.consumed, got: s.received, again: s.asking()}
 	s.mu.Unlock()
 	s.wire.Lock()

@@ -1,13 +1,16 @@
 // Package stream carries byte frames both ways between a user and an agent or
 // the apiserver: watches, logs, exec. Nobody listens on a port.
 //
-// It reads and writes only subjects stream.<user>.<peer>.<id>.in and .out, after a
-// request on the subject that is dialled. The frames' layout is in packet.go.
+// It reads and writes only subjects stream.<user>.<peer>.<hub>.in and .out, after a
+// request on the subject that is dialled. The frames' layout is in packet.go. All streams
+// of a connection share a subscription (hub.go), and all between two connections a
+// heartbeat (link.go): one that rests costs memory and nothing else.
 //
 // What always holds: frames arrive in order, once, or the stream ends with an
-// error; frames that a broken connection swallowed are sent again; a slow reader stops the writer (credits in bytes), so neither side's
-// memory grows; a peer that vanishes ends the stream within 15 seconds, and within
-// some 10 if its connection is closed; a stream that failed or was closed keeps no subscription, timer or goroutine.
+// error; frames that a broken connection swallowed are sent again; a slow reader stops the
+// writer (credits in bytes), so neither side's memory grows; a peer that vanishes ends the
+// stream within 15 seconds, and within some 10 if its connection is closed; one that forgot
+// the stream, within a minute or so; a stream that failed or was closed keeps no timer or goroutine.
 package stream
 
 import (
@@ -16,10 +19,6 @@ import (
 	"io"
 	"sync"
 	"time"
-
-	"github.com/nats-io/nats.go"
-
-	"github.com/skerry/skerry/bus"
 )
 
 var (
@@ -61,12 +60,15 @@ func defaultTiming() timing {
 // Stream is one end. Send and Recv may be called from different goroutines, and
 // Send from several at once; only one goroutine at a time may Recv.
 type Stream struct {
-	conn       *bus.Conn
-	timing     timing
-	sub        *nats.Subscription
-	timer      *time.Timer
-	cancelHook func()
-	onDone     func() // called once when the stream is over; may be nil
+	hub    *hub
+	id     ident
+	timing timing
+	onDone func() // called once when the stream is over; may be nil
+
+	// link and in are the hub's: the way to the other end, nil before that is known, and
+	// the subject of what comes from there, "" if that may be any.
+	link *link
+	in   string
 
 	sending chan struct{} // held during a whole Send: its frames are not interleaved
 	canSend chan struct{} // one token: something changed for a sender
@@ -76,20 +78,19 @@ type Stream struct {
 
 	// wire orders what is published: sequence numbers and beats that name them.
 	wire  sync.Mutex
-	out   string // the subject of this end's frames; "" before the peer is known
-	in    string // the subject of the peer's
+	out   string // the subject of the peer's hub; "" before that is known
 	sent  uint64 // frames published
 	kept  kept   // those that the peer may not have
 	ended bool   // the end was published
 
 	mu     sync.Mutex
-	failed error // why the stream is over; io.ErrClosedPipe after Close
-	heard  time.Time
-	absent time.Time // since when nobody is subscribed at the other end
-	rejoin time.Time // when this end's connection was last made again
-	gap    time.Time // since when frames are missing; zero: none are
-	asked  time.Time // when they were last asked for
-	bye    bool      // the peer closed
+	failed error       // why the stream is over; io.ErrClosedPipe after Close
+	gap    time.Time   // since when frames are missing; zero: none are
+	asked  time.Time   // when they were last asked for
+	bye    bool        // the peer closed
+	met    bool        // something came from the other end
+	busy   bool        // there may be something to tell it
+	taking *time.Timer // until somebody must have taken an offer
 
 	spent  uint64 // bytes sent
 	read   uint64 // bytes that the peer has read of them
@@ -99,15 +100,16 @@ type Stream struct {
 
 	queue     []Frame
 	received  uint64 // frames
+	told      uint64 // received as the peer knows it
 	arrived   uint64 // bytes
 	consumed  uint64 // bytes of them that Recv gave out
 	announced uint64 // consumed as the peer knows it
 	end       error  // what Recv returns after the queue; nil before the peer's end
 }
 
-func newStream(conn *bus.Conn, in, out string, t timing) *Stream {
+func newStream(h *hub, id ident) *Stream {
 	return &Stream{
-		conn: conn, in: in, out: out, timing: t, heard: time.Now(),
+		hub: h, id: id, timing: h.timing, busy: true,
 		sending: make(chan struct{}, 1),
 		canSend: make(chan struct{}, 1),
 		canRecv: make(chan struct{}, 1),
@@ -116,68 +118,39 @@ func newStream(conn *bus.Conn, in, out string, t timing) *Stream {
 	}
 }
 
-// open subscribes to the peer's frames and starts the heartbeat.
-func (s *Stream) open(in string) error {
-	sub, err := s.conn.NC.Subscribe(in, s.receive)
-	if err != nil {
-		return err
+// stir has the heartbeat tell what changed. It needs s.mu.
+func (s *Stream) stir() {
+	if !s.busy {
+		s.busy = true
+		s.hub.stir(s)
 	}
-	// What was published while the connection was away is lost: ask at once.
-	cancel := s.conn.OnReconnect(func() {
-		s.mu.Lock()
-		s.rejoin = time.Now()
-		s.mu.Unlock()
-		s.beat(true)
-	})
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.sub, s.cancelHook = sub, cancel
-	if s.failed != nil {
-		// The peer's first frames can be served before this line.
-		s.free()
-		return nil
-	}
-	s.timer = time.AfterFunc(s.timing.beat, s.tick)
-	return nil
 }
 
-// tick is the heartbeat, and looks for the peer's.
+// tick tells the other end what it may not know, for as long as there is something.
 func (s *Stream) tick() {
 	s.mu.Lock()
-	silent := time.Since(s.heard) > s.timing.lost
-	over := s.failed != nil
+	if s.failed != nil || s.rests() {
+		s.busy = false
+		s.hub.rest(s)
+		s.mu.Unlock()
+		return
+	}
+	met, answer := s.met, s.unsettled()
 	s.mu.Unlock()
-	switch {
-	case over:
-		return
-	case silent:
-		s.fail(ErrPeerLost)
-		return
+	if !met {
+		s.hello()
 	}
-	s.beat(false)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.failed == nil {
-		s.timer.Reset(s.timing.beat)
-	}
+	s.beat(answer)
 }
 
-// nobody notes that no one is subscribed at the other end. That can be a
-// reconnect, so it is asked again soon before the peer counts as lost.
-func (s *Stream) nobody() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.failed != nil:
-	case s.absent.IsZero():
-		s.absent = time.Now()
-		s.timer.Reset(s.timing.beat / 5)
-	case time.Since(s.absent) >= s.patience():
-		s.failLocked(ErrPeerLost)
-	default:
-		s.timer.Reset(s.timing.beat / 5)
-	}
+// rests tells whether both ends know all of each other. It needs s.mu.
+func (s *Stream) rests() bool {
+	return s.met && !s.unsettled() && s.gap.IsZero() && s.consumed == s.announced && s.received == s.told
 }
+
+// unsettled tells whether something was sent of which the peer has not said that it was
+// read. It needs s.mu.
+func (s *Stream) unsettled() bool { return s.spent != s.read || s.ending && !s.isAck }
 
 // fail ends the stream for both directions and frees what it holds. Frames that
 // arrived before stay readable. The peer is told, as well as that can be done.
@@ -191,15 +164,6 @@ func (s *Stream) fail(err error) {
 	}
 }
 
-// patience is how long nobody may be subscribed at the other end: it may be making its
-// connection again, the more so if this end just did. It needs s.mu.
-func (s *Stream) patience() time.Duration {
-	if time.Since(s.rejoin) < s.timing.lost {
-		return s.timing.lost
-	}
-	return s.timing.absent
-}
-
 func (s *Stream) failLocked(err error) {
 	if s.failed != nil {
 		return
@@ -209,20 +173,10 @@ func (s *Stream) failLocked(err error) {
 	if s.onDone != nil {
 		s.onDone()
 	}
-	s.free()
-}
-
-// free needs s.mu.
-func (s *Stream) free() {
-	if s.sub != nil {
-		_ = s.sub.Unsubscribe() // fails only if the connection is closed: gone as well
+	if s.taking != nil {
+		s.taking.Stop()
 	}
-	if s.cancelHook != nil {
-		s.cancelHook()
-	}
-	if s.timer != nil {
-		s.timer.Stop()
-	}
+	s.hub.remove(s)
 }
 
 // CloseSend tells the other side that no more frames come, with an error or nil.
@@ -235,6 +189,7 @@ func (s *Stream) CloseSend(err error) error {
 		return s.sendErr()
 	}
 	s.ending = true
+	s.stir()
 	s.mu.Unlock()
 	wake(s.canSend)
 	s.sending <- struct{}{} // short: a waiting Send has just been woken to give up
@@ -265,7 +220,7 @@ func (s *Stream) waitAck(ctx context.Context) {
 	}
 }
 
-// Close ends both directions and frees the subscription. The other side's Recv
+// Close ends both directions and frees what they hold. The other side's Recv
 // gets io.ErrUnexpectedEOF if no end was sent before.
 func (s *Stream) Close() error {
 	s.mu.Lock()
