@@ -33,6 +33,8 @@ type server struct {
 	offers  chan struct{} // one for each reply that waits for its client
 	uploads *stream.Acceptor
 	watches *stream.Acceptor
+	// watching are those that watch, by user.
+	watching Crowd
 
 	running  sync.WaitGroup
 	mu       sync.Mutex
@@ -51,15 +53,16 @@ type count struct {
 
 func newServer(conn *bus.Conn, concurrency int, s Server) *server {
 	return &server{
-		conn:    conn,
-		server:  s,
-		slots:   newTurns(concurrency),
-		offers:  make(chan struct{}, maxOffers),
-		uploads: stream.NewAcceptor(conn, bus.PeerAPIServer, maxUploads),
-		watches: stream.NewAcceptor(conn, bus.PeerAPIServer, maxWatches),
-		limit:   concurrency * (1 + waitingPerSlot),
-		of:      map[string]int{},
-		counts:  map[Verb]*count{},
+		conn:     conn,
+		server:   s,
+		slots:    newTurns(concurrency),
+		offers:   make(chan struct{}, maxOffers),
+		uploads:  stream.NewAcceptor(conn, bus.PeerAPIServer, maxUploads),
+		watches:  stream.NewAcceptor(conn, bus.PeerAPIServer, maxWatches),
+		watching: Crowd{What: "watches", Most: maxWatches, MostOf: maxWatchesOf},
+		limit:    concurrency * (1 + waitingPerSlot),
+		of:       map[string]int{},
+		counts:   map[Verb]*count{},
 	}
 }
 

@@ -15,8 +15,10 @@ import (
 )
 
 const (
-	// maxWatches is how many watches one server serves at once.
-	maxWatches = 10_000
+	// maxWatches is how many watches one server serves at once, and maxWatchesOf how many
+	// of one user. One that rests takes some 15 KB here, and as much in a gateway.
+	maxWatches   = 160_000
+	maxWatchesOf = 120_000
 	// maxUploads is how many bodies beyond one message come in at once.
 	maxUploads = 16
 	// maxOffers is how many replies beyond one message wait for their clients.
@@ -99,6 +101,11 @@ func (s *server) watch(ctx context.Context, m *nats.Msg) {
 		if err != nil {
 			return err
 		}
+		leave, err := s.watching.Enter(asker(r))
+		if err != nil {
+			return err
+		}
+		defer leave()
 		if door, ok := s.server.(Doorkeeper); ok {
 			if err := s.call(ctx, r, func() error { return door.Admit(ctx, r) }); err != nil {
 				return err

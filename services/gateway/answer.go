@@ -107,6 +107,14 @@ func (x *exchange) send(code int, body []byte) {
 	_ = z.Close()
 }
 
+// bound gives the client that long to take what is written until done is called. A deadline
+// that is left standing would reset a stream of HTTP/2 that rests when it passes.
+func bound(w http.ResponseWriter, wait time.Duration) (done func()) {
+	control := http.NewResponseController(w)
+	_ = control.SetWriteDeadline(time.Now().Add(wait)) // an error: the client has left
+	return func() { _ = control.SetWriteDeadline(time.Time{}) }
+}
+
 var compressors = sync.Pool{New: func() any {
 	z, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed) // the level is a valid one
 	return z

@@ -34,8 +34,9 @@ type Limits struct {
 	// may take, and Write how long it may take nothing of an answer.
 	Header, Body, Write time.Duration
 	// Conns is how many connections there are at once, Requests how many requests, beside
-	// those that last (watches, logs, commands), and Lasting how many of those.
-	Conns, Requests, Lasting int
+	// those that last (watches, logs, commands), Lasting how many of those, and LastingOf how
+	// many of those of one user.
+	Conns, Requests, Lasting, LastingOf int
 }
 
 func (l Limits) complete() Limits {
@@ -54,7 +55,8 @@ func (l Limits) complete() Limits {
 	duration(&l.Write, 30*time.Second)
 	number(&l.Conns, 20_000)
 	number(&l.Requests, 1024)
-	number(&l.Lasting, 20_000)
+	number(&l.Lasting, 160_000)
+	number(&l.LastingOf, 120_000)
 	return l
 }
 
@@ -83,7 +85,7 @@ type server struct {
 	// stopping ends what lasts.
 	stopping context.Context
 	running  atomic.Int64
-	lasting  atomic.Int64
+	lasting  api.Crowd
 }
 
 // Run serves until ctx ends, then lets requests that run end.
@@ -137,6 +139,7 @@ func newServer(ctx context.Context, conn *bus.Conn, c Config) *server {
 	client := api.NewClient(conn, c.Table)
 	return &server{
 		Config: c, conn: conn, client: client, stopping: ctx,
+		lasting: api.Crowd{What: "watches, logs and sessions", Most: c.Limits.Lasting, MostOf: c.Limits.LastingOf},
 		callers: caller.New(c.ClientCAs, &caller.Tokens{Ask: client.Do}), book: openapi.New("v1." + kubernetesMinor),
 	}
 }

@@ -27,6 +27,9 @@ type exchange struct {
 	who   *api.Identity
 	// as is whom who wants to be, if anybody else.
 	as *api.Identity
+	// rest is what is left to do when all that is to be found out is: with little on the
+	// stack, since it may go on for days.
+	rest func()
 }
 
 // ServeHTTP implements http.Handler.
@@ -46,6 +49,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.route = route.Parse(r.URL.EscapedPath())
 	if err := x.serve(); err != nil {
 		x.fail(err)
+	}
+	if x.rest != nil {
+		x.rest()
 	}
 }
 

@@ -93,6 +93,68 @@ func TestTooManyRequests(t *testing.T) {
 	}
 }
 
+// TestTooManyWatches: beyond the limits, of one user and in all, they are told to come again,
+// while other requests are answered.
+func TestTooManyWatches(t *testing.T) {
+	t.Parallel()
+	g := startWith(t, backend{watch: func(ctx context.Context, _ *api.Request, _ func(api.WatchEvent) error) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}}, Limits{Lasting: 3, LastingOf: 2})
+	ann, bob := g.client(t, g.ca, "ann", time.Hour), g.client(t, g.ca, "bob", time.Hour)
+	const path = "/api/v1/namespaces/a/pods"
+	watch := func(c *http.Client) (*http.Response, func()) {
+		t.Helper()
+		ctx, cancel := context.WithCancel(t.Context())
+		r, err := http.NewRequestWithContext(ctx, "GET", "https://"+g.addr+path+"?watch=1", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := c.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(cancel)
+		t.Cleanup(func() { resp.Body.Close() })
+		return resp, cancel
+	}
+	refused := func(c *http.Client, why string) {
+		t.Helper()
+		resp, _ := watch(c)
+		body, err := io.ReadAll(resp.Body)
+		if err != nil || resp.StatusCode != http.StatusTooManyRequests || resp.Header.Get("Retry-After") != "5" || !strings.Contains(string(body), why) {
+			t.Errorf("%s %q %s, %v", resp.Status, resp.Header.Get("Retry-After"), body, err)
+		}
+	}
+	open := func(c *http.Client) func() {
+		t.Helper()
+		resp, leave := watch(c)
+		if resp.StatusCode != http.StatusOK {
+			t.Fatal(resp.Status)
+		}
+		return leave
+	}
+	leave := open(ann)
+	open(ann)
+	refused(ann, `user \"ann\" has 2 watches, logs and sessions open`)
+	open(bob)
+	refused(bob, "3 watches, logs and sessions are open")
+	if code, body, _ := g.ask(t, ann, "GET", path, ""); code != 200 {
+		t.Errorf("a list beside them: %d %s", code, body)
+	}
+	leave()
+	for { // its place is free once the gateway has seen it leave
+		resp, _ := watch(bob)
+		if resp.StatusCode == http.StatusOK {
+			break
+		}
+		if resp.StatusCode != http.StatusTooManyRequests {
+			t.Fatal(resp.Status)
+		}
+		resp.Body.Close()
+	}
+}
+
 // TestConnectionsAreBounded: one more waits until another has left.
 func TestConnectionsAreBounded(t *testing.T) {
 	t.Parallel()
@@ -135,5 +197,40 @@ func TestADeafWatcherIsLeft(t *testing.T) {
 	case <-left:
 	case <-time.After(20 * time.Second):
 		t.Error("the watch goes on")
+	}
+}
+
+// TestARestingWatchStays: how long a client may take an event is not how long it may be until
+// the next one, whatever HTTP's version is.
+func TestARestingWatchStays(t *testing.T) {
+	t.Parallel()
+	const write = 200 * time.Millisecond
+	g := startWith(t, backend{watch: func(ctx context.Context, _ *api.Request, emit func(api.WatchEvent) error) error {
+		for _, wait := range []time.Duration{0, 3 * write, 0} {
+			select {
+			case <-time.After(wait):
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			if err := emit(api.WatchEvent{Type: "ADDED", Object: json.RawMessage(`{}`)}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}}, Limits{Write: write})
+	for _, version := range []int{1, 2} {
+		c := g.admin(t)
+		if version == 1 {
+			c.Transport.(*http.Transport).ForceAttemptHTTP2 = false
+		}
+		resp, err := c.Get("https://" + g.addr + "/api/v1/namespaces/a/pods?watch=1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.ProtoMajor != version || strings.Count(string(body), "ADDED") != 3 {
+			t.Errorf("HTTP/%d: %s, %v", resp.ProtoMajor, body, err)
+		}
 	}
 }

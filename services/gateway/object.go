@@ -39,11 +39,6 @@ func (x *exchange) object() error {
 		return err
 	}
 	if req.Verb == api.VerbWatch {
-		free, err := x.s.enter(&x.s.lasting, x.s.Limits.Lasting)
-		if err != nil {
-			return err
-		}
-		defer free()
 		return x.watch(k, req)
 	}
 	free, err := x.s.enter(&x.s.running, x.s.Limits.Requests)

@@ -204,7 +204,7 @@ type patient struct {
 }
 
 func (p *patient) Write(b []byte) (int, error) {
-	_ = http.NewResponseController(p.ResponseWriter).SetWriteDeadline(time.Now().Add(p.wait))
+	defer bound(p.ResponseWriter, p.wait)()
 	return p.ResponseWriter.Write(b)
 }
 

@@ -30,7 +30,7 @@ var reaches = map[string]func(*exchange, *api.Request, url.Values) error{
 
 // reach answers with a stream into a pod.
 func (x *exchange) reach(req *api.Request, serve func(*exchange, *api.Request, url.Values) error) error {
-	free, err := x.s.enter(&x.s.lasting, x.s.Limits.Lasting)
+	free, err := x.s.lasting.Enter(x.who.User)
 	if err != nil {
 		return err
 	}
@@ -102,10 +102,11 @@ func (x *exchange) copyLog(ctx context.Context, st *stream.Stream) {
 			}
 			return
 		}
-		_ = control.SetWriteDeadline(time.Now().Add(x.s.Limits.Write))
+		done := bound(x.w, x.s.Limits.Write)
 		if _, err := x.w.Write(f.Data); err != nil || control.Flush() != nil {
 			return
 		}
+		done()
 	}
 }
 

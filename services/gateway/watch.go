@@ -18,7 +18,16 @@ import (
 	"github.com/skerry/skerry/services/gateway/table"
 )
 
-// watch sends the events of a watch as they come, one JSON document a line.
+// following is a watch that has begun.
+type following struct {
+	watching *api.Watching
+	out      http.ResponseWriter
+	turn     func(event []byte) ([]byte, error)
+	patience time.Duration
+	free     []func()
+}
+
+// watch begins a watch, and leaves its events to the rest of the exchange.
 func (x *exchange) watch(k *schemas.Kind, req *api.Request) error {
 	choice, err := x.choose(req)
 	if err != nil {
@@ -28,41 +37,60 @@ func (x *exchange) watch(k *schemas.Kind, req *api.Request) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(x.r.Context())
-	defer cancel()
-	defer context.AfterFunc(x.s.stopping, cancel)()
-	w, err := x.s.client.OpenWatch(ctx, req)
+	leave, err := x.s.lasting.Enter(x.who.User)
 	if err != nil {
 		return err
 	}
-	defer w.Close()
+	ctx, cancel := context.WithCancel(x.r.Context())
+	deaf := context.AfterFunc(x.s.stopping, cancel)
+	w, err := x.s.client.OpenWatch(ctx, req)
+	if err != nil {
+		deaf()
+		cancel()
+		leave()
+		return err
+	}
+	f := &following{watching: w, out: x.w, turn: turn, patience: x.s.Limits.Write, free: []func(){w.Close, func() { deaf() }, cancel, leave}}
 	x.w.Header().Set("Content-Type", "application/json")
-	x.w.WriteHeader(http.StatusOK)
-	control := http.NewResponseController(x.w)
+	x.rest = func() { f.run(ctx) }
+	return nil
+}
+
+// run sends the events as they come, one JSON document a line.
+func (f *following) run(ctx context.Context) {
+	defer func() {
+		for _, free := range f.free {
+			free()
+		}
+	}()
+	f.out.WriteHeader(http.StatusOK)
+	control := http.NewResponseController(f.out)
 	if control.Flush() != nil {
-		return nil // the client has left
+		return // the client has left
 	}
-	for {
-		event, err := w.Next(ctx)
-		switch {
-		case ended(err) || ctx.Err() != nil:
-			return nil
-		case err != nil:
-			// The headers are out: an error is an event.
+	for f.next(ctx, control) {
+	}
+}
+
+// next sends one event, and tells whether there may be more.
+func (f *following) next(ctx context.Context, control *http.ResponseController) bool {
+	event, err := f.watching.Next(ctx)
+	switch {
+	case ended(err) || ctx.Err() != nil:
+		return false
+	case err != nil:
+		// The headers are out: an error is an event.
+		event = failed(err)
+	default:
+		if event, err = f.turn(event); err != nil {
 			event = failed(err)
-		default:
-			if event, err = turn(event); err != nil {
-				event = failed(err)
-			}
-		}
-		_ = control.SetWriteDeadline(time.Now().Add(x.s.Limits.Write))
-		if _, werr := x.w.Write(append(event, '\n')); werr != nil {
-			return nil //nolint:nilerr // the client has left
-		}
-		if control.Flush() != nil || err != nil {
-			return nil
 		}
 	}
+	defer bound(f.out, f.patience)()
+	if _, werr := f.out.Write(append(event, '\n')); werr != nil {
+		return false // the client has left
+	}
+	return control.Flush() == nil && err == nil
 }
 
 // ended tells whether a watch is over without a word of the apiserver on it: by its regular
