@@ -23,7 +23,7 @@ func (r *podRules) mounts(p *field.Path, c *v1.Container) field.ErrorList {
 			when(m.MountPath != "" && places[m.MountPath], field.Invalid(at.Child("mountPath"), m.MountPath, "must be unique")),
 			when(devices[m.Name], field.Invalid(at.Child("name"), m.Name, "must not already exist in volumeDevices")),
 			when(devicePaths[m.MountPath], field.Invalid(at.Child("mountPath"), m.MountPath, "must not already exist as a path in volumeDevices")),
-			subPaths(at, &m, known && source.Image != nil),
+			subPaths(at, &m),
 			propagation(at.Child("mountPropagation"), m.MountPropagation, privileged(c)),
 			bindOptions(at.Child("bindMountOptions"), m.BindMountOptions, known && source.Image != nil),
 			recursiveReadOnly(at.Child("recursiveReadOnly"), &m),
@@ -33,11 +33,9 @@ func (r *podRules) mounts(p *field.Path, c *v1.Container) field.ErrorList {
 	return errs
 }
 
-func subPaths(p *field.Path, m *v1.VolumeMount, image bool) field.ErrorList {
+func subPaths(p *field.Path, m *v1.VolumeMount) field.ErrorList {
 	both := m.SubPath != "" && m.SubPathExpr != ""
-	const noImage = "not allowed in image volume sources"
 	return slices.Concat(
-		when(image && m.SubPathExpr != "", field.Invalid(p.Child("subPathExpr"), m.SubPathExpr, noImage)),
 		optional(p.Child("subPath"), m.SubPath, descending),
 		optional(p.Child("subPathExpr"), m.SubPathExpr, descending),
 		when(both, field.Invalid(p.Child("subPathExpr"), m.SubPathExpr, "subPathExpr and subPath are mutually exclusive")),
@@ -52,7 +50,7 @@ func propagation(p *field.Path, mode *v1.MountPropagationMode, privileged bool) 
 }
 
 func bindOptions(p *field.Path, options []string, image bool) field.ErrorList {
-	errs := when(image && len(options) > 0, field.Forbidden(p, "not allowed in image volume sources"))
+	errs := when(image && len(options) > 0, field.Invalid(p, options, "bindMountOptions may not be used with image volumes"))
 	for i, o := range options {
 		errs = append(errs, oneOf(p.Index(i), o, "noexec", "nodev", "nosuid")...)
 		errs = append(errs, when(slices.Contains(options[:i], o), field.Duplicate(p.Index(i), o))...)

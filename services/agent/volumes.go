@@ -15,8 +15,10 @@ import (
 )
 
 func (a *agent) newVolumes(src *source) (*volume.Manager, error) {
+	images, _ := a.driver.(volume.Images) // a simulated one has none
 	return volume.New(volume.Config{
-		Dir: a.DataDir, Source: src, Tokens: &tokens{src}, Recorder: a.recorder,
+		Images: images,
+		Dir:    a.DataDir, Source: src, Tokens: &tokens{src}, Recorder: a.recorder,
 		Node: func() env.Node {
 			return env.Node{Name: a.Node, HostIPs: a.node.HostIPs(), Allocatable: a.node.Allocatable()}
 		},

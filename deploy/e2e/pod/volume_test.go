@@ -296,6 +296,61 @@ func TestImageVolumes(t *testing.T) {
 	}
 }
 
+// TestSubPathsOfImages: a part of an image is mounted, read-only; its links lead nowhere else; and
+// the image stays until nothing mounts it.
+func TestSubPathsOfImages(t *testing.T) {
+	t.Parallel()
+	ns := rig.Namespace(t)
+	importImage(t, "parts:1", map[string]string{
+		"weights/w": "heavy", "etc/hostname": "of the image", "out": "@/etc", "up": "@../../../../../../../../../../etc",
+	})
+	const volumes = "  volumes: [{name: v, image: {reference: localhost/parts:1}}, {name: shared, image: {reference: " + podmantest.Image + ", pullPolicy: Never}}]"
+	apply(t, ns, script("parts", sleep, volumes, `    env: [{name: PART, value: weights}]
+    volumeMounts:
+    - {name: v, mountPath: /whole}
+    - {name: v, mountPath: /w, subPathExpr: $(PART)}
+    - {name: v, mountPath: /one, subPath: weights/w}
+    - {name: v, mountPath: /out, subPath: out}
+    - {name: v, mountPath: /up, subPath: up}
+    - {name: shared, mountPath: /shared, subPath: bin}`))
+	running(t, ns, "parts")
+	for path, want := range map[string]string{
+		"/whole/weights/w": "heavy", "/w/w": "heavy", "/one": "heavy", "/out/hostname": "of the image", "/up/hostname": "of the image",
+	} {
+		shows(t, ns, "parts", want, "cat", path)
+	}
+	for command, want := range map[string]string{
+		"echo x >/w/new": "Read-only file system", "echo x >/whole/new": "Read-only file system", "echo x >/shared/busybox": "Read-only file system",
+	} {
+		if out, err := rig.TrySkerry(t, "", "exec", "-n", ns, "parts", "--", "/bin/sh", "-c", command); err == nil || !strings.Contains(out, want) {
+			t.Errorf("%s: %v %s", command, err, out)
+		}
+	}
+	if out, err := rig.Hosts[0].Podman("rmi", "localhost/parts:1"); err == nil || !strings.Contains(out+err.Error(), "in use") {
+		t.Errorf("an image that is mounted was removed: %v %s", err, out)
+	}
+	rig.Skerry(t, "", "delete", "pod", "-n", ns, "parts")
+	if out, err := rig.Hosts[0].Podman("rmi", "localhost/parts:1"); err != nil {
+		t.Errorf("it is held for ever: %v %s", err, out)
+	}
+
+	// One that is not there, and must not be pulled; then it is, but not the part.
+	apply(t, ns, script("never", sleep, "  volumes: [{name: v, image: {reference: localhost/later:1, pullPolicy: Never}}]", "    volumeMounts: [{name: v, mountPath: /v, subPath: none}]"))
+	await(t, ns, "never", "told that the image is missing", func(p *v1.Pod) bool {
+		w := p.Status.ContainerStatuses
+		return len(w) == 1 && w[0].State.Waiting != nil && w[0].State.Waiting.Reason == "ErrImageNeverPull"
+	})
+	events(t, ns, "never", "Warning ErrImageNeverPull", "is not present with pull policy of Never")
+	importImage(t, "later:1", map[string]string{"f": "x"})
+	p := await(t, ns, "never", "told that the part is missing", func(p *v1.Pod) bool {
+		w := p.Status.ContainerStatuses[0].State.Waiting
+		return w != nil && w.Reason == "CreateContainerConfigError"
+	})
+	if m := p.Status.ContainerStatuses[0].State.Waiting.Message; !strings.Contains(m, "failed to prepare subPath for volumeMount") || !strings.Contains(m, "no such file or directory") {
+		t.Errorf("it says %s", m)
+	}
+}
+
 func TestVolumesOfLaterVersions(t *testing.T) {
 	t.Parallel()
 	ns := rig.Namespace(t)

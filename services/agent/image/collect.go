@@ -63,6 +63,11 @@ func Used(ordered []*v1.Pod, running []sandbox.Pod) map[string]bool {
 		for _, c := range member.All(p) {
 			used[c.Image] = true
 		}
+		for _, v := range p.Spec.Volumes {
+			if v.Image != nil {
+				used[v.Image.Reference] = true
+			}
+		}
 	}
 	for _, p := range running {
 		used[p.Infra.ImageID] = true

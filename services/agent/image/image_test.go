@@ -145,3 +145,28 @@ func TestPullerTriesEveryKey(t *testing.T) {
 	}
 	p.Wait()
 }
+
+// TestNeverIsNotPulled: what must not be pulled is looked for, and that is all.
+func TestNeverIsNotPulled(t *testing.T) {
+	r := &registry{gate: make(chan struct{})}
+	close(r.gate)
+	p := NewPuller(r, time.Now)
+	done := make(chan Outcome, 1)
+	p.Pull(t.Context(), Use{Pod: "a", Container: "volume/v"}, "i", v1.PullNever, nil, func(o Outcome) { done <- o })
+	if o := <-done; !errors.Is(o.Err, ErrNever) || r.pulls != 0 {
+		t.Errorf("outcome %+v after %d pulls", o, r.pulls)
+	}
+	r.here = true
+	p.Pull(t.Context(), Use{Pod: "b", Container: "volume/v"}, "i", v1.PullNever, nil, func(o Outcome) { done <- o })
+	if o := <-done; o.Err != nil || !o.Here {
+		t.Errorf("outcome %+v", o)
+	}
+}
+
+// TestMountedImagesAreUsed: an image that a pod mounts is in use though no container is made of it.
+func TestMountedImagesAreUsed(t *testing.T) {
+	p := &v1.Pod{Spec: v1.PodSpec{Volumes: []v1.Volume{{Name: "e"}, {Name: "v", VolumeSource: v1.VolumeSource{Image: &v1.ImageVolumeSource{Reference: "m:1"}}}}}}
+	if used := Used([]*v1.Pod{p}, nil); !used["m:1"] {
+		t.Errorf("used: %v", used)
+	}
+}

@@ -21,6 +21,9 @@ type Store interface {
 	PullImage(ctx context.Context, image string, c sandbox.Credential) error
 }
 
+// ErrNever: the image is not here, and must not be pulled.
+var ErrNever = errors.New("the image is not present, and its pull policy is Never")
+
 // Use is one start of one container.
 type Use struct {
 	Pod       types.UID
@@ -171,6 +174,9 @@ func (p *Puller) fetch(ctx context.Context, image string, policy v1.PullPolicy, 
 		if err != nil || here {
 			return here, err
 		}
+	}
+	if policy == v1.PullNever {
+		return false, ErrNever
 	}
 	if len(keys) == 0 {
 		return false, p.store.PullImage(ctx, image, sandbox.Credential{})

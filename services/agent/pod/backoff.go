@@ -40,6 +40,8 @@ type Failure struct {
 	Message string
 	Until   time.Time
 	Tries   int
+	// OfVolume: the pod waits for its volumes, and not longer than they take.
+	OfVolume bool
 }
 
 // Again is the failure after it happened once more: retried after 1 s, doubling to 1 min.

@@ -2,6 +2,7 @@ package pod
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"time"
@@ -31,12 +32,18 @@ const failedMount = "FailedMount"
 // volumes makes the pod's volumes before anything of it is started, and tells whether
 // they are there. A pod whose volumes cannot be made stays ContainerCreating.
 func (l *launching) volumes(ctx context.Context) (bool, error) {
+	if !l.imageVolumes(ctx) {
+		return false, nil
+	}
 	err := l.Volumes.Prepare(ctx, l.pod)
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
 	if err == nil {
-		return l.imageVolumes(ctx), nil
+		return true, nil
+	}
+	if errors.Is(err, sandbox.ErrImageUnknown) {
+		l.missing() // it was removed since
 	}
 	for _, one := range each(err) {
 		l.Recorder.Event(l.pod, v1.EventTypeWarning, failedMount, one.Error())
@@ -53,15 +60,40 @@ func each(err error) []error {
 	return []error{err}
 }
 
-// hold has the pod's starts wait until then, or for its back-off, or until Retry.
+// hold has the pod's starts wait until then, or for its back-off, or until Retry. Its containers
+// say why if it is for an image.
 func (l *launching) hold(reason, message string, until time.Time) {
 	f := l.e.mem.Sandbox.Again(reason, message, l.Now())
 	if !until.IsZero() {
 		f.Until = until
 	}
 	l.e.mem.Sandbox = f
+	one := Failure{Reason: "ContainerCreating", Until: f.Until, OfVolume: true}
+	if reason == errNeverPull || reason == pullBackOff {
+		one.Reason, one.Message = reason, message
+	}
 	for _, c := range l.containers {
-		l.e.mem.Failures = with(l.e.mem.Failures, c.spec.Name, Failure{Reason: "ContainerCreating", Until: f.Until})
+		l.e.mem.Failures = with(l.e.mem.Failures, c.spec.Name, one)
+	}
+}
+
+// Why an image volume's image is not here.
+const (
+	errNeverPull = "ErrImageNeverPull"
+	pullBackOff  = "ImagePullBackOff"
+)
+
+// imageUse is a volume's use of an image: no container can be called so.
+func (l *launching) imageUse(v *v1.Volume) image.Use {
+	return image.Use{Pod: l.pod.UID, Container: "volume/" + v.Name}
+}
+
+// missing has the images of the pod's volumes looked for again.
+func (l *launching) missing() {
+	for i := range l.pod.Spec.Volumes {
+		if v := &l.pod.Spec.Volumes[i]; v.Image != nil {
+			l.puller.MarkMissing(l.imageUse(v))
+		}
 	}
 }
 
@@ -76,21 +108,31 @@ func (l *launching) imageVolumes(ctx context.Context) bool {
 		if v.Image == nil {
 			continue
 		}
-		// No container can be called so.
-		u := image.Use{Pod: l.pod.UID, Container: "volume/" + v.Name}
+		u := l.imageUse(v)
+		policy := image.Policy(v.Image.Reference, v.Image.PullPolicy)
 		switch st := l.puller.State(u); {
 		case st.Phase == image.Present:
 			continue
+		case st.Phase == image.Failed && policy == v1.PullNever:
+			l.hold(errNeverPull, fmt.Sprintf("Container image %q is not present with pull policy of Never", v.Image.Reference), time.Time{})
+			if !l.Now().Before(st.Until) {
+				l.puller.MarkMissing(u)
+			}
+			return false
 		case st.Phase == image.Failed && l.Now().Before(st.Until):
-			l.hold("ImagePullBackOff", fmt.Sprintf("Back-off pulling image %q: %s", v.Image.Reference, st.Message), st.Until)
+			l.hold(pullBackOff, fmt.Sprintf("Back-off pulling image %q: ErrImagePull: %s", v.Image.Reference, st.Message), st.Until)
 			return false
 		}
-		policy := image.Policy(v.Image.Reference, v.Image.PullPolicy)
 		pod := l.pod
 		// Nothing is pulled that is here already, but for the policy Always.
 		l.puller.Pull(ctx, u, v.Image.Reference, policy, l.credentials(ctx, pod, v.Image.Reference), func(o image.Outcome) {
-			if o.Err != nil {
+			switch {
+			case errors.Is(o.Err, image.ErrNever):
+				l.Recorder.Event(pod, v1.EventTypeWarning, errNeverPull, fmt.Sprintf("Container image %q is not present with pull policy of Never", o.Image))
+			case o.Err != nil:
 				l.Recorder.Event(pod, v1.EventTypeWarning, "Failed", fmt.Sprintf("Failed to pull image %q: %v", o.Image, o.Err))
+			case !o.Here:
+				l.Recorder.Event(pod, v1.EventTypeNormal, "Pulled", fmt.Sprintf("Successfully pulled image %q in %s", o.Image, o.Took.Round(time.Millisecond)))
 			}
 			l.Retry(k)
 		})
@@ -119,5 +161,5 @@ func (r *Reconciler) retried(e *entry) {
 	}
 	e.retry = false
 	e.mem.Sandbox.Until = time.Time{}
-	maps.DeleteFunc(e.mem.Failures, func(_ string, f Failure) bool { return f.Reason == "ContainerCreating" })
+	maps.DeleteFunc(e.mem.Failures, func(_ string, f Failure) bool { return f.OfVolume })
 }

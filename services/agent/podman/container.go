@@ -93,7 +93,6 @@ func containerSpec(c sandbox.ContainerSpec) *specgen.SpecGenerator {
 	g.ResourceLimits = limits(c.Resources)
 	g.OOMScoreAdj = c.Resources.OOMScore
 	g.Mounts = mounts(c.Mounts)
-	g.ImageVolumes = imageVolumes(c.Mounts)
 	for _, device := range c.Devices {
 		g.Devices = append(g.Devices, spec.LinuxDevice{Path: device})
 	}
@@ -109,25 +108,12 @@ func containerSpec(c sandbox.ContainerSpec) *specgen.SpecGenerator {
 func mounts(ms []sandbox.Mount) []spec.Mount {
 	var out []spec.Mount
 	for _, m := range ms {
-		if m.Image != "" {
-			continue
-		}
 		options := append([]string{"rbind"}, m.Options...)
 		if m.ReadOnly {
 			options = append(options, "ro")
 		}
 		options = append(options, cmp.Or(m.Propagation, "rprivate"))
 		out = append(out, spec.Mount{Type: "bind", Source: m.Source, Destination: m.Target, Options: options})
-	}
-	return out
-}
-
-func imageVolumes(ms []sandbox.Mount) []*specgen.ImageVolume {
-	var out []*specgen.ImageVolume
-	for _, m := range ms {
-		if m.Image != "" {
-			out = append(out, &specgen.ImageVolume{Source: m.Image, Destination: m.Target})
-		}
 	}
 	return out
 }

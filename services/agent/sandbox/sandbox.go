@@ -143,9 +143,7 @@ type ContainerSpec struct {
 // Mount binds a file or directory of the host into a container.
 type Mount struct {
 	Source, Target string // absolute paths, on the host and in the container
-	// Image is mounted instead of Source, read-only, if it is not "".
-	Image    string
-	ReadOnly bool
+	ReadOnly       bool
 	// Propagation is "rprivate" (also for ""), "rslave" or "rshared".
 	Propagation string
 	// Options are further ones of the runtime's, such as "noexec".

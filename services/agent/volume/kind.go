@@ -12,7 +12,7 @@ type kind string
 const (
 	kindEmpty     kind = "kubernetes.io~empty-dir"
 	kindHost      kind = "kubernetes.io~host-path" // has no directory
-	kindImage     kind = "kubernetes.io~image"     // has no directory
+	kindImage     kind = "kubernetes.io~image"     // its directory is empty
 	kindNFS       kind = "kubernetes.io~nfs"
 	kindConfigMap kind = "kubernetes.io~configmap"
 	kindSecret    kind = "kubernetes.io~secret"

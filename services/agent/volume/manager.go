@@ -40,6 +40,8 @@ type Config struct {
 	Retry func(sandbox.Key)
 	Now   func() time.Time
 	Log   *slog.Logger
+	// Images shows the files of images; nil: there are none.
+	Images Images
 	// Mount mounts file systems of other machines; nil: the host's mount(8) does.
 	Mount Mount
 }
@@ -63,7 +65,8 @@ type Manager struct {
 // state is what is known of one pod's volumes. turn is held by who works on them.
 type state struct {
 	turn   sync.Mutex
-	done   map[string]bool // volumes that are made, by name
+	done   map[string]bool   // volumes that are made, by name
+	images map[string]string // where the files of images are, by the name of the volume
 	tokens map[string]Token
 	failed string // the last failure that was told of
 	gone   bool
@@ -125,7 +128,7 @@ func (m *Manager) state(p *v1.Pod) *state {
 	defer m.mu.Unlock()
 	s := m.known[p.UID]
 	if s == nil {
-		s = &state{done: map[string]bool{}}
+		s = &state{done: map[string]bool{}, images: map[string]string{}}
 		m.known[p.UID] = s
 		for i := range p.Spec.Volumes {
 			for _, ref := range refer.Volume(schemas.Namespace(p.Namespace), &p.Spec.Volumes[i].VolumeSource) {
@@ -221,7 +224,7 @@ func (m *Manager) setUp(ctx context.Context, s *state, p *v1.Pod, v *v1.Volume) 
 	case k == kindHost:
 		return hostPath(v.HostPath)
 	case k == kindImage:
-		return nil
+		return m.image(ctx, s, p.UID, v.Name, v.Image.Reference)
 	case k == kindNFS:
 		return m.nfs(ctx, v.NFS, path, func() { m.Retry(keyOf(p)) })
 	case k.made():
@@ -285,7 +288,7 @@ func (m *Manager) path(uid types.UID, k kind, name string) string {
 	switch {
 	case k.secret():
 		base = m.memory
-	case k != kindEmpty && k != kindNFS && !k.made():
+	case k != kindEmpty && k != kindNFS && k != kindImage && !k.made():
 		return ""
 	}
 	return filepath.Join(base, string(uid), "volumes", string(k), name)
@@ -320,7 +323,7 @@ func (m *Manager) clear(uid types.UID) error {
 		if _, err := os.Lstat(dir); errors.Is(err, os.ErrNotExist) {
 			continue
 		}
-		if err := errors.Join(m.remote.abandon(dir), Unmount(dir)); err != nil {
+		if err := errors.Join(m.remote.abandon(dir), Unmount(dir), m.releaseImages(uid)); err != nil {
 			errs = append(errs, err)
 			continue
 		}

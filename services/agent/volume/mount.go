@@ -30,7 +30,7 @@ func (m *Manager) Mounts(p *v1.Pod, c *v1.Container, vars map[string]string) ([]
 	}
 	var out []sandbox.Mount
 	for i := range c.VolumeMounts {
-		one, err := m.mount(p, c, i, vars)
+		one, err := m.mount(s, p, c, i, vars)
 		if err != nil {
 			return nil, err
 		}
@@ -39,7 +39,7 @@ func (m *Manager) Mounts(p *v1.Pod, c *v1.Container, vars map[string]string) ([]
 	return out, nil
 }
 
-func (m *Manager) mount(p *v1.Pod, c *v1.Container, index int, vars map[string]string) (sandbox.Mount, error) {
+func (m *Manager) mount(s *state, p *v1.Pod, c *v1.Container, index int, vars map[string]string) (sandbox.Mount, error) {
 	vm := &c.VolumeMounts[index]
 	at := slices.IndexFunc(p.Spec.Volumes, func(v v1.Volume) bool { return v.Name == vm.Name })
 	if at < 0 {
@@ -55,13 +55,11 @@ func (m *Manager) mount(p *v1.Pod, c *v1.Container, index int, vars map[string]s
 	if err != nil {
 		return out, err
 	}
+	find := made
 	switch k {
 	case kindImage:
-		if sub != "" {
-			return out, fmt.Errorf("subPath of image volume %q: Podman mounts whole images only", v.Name)
-		}
-		out.Source, out.Image = "", v.Image.Reference
-		return out, nil
+		out.Source = s.images[v.Name]
+		find = within
 	case kindHost:
 		out.Source = v.HostPath.Path
 	}
@@ -70,12 +68,12 @@ func (m *Manager) mount(p *v1.Pod, c *v1.Container, index int, vars map[string]s
 		return out, nil
 	}
 	stage := filepath.Join(m.pods, string(p.UID), "volume-subpaths", v.Name, c.Name, strconv.Itoa(index))
-	err = stageAt(stage, out.Source, sub, recursive)
+	err = stageAt(stage, out.Source, sub, recursive, find)
 	if err != nil && recursive && *vm.RecursiveReadOnly == v1.RecursiveReadOnlyIfPossible {
 		if sub == "" {
 			return out, nil
 		}
-		err = stageAt(stage, out.Source, sub, false)
+		err = stageAt(stage, out.Source, sub, false, find)
 	}
 	if err != nil {
 		return out, fmt.Errorf("failed to prepare subPath for volumeMount %q of container %q: %w", vm.Name, c.Name, err)
@@ -121,9 +119,18 @@ func subPath(vm *v1.VolumeMount, vars map[string]string) (string, error) {
 	return filepath.Clean(sub), nil
 }
 
+// made opens what sub names in a volume, and makes it as a directory if it is not there.
+func made(dir *os.File, sub string) (*os.File, error) {
+	info, err := dir.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return makeBeneath(dir, sub, info.Mode())
+}
+
 // stageAt binds what sub names below source at stage, where the runtime finds it by a name
-// that no container can change. sub is made, as a directory, if it is not there.
-func stageAt(stage, source, sub string, readOnly bool) error {
+// that no container can change. find opens sub.
+func stageAt(stage, source, sub string, readOnly bool, find func(dir *os.File, sub string) (*os.File, error)) error {
 	dir, err := os.Open(source)
 	if err != nil {
 		return err
@@ -131,11 +138,7 @@ func stageAt(stage, source, sub string, readOnly bool) error {
 	defer func() { _ = dir.Close() }()
 	f := dir
 	if sub != "" {
-		info, err := dir.Stat()
-		if err != nil {
-			return err
-		}
-		if f, err = makeBeneath(dir, sub, info.Mode()); err != nil {
+		if f, err = find(dir, sub); err != nil {
 			return err
 		}
 		defer func() { _ = f.Close() }()
@@ -177,7 +180,7 @@ func source(v *v1.Volume) string {
 // Path is a volume's directory on the host, for what reads it besides containers; "" if it has none.
 func (m *Manager) Path(p *v1.Pod, volume string) string {
 	for i := range p.Spec.Volumes {
-		if v := &p.Spec.Volumes[i]; v.Name == volume {
+		if v := &p.Spec.Volumes[i]; v.Name == volume && v.Image == nil {
 			return m.path(p.UID, kindOf(v), v.Name)
 		}
 	}

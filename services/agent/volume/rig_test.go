@@ -34,7 +34,8 @@ type rig struct {
 	retried []sandbox.Key
 	now     time.Time
 	issued  int
-	mount   Mount // nil: the host's
+	mount   Mount             // nil: the host's
+	images  map[string]string // that are held: their directories, by volume
 }
 
 func newRig(t testing.TB) *rig {
@@ -54,7 +55,8 @@ func newRig(t testing.TB) *rig {
 // start starts a manager, as if the agent had just begun.
 func (g *rig) start() {
 	m, err := New(Config{
-		Dir: g.data, Source: g, Tokens: g, Recorder: g, Log: slog.New(slog.DiscardHandler),
+		Images: g,
+		Dir:    g.data, Source: g, Tokens: g, Recorder: g, Log: slog.New(slog.DiscardHandler),
 		Node: func() env.Node { return env.Node{Name: "n1"} },
 		Retry: func(k sandbox.Key) {
 			g.mu.Lock()
@@ -169,4 +171,19 @@ func link(t testing.TB, to, at string) {
 	if err := os.Symlink(to, at); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func (g *rig) MountImage(_ context.Context, _ types.UID, volume, _ string) (string, error) {
+	if g.images == nil {
+		g.images = map[string]string{}
+	}
+	if g.images[volume] == "" {
+		g.images[volume] = g.t.TempDir()
+	}
+	return g.images[volume], nil
+}
+
+func (g *rig) ReleaseImage(_ context.Context, _ types.UID, volume string) error {
+	delete(g.images, volume)
+	return nil
 }

@@ -175,14 +175,13 @@ func TestMounts(t *testing.T) {
 	}
 	got, err := g.mounts(p, v1.VolumeMount{Name: "i", MountPath: "/i"})
 	g.must(err)
-	if got[0].Image != "img:1" || got[0].Source != "" || !got[0].ReadOnly {
+	if got[0].Source != g.images["i"] || !got[0].ReadOnly {
 		t.Errorf("an image became %+v", got[0])
 	}
 	for want, m := range map[string]v1.VolumeMount{
 		"missing value for \"NOBODY\"": {Name: "d", SubPathExpr: "a/$(NOBODY)"},
 		"must not be an absolute path": {Name: "d", SubPathExpr: "/$(NAME)"},
 		"must not contain '..'":        {Name: "d", SubPath: "a/../../b"},
-		"whole images only":            {Name: "i", SubPath: "a"},
 		"cannot find volume":           {Name: "nobody"},
 	} {
 		if _, err := g.mounts(p, m); err == nil || !strings.Contains(err.Error(), want) {
@@ -223,3 +222,42 @@ short`
 }
 
 func ptr[T any](v T) *T { return &v }
+
+// TestSubPathOfImage: what a path names in an image is what it names in a container of it. Nothing leads
+// out, nothing is made, and the image is held until the pod has gone, also by the next agent.
+func TestSubPathOfImage(t *testing.T) {
+	g := newRig(t)
+	p := pod(v1.Volume{Name: "i", VolumeSource: v1.VolumeSource{Image: &v1.ImageVolumeSource{Reference: "img:1"}}})
+	g.must(g.Prepare(t.Context(), p))
+	root := g.images["i"]
+	g.must(os.MkdirAll(filepath.Join(root, "etc", "deep"), 0o755))
+	g.must(os.WriteFile(filepath.Join(root, "etc", "hostname"), []byte("of the image"), 0o644))
+	for name, to := range map[string]string{
+		"absolute": "/etc", "up": "../../../../../../../../etc", "file": "/etc/hostname", "out": "../..", "loop": "loop", "proc": "/proc/self/root",
+	} {
+		g.must(os.Symlink(to, filepath.Join(root, name)))
+	}
+	for _, c := range []struct{ sub, file, want string }{
+		{"etc", "hostname", "of the image"}, {"etc/hostname", "", "of the image"}, {"absolute", "hostname", "of the image"},
+		{"up", "hostname", "of the image"}, {"file", "", "of the image"}, {"out", "etc/hostname", "of the image"}, {"absolute/hostname", "", "of the image"},
+	} {
+		got, err := g.mounts(p, v1.VolumeMount{Name: "i", SubPath: c.sub, MountPath: "/x"})
+		g.must(err)
+		if text := g.file(filepath.Join(got[0].Source, c.file)); text != c.want || !got[0].ReadOnly {
+			t.Errorf("%s: %q, %+v", c.sub, text, got[0])
+		}
+	}
+	for _, sub := range []string{"none", "etc/none", "loop", "proc"} {
+		if got, err := g.mounts(p, v1.VolumeMount{Name: "i", SubPath: sub, MountPath: "/x"}); err == nil {
+			t.Errorf("%s: %+v", sub, got)
+		}
+	}
+	if _, err := os.Lstat(filepath.Join(root, "none")); !os.IsNotExist(err) {
+		t.Error("the image was changed")
+	}
+	g.start()
+	g.must(g.Remove(p.UID))
+	if len(g.images) > 0 {
+		t.Errorf("still held: %v", g.images)
+	}
+}
