@@ -13,6 +13,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -91,16 +92,16 @@ func run(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := t.measure(ctx); err != nil {
-		fmt.Print(render(t.rows)) // of what came before
-		return err
-	}
-	table := render(t.rows)
+	failed := t.measure(ctx)
+	table := render(t.rows) // of what came before, if it failed
 	fmt.Print(table)
 	if t.curve != "" && len(t.results) > 0 {
 		if err := plot(t.curve, t.results); err != nil {
-			return err
+			return errors.Join(failed, err)
 		}
+	}
+	if failed != nil {
+		return failed
 	}
 	if t.page != "" {
 		return replace(t.page, table)

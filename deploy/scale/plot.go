@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -15,9 +16,17 @@ type series struct {
 
 var plotted = []series{
 	{"pods per second, up", "/s", func(r result) float64 { return r.start.rate(r.pods) }},
-	{"pods per second, down", "/s", func(r result) float64 { return r.stop.rate(r.pods) }},
+	{"pods per second, down", "/s", func(r result) float64 {
+		if r.stop.took == 0 {
+			return 0
+		}
+		return r.stop.rate(r.pods)
+	}},
 	{"CPU per pod, up", "ms", func(r result) float64 { return r.start.control.cpu.Seconds() * 1000 / float64(r.pods) }},
-	{"memory per pod", "KiB", func(r result) float64 { return float64(r.start.control.rss-r.idle[0].rss) / 1024 / float64(r.pods) }},
+	{"control plane's memory per pod", "KiB", func(r result) float64 { return float64(r.start.control.rss-r.idle[0].rss) / 1024 / float64(r.pods) }},
+	{"nodes' memory per pod", "KiB", func(r result) float64 { return float64(r.start.nodes.rss-r.idle[1].rss) / 1024 / float64(r.pods) }},
+	{"list: first row", "ms", func(r result) float64 { return r.list.first.Seconds() * 1000 }},
+	{"list: all rows", "ms", func(r result) float64 { return r.list.all.Seconds() * 1000 }},
 	{"get, p99", "ms", func(r result) float64 { return r.probe.gets.quantile(0.99).Seconds() * 1000 }},
 	{"write to watcher, p99", "ms", func(r result) float64 { return r.probe.news.quantile(0.99).Seconds() * 1000 }},
 }
@@ -46,6 +55,10 @@ func plot(path string, results []result) error {
 }
 
 func panel(b *strings.Builder, x, y float64, s series, results []result) {
+	results = slices.DeleteFunc(slices.Clone(results), func(r result) bool { return s.of(r) <= 0 }) // not measured
+	if len(results) == 0 {
+		return
+	}
 	most := 0.0
 	for _, r := range results {
 		most = max(most, s.of(r))
