@@ -57,6 +57,7 @@ type class struct {
 	barred map[int]string
 
 	// unfit is the answer at unfitAt, if nothing fitted.
+	key     string
 	unfit   *Unfit
 	unfitAt uint64
 	victims *victimCache
@@ -88,9 +89,10 @@ func (c *Cluster) class(p *Pod) *class {
 	k := c.classes[key]
 	if k == nil {
 		c.makeRoom()
-		k = &class{rep: p, shape: p.compiled(), scalars: slices.Sorted(maps.Keys(p.Request.Scalar)), epoch: c.epoch - 1}
+		k = &class{key: key, rep: p, shape: p.compiled(), scalars: slices.Sorted(maps.Keys(p.Request.Scalar)), epoch: c.epoch - 1}
 		c.classes[key] = k
 	}
+	p.key = k.key // the same memory: the pod keeps it
 	c.clock++
 	k.used = c.clock
 	k.refresh(c)
