@@ -180,6 +180,39 @@ func TestConcurrentWriters(t *testing.T) {
 	}
 }
 
+// TestConflictsInABatch: those whose keys have moved are found without reading what is
+// beside them, and the others are written.
+func TestConflictsInABatch(t *testing.T) {
+	b := bustest.Start(t).Provisioned(t)
+	conn := b.Conn(t, "system:apiserver")
+	s := store.New(conn, bus.BucketState)
+	ctx := deadline(t, 60*time.Second)
+	const keys, mine, size = 3000, 400, 1000
+	ops := make([]store.Op, keys)
+	for i := range ops {
+		ops[i] = store.Op{Key: bus.Key(fmt.Sprintf("desired.pods.ns.p%d", i)), Value: make([]byte, size)}
+	}
+	revs, errs := s.Each(ctx, ops...)
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	ops = ops[:mine]
+	for i := range ops {
+		ops[i].Value, ops[i].Revision = []byte("new"), revs[i]
+	}
+	ops[7].Revision++
+	before := conn.NC.Stats().InBytes
+	_, errs = s.Each(ctx, ops...)
+	for i, err := range errs {
+		if (err != nil) != (i == 7) || i == 7 && !errors.Is(err, store.ErrConflict) {
+			t.Errorf("write %d: %v", i, err)
+		}
+	}
+	if got := conn.NC.Stats().InBytes - before; got > 4*mine*size {
+		t.Errorf("read %d bytes to find a conflict among %d keys of %d bytes", got, mine, size)
+	}
+}
+
 // TestCreateOverMarkers: many creates at once on deleted keys.
 func TestCreateOverMarkers(t *testing.T) {
 	_, s := open(t, bus.BucketState)

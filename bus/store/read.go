@@ -49,10 +49,8 @@ func (s *Store) get(ctx context.Context, k bus.Key) (record, error) {
 	}
 }
 
-// manyAtOnce is how many keys one request asks for.
-const manyAtOnce = 1000
-
-// getMany returns the newest records of keys; keys without one are missing.
+// getMany returns the newest records of keys; keys without one are missing. It asks for as
+// many at once as one request takes: beyond, a list would read all that is beside them.
 func (s *Store) getMany(ctx context.Context, keys []string) (map[bus.Key]record, error) {
 	if s.via != nil {
 		bk := make([]bus.Key, len(keys))
@@ -62,7 +60,7 @@ func (s *Store) getMany(ctx context.Context, keys []string) (map[bus.Key]record,
 		return s.getVia(ctx, bk...)
 	}
 	found := make(map[bus.Key]record, len(keys))
-	for part := range slices.Chunk(keys, manyAtOnce) {
+	for part := range slices.Chunk(keys, multiLimit) {
 		records, _, err := s.list(ctx, part)
 		if err != nil {
 			return nil, err
