@@ -121,13 +121,23 @@ func (r *Reconciler) finish(ctx context.Context, k sandbox.Key, e *entry, in Inp
 	if err := r.Volumes.Remove(in.Order.UID); err != nil {
 		return err
 	}
+	// The order goes away when the scheduler has seen it; whatever has the pod looked at until
+	// then asks nothing again.
+	if left := e.asked.Add(askAgain).Sub(in.Now); left > 0 {
+		r.loop.AddAfter(k, left)
+		return nil
+	}
 	if err := r.Reporter.Remove(ctx, in.Order); err != nil {
 		return fmt.Errorf("remove finished pod %s: %w", k, err)
 	}
-	// The order goes away when the scheduler has seen it.
-	r.loop.AddAfter(k, 10*time.Second)
+	e.asked = in.Now
+	r.loop.AddAfter(k, askAgain)
 	return nil
 }
+
+// askAgain is how long an order may outlive the removal of its pod before that is asked for
+// once more.
+const askAgain = 10 * time.Second
 
 // pull has an image pulled in the background.
 func (r *Reconciler) pull(ctx context.Context, k sandbox.Key, order *v1.Pod, s Step) {

@@ -104,7 +104,8 @@ type entry struct {
 	// admitted or refused: a pod is asked about once. since is when it first did not fit.
 	admitted, refused bool
 	since             time.Time
-	finished          bool // nothing of it is left here
+	finished          bool      // nothing of it is left here
+	asked             time.Time // when its removal was asked for
 	size              sizing
 	evicted           *Eviction // as asked for, until its worker takes it in
 	retry             bool      // what waits for volumes need not wait any more

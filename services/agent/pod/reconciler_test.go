@@ -157,6 +157,35 @@ func TestDeletion(t *testing.T) {
 	}
 }
 
+// TestRemovalIsAskedForOnce: while the order of a removed pod is still there, looking at the
+// pod again does not ask again.
+func TestRemovalIsAskedForOnce(t *testing.T) {
+	g := newRig(t)
+	g.slow = true
+	p := web("web", "while :; do sleep 0.1; done")
+	k := pod.KeyOf(p)
+	g.order(p)
+	g.running(k, 0)
+	d := p.DeepCopy()
+	grace := int64(0)
+	d.DeletionTimestamp, d.DeletionGracePeriodSeconds = &metav1.Time{Time: time.Now()}, &grace
+	g.order(d)
+	g.await(k, "removed", func(*v1.PodStatus) bool {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return len(g.removed) > 0
+	})
+	g.stop()
+	for range 3 {
+		if _, err := g.r.Reconcile(t.Context(), k); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(g.removed) != 1 {
+		t.Errorf("the removal was asked for %d times", len(g.removed))
+	}
+}
+
 func TestReplacementByName(t *testing.T) {
 	g := newRig(t)
 	a, b := web("web", forever), web("web", forever)
