@@ -83,6 +83,10 @@ func listenable(addr string) error {
 	return l.Close()
 }
 
+// writeDeadline is how long a client may take nothing before it is disconnected. Most are in
+// this process: they are slow when all of it is, and leaving them makes that worse.
+const writeDeadline = 30 * time.Second
+
 func options(c Config) (*server.Options, error) {
 	op, err := jwt.DecodeOperatorClaims(c.Identity.OperatorJWT)
 	if err != nil {
@@ -104,6 +108,7 @@ func options(c Config) (*server.Options, error) {
 		SyncAlways:       true,
 		MaxPayload:       MaxPayload,
 		MaxPending:       256 << 20,
+		WriteDeadline:    writeDeadline,
 		JetStreamLimits:  server.JSLimitOpts{MaxBatchSize: bus.MaxBatch},
 		NoSigs:           true,
 		NoLog:            c.Log == nil,

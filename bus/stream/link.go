@@ -12,8 +12,9 @@ const (
 	// maxDiffer is how often in a row two hubs may tell of different streams: some are
 	// just being opened or closed.
 	maxDiffer = 3
-	// auditEvery is how many beats there are at least between two audits.
-	auditEvery = 12
+	// auditMost is how many streams are asked about then, whichever: as many at once as
+	// do not hold others up.
+	auditMost = 4096
 )
 
 // link is a hub's connection to another hub, as long as there are streams between them. Its
@@ -32,14 +33,14 @@ type link struct {
 
 	heard  time.Time
 	absent time.Time // since when nobody is subscribed at the other end
-	differ int       // how often the other hub told of other streams
-	beats  int       // since the last audit
+	differ int       // how often in a row the other hub told of other streams
+	beats  int
 }
 
 // newLink needs h.mu.
 func (h *hub) newLink(in, out string) *link {
 	h.serial++
-	l := &link{hub: h, in: in, out: out, reply: bus.StreamReply(h.in, h.serial), busy: map[*Stream]struct{}{}, heard: time.Now(), beats: auditEvery}
+	l := &link{hub: h, in: in, out: out, reply: bus.StreamReply(h.in, h.serial), busy: map[*Stream]struct{}{}, heard: time.Now()}
 	h.links[out], h.replies[l.reply] = l, l
 	l.timer = time.AfterFunc(h.timing.beat, l.tick)
 	return l
@@ -148,9 +149,9 @@ func (h *hub) pulsed(out string, b []byte) {
 		l.differ++
 	}
 	var ask []*Stream
-	if l.differ >= maxDiffer && l.beats >= auditEvery {
-		l.differ, l.beats = 0, 0
-		ask = h.of(l)
+	if l.differ >= maxDiffer {
+		l.differ = 0
+		ask = h.of(l, auditMost)
 	}
 	var again []*Stream
 	if b[1]&flagAnswer != 0 {
@@ -167,15 +168,18 @@ func (h *hub) pulsed(out string, b []byte) {
 	}
 }
 
-// of returns the streams of l. It needs h.mu.
-func (h *hub) of(l *link) []*Stream {
-	var all []*Stream
+// of returns n streams of l, or all if there are fewer. It needs h.mu.
+func (h *hub) of(l *link, n int) []*Stream {
+	var some []*Stream
 	for _, s := range h.streams {
 		if s.link == l {
-			all = append(all, s)
+			some = append(some, s)
+		}
+		if len(some) == n {
+			break
 		}
 	}
-	return all
+	return some
 }
 
 // nobody notes that no one is subscribed at the other end. That can be a reconnect, so it
@@ -212,7 +216,7 @@ func (h *hub) patience() time.Duration {
 // lose ends the streams of l.
 func (h *hub) lose(l *link) {
 	h.mu.Lock()
-	all := h.of(l)
+	all := h.of(l, l.streams)
 	h.mu.Unlock()
 	for _, s := range all {
 		s.fail(ErrPeerLost)

@@ -10,7 +10,7 @@
 // error; frames that a broken connection swallowed are sent again; a slow reader stops the
 // writer (credits in bytes), so neither side's memory grows; a peer that vanishes ends the
 // stream within 15 seconds, and within some 10 if its connection is closed; one that forgot
-// the stream, within a minute or so; a stream that failed or was closed keeps no timer or goroutine.
+// the stream, within half a minute or so (longer if there are thousands between the two); a stream that failed or was closed keeps no timer or goroutine.
 package stream
 
 import (

@@ -11,8 +11,8 @@ import (
 
 const (
 	// lookEvery is how often the process looks at its memory. After quiet times in a row
-	// in which nothing was collected, memory is given back if there is as much more as is
-	// worthwhile than what was kept last.
+	// in which nothing was collected, memory is given back if there is as much as is
+	// worthwhile more than what was kept last, and more than half as much as is in use.
 	lookEvery  = time.Second
 	quiet      = 10
 	worthwhile = 64 << 20
@@ -23,9 +23,9 @@ const (
 
 // heap is this process's heap, or a test's.
 type heap struct {
-	// held is how much memory the process holds, cycles how often it collected, and
-	// goroutines how many there are.
-	held, cycles, goroutines func() uint64
+	// held is how much memory the process holds, used how much of it was in use when it last
+	// collected, cycles how often it did, and goroutines how many there are.
+	held, used, cycles, goroutines func() uint64
 	// free collects, and gives back to the system what is free then.
 	free func()
 }
@@ -40,8 +40,10 @@ func processHeap() heap {
 		}
 	}
 	all, released := read("/memory/classes/total:bytes"), read("/memory/classes/heap/released:bytes")
+	live, stacks := read("/gc/heap/live:bytes"), read("/memory/classes/heap/stacks:bytes")
 	return heap{
 		held:   func() uint64 { return all() - released() },
+		used:   func() uint64 { return live() + stacks() },
 		cycles: read("/gc/cycles/total:gc-cycles"), goroutines: read("/sched/goroutines:goroutines"),
 		free: func() {
 			debug.FreeOSMemory()
@@ -67,7 +69,8 @@ func (r *rest) settle(h heap) {
 	}
 	held, now := h.held(), h.goroutines()
 	r.kept, r.most = min(r.kept, held), max(r.most, now)
-	if r.still++; r.still <= quiet || held < r.kept+worthwhile && r.most < 2*now+fewGoroutines {
+	idle := held > r.kept+worthwhile && held > 3*h.used()/2+worthwhile
+	if r.still++; r.still <= quiet || !idle && r.most < 2*now+fewGoroutines {
 		return
 	}
 	h.free()
