@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -230,10 +231,12 @@ func (s *server) do(ctx context.Context, r *Request) (reply *Reply, err error) {
 // call turns panics into errors, and logs those that clients cannot know to be
 // theirs.
 func (s *server) call(ctx context.Context, r *Request, f func() error) (err error) {
-	log := s.conn.Log.With("user", r.User, "verb", r.Verb, "object", r.Ref().String())
+	log := func() *slog.Logger {
+		return s.conn.Log.With("user", r.User, "verb", r.Verb, "object", r.Ref().String())
+	}
 	defer func() {
 		if p := recover(); p != nil {
-			log.Error("request panicked", "panic", p, "stack", string(debug.Stack()))
+			log().Error("request panicked", "panic", p, "stack", string(debug.Stack()))
 			err = apierrors.NewInternalError(errors.New("the apiserver panicked; its log says where"))
 		}
 	}()
@@ -247,6 +250,6 @@ func (s *server) call(ctx context.Context, r *Request, f func() error) (err erro
 	case ctx.Err() != nil: // the client left, or this server stops
 		return apierrors.NewServiceUnavailable(fmt.Sprintf("%s %s: the apiserver stopped in the middle of it", r.Verb, r.Ref()))
 	}
-	log.Error("request failed", "error", err)
+	log().Error("request failed", "error", err)
 	return apierrors.NewInternalError(err)
 }

@@ -89,7 +89,10 @@ func (x *exchange) write(code int, body []byte, choice accept.Choice) {
 func (x *exchange) send(code int, body []byte) {
 	h := x.w.Header()
 	h.Add("Vary", "Accept-Encoding")
-	_ = http.NewResponseController(x.w).SetWriteDeadline(time.Now().Add(x.s.Limits.Write + time.Duration(len(body)>>20)*time.Second))
+	done := bound(x.w, x.s.Limits.Write+time.Duration(len(body)>>20)*time.Second)
+	if x.r.ProtoMajor < 2 { // it is the connection's, which goes on; HTTP/2's ends with the answer
+		defer done()
+	}
 	if len(body) < compressFrom || !strings.Contains(x.r.Header.Get("Accept-Encoding"), "gzip") || x.r.Method == http.MethodHead {
 		h.Set("Content-Length", strconv.Itoa(len(body)))
 		x.w.WriteHeader(code)

@@ -24,7 +24,9 @@ func (x *exchange) read() ([]byte, error) {
 	}
 	control := http.NewResponseController(x.w)
 	_ = control.SetReadDeadline(time.Now().Add(x.s.Limits.Body))
-	defer func() { _ = control.SetReadDeadline(time.Time{}) }()
+	if x.r.ProtoMajor < 2 { // the connection's, which goes on
+		defer func() { _ = control.SetReadDeadline(time.Time{}) }()
+	}
 	b, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, body.Max))
 	var large *http.MaxBytesError
 	switch {

@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -48,7 +47,7 @@ func (g *Registry) list(ctx context.Context, r *api.Request, k *schemas.Kind) (*
 		body, err := encodeTable(k, meta, objs, *r.Table, g.Now())
 		return &api.Reply{Body: body}, err
 	}
-	body, err := encodeList(k, meta, objs)
+	body, err := encodeList(k, meta, objs, &g.texts)
 	return &api.Reply{Body: body}, err
 }
 
@@ -122,25 +121,23 @@ func checkMatch(o *metav1.ListOptions) (metav1.ResourceVersionMatch, error) {
 	return match, nil
 }
 
-// encodeList renders a list of k. The items are rendered one by one: the whole is never
-// there twice.
-func encodeList(k *schemas.Kind, meta metav1.ListMeta, objs []schemas.Object) ([]byte, error) {
+// encodeList renders a list of k: texts has those of its items.
+func encodeList(k *schemas.Kind, meta metav1.ListMeta, objs []schemas.Object, known *texts) ([]byte, error) {
 	head, err := json.Marshal(meta)
 	if err != nil {
 		return nil, fmt.Errorf("encode list: %w", err)
 	}
-	var b bytes.Buffer
-	fmt.Fprintf(&b, `{"kind":%q,"apiVersion":%q,"metadata":%s,"items":[`, k.Kind+"List", k.GroupVersion().String(), head)
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	for i, o := range objs {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		if err := enc.Encode(o); err != nil {
-			return nil, fmt.Errorf("encode %s: %w", schemas.RefOf(k.Resource, o), err)
-		}
+	items, size, err := known.all(k.Resource, objs)
+	if err != nil {
+		return nil, err
 	}
-	b.WriteString("]}")
-	return b.Bytes(), nil
+	b := make([]byte, 0, len(head)+size+len(objs)+256)
+	b = fmt.Appendf(b, `{"kind":%q,"apiVersion":%q,"metadata":%s,"items":[`, k.Kind+"List", k.GroupVersion().String(), head)
+	for i, item := range items {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, item...)
+	}
+	return append(b, "]}"...), nil
 }

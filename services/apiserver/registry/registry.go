@@ -39,6 +39,8 @@ type Registry struct {
 	// Issue issues a token of a service account.
 	Issue func(*v1.ServiceAccount, *authenticationv1.TokenRequest) (*authenticationv1.TokenRequest, error)
 	Now   func() time.Time
+
+	texts texts
 }
 
 // Backend is where objects of some kinds are kept.

@@ -43,7 +43,8 @@ type clause struct {
 // Choose returns the form to answer a request with that has this Accept header; kinds
 // are those of As that the answer can be turned into. False: nothing acceptable.
 func Choose(header string, kinds ...string) (Choice, bool) {
-	if strings.TrimSpace(header) == "" {
+	switch strings.TrimSpace(header) {
+	case "", "*/*", "application/json", "application/json, */*": // what most requests have
 		return Choice{}, true
 	}
 	for _, c := range clauses(header) {
