@@ -14,7 +14,7 @@ func TestRest(t *testing.T) {
 	held, used, cycles, routines, freed := uint64(500<<20), uint64(90<<20), uint64(7), uint64(500), 0
 	h := heap{
 		goroutines: func() uint64 { return routines }, used: func() uint64 { return used },
-		held:       func() uint64 { return held }, cycles: func() uint64 { return cycles },
+		held: func() uint64 { return held }, cycles: func() uint64 { return cycles },
 		free: func() { freed, held, cycles = freed+1, 90<<20, cycles+1 },
 	}
 	var r rest
