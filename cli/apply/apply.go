@@ -98,10 +98,13 @@ func (c *Command) check() (output.Format, error) {
 		return output.Format{}, failure.Usage("--force-conflicts only works with --server-side")
 	case c.ServerSide && c.DryRun == session.DryRunClient:
 		return output.Format{}, failure.Usage("--dry-run=client doesn't work with --server-side (did you mean --dry-run=server instead?)")
-	case c.Place && c.DryRun != session.DryRunServer:
-		return output.Format{}, failure.Usage("--place tells where pods would go: it needs --dry-run=server")
+	case c.Place && c.DryRun == session.DryRunNone:
+		return output.Format{}, failure.Usage("--place tells where pods would go: it needs --dry-run")
 	case c.Prune && c.Selector == "" && !c.All:
 		return output.Format{}, failure.Usage("--prune needs a selector with -l, or --all")
+	}
+	if c.Place {
+		c.DryRun = session.DryRunServer // the scheduler is asked
 	}
 	f, err := output.Parse(c.Output)
 	if err == nil && f.IsTable() && f.Kind != "" {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
@@ -25,22 +26,28 @@ func (a *applier) place(ctx context.Context) error {
 	queries, order := map[schemas.Namespace]*placement.Query{}, []schemas.Namespace{}
 	labels := map[schemas.Namespace][]string{}
 	for _, f := range a.changed {
-		p, err := a.proposal(ctx, f)
-		if err != nil {
-			return err
-		}
-		if p == nil {
-			continue
-		}
 		ns := schemas.Namespace(f.Object.GetNamespace())
 		if queries[ns] == nil {
 			queries[ns] = &placement.Query{}
 			order = append(order, ns)
 		}
-		queries[ns].Pods = append(queries[ns].Pods, *p)
-		labels[ns] = append(labels[ns], f.Label())
+		if g, ok := f.Object.(*schedulingv1beta1.PodGroup); ok {
+			queries[ns].Groups = append(queries[ns].Groups, g)
+			continue
+		}
+		p, err := a.proposal(ctx, f)
+		if err != nil {
+			return err
+		}
+		if p != nil {
+			queries[ns].Pods = append(queries[ns].Pods, *p)
+			labels[ns] = append(labels[ns], f.Label())
+		}
 	}
 	for _, ns := range order {
+		if len(queries[ns].Pods) == 0 {
+			continue
+		}
 		reply, err := session.Ask(ctx, a.client, &api.Request{Verb: api.VerbCreate, Resource: schemas.Pods, Namespace: ns, Name: "proposed", Subresource: "placement"}, queries[ns])
 		if err != nil {
 			return err
@@ -58,23 +65,32 @@ func (a *applier) place(ctx context.Context) error {
 
 // sentence says what would become of one workload's pods.
 func sentence(p *placement.Placement) string {
+	total := p.Unplaced
+	for _, n := range p.Nodes {
+		total += n
+	}
 	var nodes []string
 	for name, n := range p.Nodes {
-		nodes = append(nodes, fmt.Sprintf("%d on %s", n, name))
+		if total == 1 {
+			nodes = append(nodes, "on "+name)
+		} else {
+			nodes = append(nodes, fmt.Sprintf("%d on %s", n, name))
+		}
 	}
 	slices.Sort(nodes)
 	const most = 20
 	if len(nodes) > most {
 		nodes = append(nodes[:most], fmt.Sprintf("and on %d more nodes", len(nodes)-most))
 	}
-	out := "would run " + strings.Join(nodes, ", ")
-	if len(nodes) == 0 {
-		out = "would run nowhere"
+	switch {
+	case total == 0:
+		return "would run no pods"
+	case len(nodes) == 0:
+		return "would run nowhere: " + p.Message
+	case p.Unplaced > 0:
+		return fmt.Sprintf("would run %s; %d nowhere: %s", strings.Join(nodes, ", "), p.Unplaced, p.Message)
 	}
-	if p.Unplaced > 0 {
-		out += fmt.Sprintf("; %d fit nowhere: %s", p.Unplaced, p.Message)
-	}
-	return out
+	return "would run " + strings.Join(nodes, ", ")
 }
 
 // proposal is the pods that f would make; nil if it makes none.

@@ -84,7 +84,7 @@ func write(w io.Writer, e *placement.Explanation, limit int) {
 	case e.Node != "":
 		placed(w, e, limit)
 	case e.Fits > 0 && e.Message != "":
-		fmt.Fprintf(w, "Pod %s is on no node, although it alone fits on %d of %d.\n  %s\nNearest change: %s.\n", e.Pod, e.Fits, e.Total, e.Message, e.Change)
+		fmt.Fprintf(w, "Pod %s is on no node, although it alone fits on %d of %d.\n  %s\nNearest change: %s.\n\n", e.Pod, e.Fits, e.Total, e.Message, e.Change)
 		scores(w, e, limit)
 	case e.Fits > 0:
 		fmt.Fprintf(w, "Pod %s is on no node yet, but fits on %d of %d: it is about to be placed.\n", e.Pod, e.Fits, e.Total)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	v1 "k8s.io/api/core/v1"
+	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
 )
 
 // Explanation is about one pod.
@@ -99,6 +100,8 @@ type Query struct {
 	Name      string `json:"name,omitempty"`
 	// Pods are templates, each so many times, in the order in which they would come.
 	Pods []Proposal `json:"pods,omitempty"`
+	// Groups are pod groups that are not there yet either, or not so.
+	Groups []*schedulingv1beta1.PodGroup `json:"groups,omitempty"`
 }
 
 // Proposal is pods that are not there yet.

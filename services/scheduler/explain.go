@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	v1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -42,7 +44,7 @@ func (s *scheduler) explain(ctx context.Context, body []byte) (any, error) {
 		return nil, apierrors.NewServiceUnavailable(err.Error())
 	}
 	if len(q.Pods) > 0 {
-		return s.propose(q.Pods)
+		return s.propose(q)
 	}
 	ref := schemas.Ref{Resource: schemas.Pods, Namespace: schemas.Namespace(q.Namespace), Name: schemas.Name(q.Name)}
 	obj, ok := s.view.Get(ref)
@@ -81,9 +83,9 @@ func (s *scheduler) explain(ctx context.Context, body []byte) (any, error) {
 	return out, nil
 }
 
-func (s *scheduler) propose(pods []placement.Proposal) (*placement.Plan, error) {
+func (s *scheduler) propose(q placement.Query) (*placement.Plan, error) {
 	total := 0
-	for _, p := range pods {
+	for _, p := range q.Pods {
 		if p.Pod == nil || p.Count < 0 || p.Count > placement.MaxProposed {
 			return nil, apierrors.NewBadRequest(fmt.Sprintf("each proposal needs a pod and a count up to %d", placement.MaxProposed))
 		}
@@ -94,5 +96,36 @@ func (s *scheduler) propose(pods []placement.Proposal) (*placement.Plan, error) 
 	}
 	s.state.mu.Lock()
 	defer s.state.mu.Unlock()
-	return s.state.cluster.Propose(pods), nil
+	return s.state.cluster.Propose(q.Pods, func(p *v1.Pod) *place.Together { return s.together(p, q) }), nil
+}
+
+// together is what the group of a proposed pod asks for, which may be proposed as well; nil
+// if the pod is placed for itself. The caller holds the mirror's lock.
+func (s *scheduler) together(p *v1.Pod, q placement.Query) *place.Together {
+	key, grouped := gangOf(p)
+	if !grouped {
+		return nil
+	}
+	a, why := s.asked(key)
+	for _, g := range q.Groups {
+		if g.Namespace == key.namespace && g.Name == key.name {
+			a, why = askOf(g), ""
+		}
+	}
+	if why == "" && !a.together() {
+		return nil
+	}
+	g, coming := s.state.gangs[key], 0
+	if g == nil {
+		g = &gang{}
+	}
+	for _, other := range q.Pods {
+		if its, ok := gangOf(other.Pod); ok && its == key {
+			coming += other.Count
+		}
+	}
+	if why == "" && coming+len(g.pending)+len(g.placed) < a.count {
+		why = fmt.Sprintf("pod group %q has %d of the %d pods that it needs at least", key.name, coming+len(g.pending)+len(g.placed), a.count)
+	}
+	return &place.Together{Name: key.namespace + "/" + key.name, Need: a.need(g), Why: why, Within: a.within, Beside: slices.Sorted(maps.Keys(g.placed))}
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	v1 "k8s.io/api/core/v1"
 	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
@@ -96,13 +95,17 @@ func (s *scheduler) asked(key gangKey) (a ask, why string) {
 	if !ok || !isGroup {
 		return ask{}, fmt.Sprintf("waiting for pod group %q to appear", key.name)
 	}
+	return askOf(group), ""
+}
+
+func askOf(group *schedulingv1beta1.PodGroup) (a ask) {
 	if gang := group.Spec.SchedulingPolicy.Gang; gang != nil {
 		a.count = int(gang.MinCount)
 	}
 	if c := group.Spec.SchedulingConstraints; c != nil && len(c.Topology) > 0 {
 		a.within = c.Topology[0].Key
 	}
-	return a, ""
+	return a
 }
 
 // decideGang places the pods of a group that wait, all that fit if these are enough, or
@@ -117,10 +120,7 @@ func (s *scheduler) decideGang(g *gang, name string, a ask) []write {
 	need := a.need(g)
 	got := s.placeGang(g, pods, need, a.within)
 	if got.Placed < need {
-		reasons := slices.DeleteFunc(slices.Clone(got.Refused), func(r string) bool { return r == "" })
-		slices.Sort(reasons)
-		why := fmt.Sprintf("pod group %q: %d of %d pods fit, %d must. %s", name, got.Placed+len(g.placed), len(g.pending)+len(g.placed), need+len(g.placed),
-			strings.Join(slices.Compact(reasons), " "))
+		why := got.Short(name, len(g.placed), len(g.pending)+len(g.placed), need+len(g.placed))
 		if a.within != "" {
 			why += " preemption: not for a pod group that stays in one topology domain."
 		}

@@ -37,7 +37,13 @@ func (g *Registry) proposePlacement(ctx context.Context, r *api.Request, _ *sche
 		// Who may ask in a namespace asks about that one only.
 		p.Pod.Namespace = string(r.Namespace)
 	}
-	return g.askScheduler(ctx, &placement.Query{Pods: q.Pods})
+	for i, group := range q.Groups {
+		if group == nil {
+			return nil, apierrors.NewBadRequest(fmt.Sprintf("groups[%d] has no group", i))
+		}
+		group.Namespace = string(r.Namespace)
+	}
+	return g.askScheduler(ctx, &placement.Query{Pods: q.Pods, Groups: q.Groups})
 }
 
 func (g *Registry) askScheduler(ctx context.Context, q *placement.Query) (*api.Reply, error) {

@@ -2,7 +2,6 @@ package place
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -317,33 +316,4 @@ func (k *class) ports(ni *nodeInfo, add against) {
 			add(r, fmt.Sprintf("free host port %s on %s", want, ni.node.Name))
 		}
 	}
-}
-
-// Propose tells where pods would go if they came now, one after the other. The cluster is
-// as it was afterwards.
-func (c *Cluster) Propose(proposals []placement.Proposal) *placement.Plan {
-	plan := &placement.Plan{}
-	var placed []*Pod
-	for i, proposal := range proposals {
-		out := placement.Placement{Pod: proposal.Pod.Namespace + "/" + proposal.Pod.Name, Nodes: map[string]int{}}
-		for n := range proposal.Count {
-			pod := *proposal.Pod
-			pod.UID = uidOf(i, n)
-			p := NewPod(&pod)
-			node, err := c.Decide(p)
-			var unfit *Unfit
-			if errors.As(err, &unfit) {
-				out.Unplaced, out.Message = proposal.Count-n, unfit.Error()
-				break // the others are alike
-			}
-			c.SetPod(p, node)
-			placed = append(placed, p)
-			out.Nodes[string(node)]++
-		}
-		plan.Placements = append(plan.Placements, out)
-	}
-	for _, p := range placed {
-		c.RemovePod(p.UID)
-	}
-	return plan
 }

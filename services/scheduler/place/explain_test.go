@@ -126,7 +126,7 @@ func TestAskingChangesNothing(t *testing.T) {
 			v.Spec.Priority = ptr.To(int32(r.Intn(3)))
 			p := NewPod(v)
 			e := c.Explain(p)
-			plan := c.Propose([]placement.Proposal{{Pod: v, Count: 1}})
+			plan := c.Propose([]placement.Proposal{{Pod: v, Count: 1}}, func(*v1.Pod) *Together { return nil })
 			n, err := c.Decide(p)
 			if s := c.Scores(); err == nil && s != nil {
 				if i := slices.IndexFunc(e.Nodes, func(o placement.Node) bool { return o.Name == string(n) }); i < 0 || *e.Nodes[i].Score != *s {
