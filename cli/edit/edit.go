@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -128,8 +129,8 @@ func (e *editing) edit(ctx context.Context, path, reason string, text []byte) ([
 	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
 		return nil, fmt.Errorf("write file to edit: %w", err)
 	}
-	// A shell, because the variable may hold arguments: "code --wait".
-	cmd := exec.CommandContext(ctx, "sh", "-c", editor(e.s)+` "$1"`, "sh", path)
+	words := editor(e.s, runtime.GOOS, path)
+	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = e.s.Stdin, e.s.Stdout, e.s.Stderr
 	if err := cmd.Run(); err != nil {
 		return nil, fmt.Errorf("run editor (EDITOR chooses another): %w; the file is %s", err, path)
@@ -141,13 +142,23 @@ func (e *editing) edit(ctx context.Context, path, reason string, text []byte) ([
 	return withoutComments(edited), nil
 }
 
-func editor(s *session.Session) string {
+// editor is the command that edits path on a system: the variable may hold arguments, as in
+// "code --wait", so a shell reads it where there is one.
+func editor(s *session.Session, system, path string) []string {
+	command, windows := "vi", system == "windows"
+	if windows {
+		command = "notepad"
+	}
 	for _, name := range []string{"KUBE_EDITOR", "VISUAL", "EDITOR"} {
-		if v := s.Getenv(name); v != "" {
-			return v
+		if v := strings.TrimSpace(s.Getenv(name)); v != "" {
+			command = v
+			break
 		}
 	}
-	return "vi"
+	if windows {
+		return append(strings.Fields(command), path)
+	}
+	return []string{"sh", "-c", command + ` "$1"`, "sh", path}
 }
 
 // withoutComments drops the comments at the top; those further down may be data.

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package agent runs the pods of one host on its Podman.
 //
 // Reads: its work orders (assigned.<node>.>), the ConfigMaps and Secrets that its

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package fleet runs many agents in one process, on the real bus, over simulated
 // runtimes: what `skerry simulate` does.
 //

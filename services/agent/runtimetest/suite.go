@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package runtimetest is what every container runtime of the agent must do: one
 // suite of tests for Podman's driver and for the simulated one.
 //

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package volume makes the volumes of a node's pods and keeps their files up to date.
 //
 // Reads: pods, the ConfigMaps and Secrets that they refer to, tokens from the apiserver.

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package podmantest runs a Podman of its own for a test: its own storage, socket
 // and network namespace, with one image that needs no registry.
 //
