@@ -22,6 +22,9 @@ type Acceptor struct {
 	conn   *bus.Conn
 	peer   string
 	timing timing
+	// hails: the dialler is asked at once whether it has heard of its stream. It may have given up while
+	// it was accepted; what is done for it then would go on until a heartbeat shows that.
+	hails bool
 
 	mu      sync.Mutex
 	free    int
@@ -158,6 +161,9 @@ func (a *Acceptor) open(m *nats.Msg, who bus.User, onDone func()) (*Stream, erro
 	if err := a.conn.NC.PublishMsg(reply); err != nil {
 		s.abandon()
 		return nil, fmt.Errorf("accept stream: %w", err)
+	}
+	if a.hails {
+		s.hello()
 	}
 	return s, nil
 }

@@ -99,11 +99,12 @@ func Take(conn *bus.Conn, peer, name string) (*Stream, error) {
 	return s, nil
 }
 
-// abandon frees a stream that has no other end.
+// abandon frees a stream that was not opened. An other end that is known of hears of it.
 func (s *Stream) abandon() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.failLocked(errors.New("stream: not opened"))
+	s.mu.Unlock()
+	s.publish(packet{kind: kindBye})
 }
 
 // meet ties a stream that was dialled to the peer's hub of that name. Until then this end

@@ -127,6 +127,39 @@ func TestAbandonedDial(t *testing.T) {
 	}
 }
 
+// TestDialGivenUpWhileAccepted: what is done for somebody who has left ends at once, and not
+// only when a heartbeat shows it, whether the other end was heard of or not.
+func TestDialGivenUpWhileAccepted(t *testing.T) {
+	ctx := testContext(t)
+	ended, accepting, left := make(chan error, 1), make(chan struct{}, 1), make(chan struct{})
+	p := servePair(t, 1, defaultTiming(), func(ctx context.Context, who bus.User, hello []byte, accept func() (*Stream, error)) error {
+		accepting <- struct{}{}
+		<-left
+		return waiting(ended)(ctx, who, hello, accept)
+	})
+	dialling, giveUp := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() {
+		_, err := Dial(dialling, p.user, subject, nil)
+		done <- err
+	}()
+	<-accepting
+	giveUp()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	close(left)
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		t.Fatal("it goes on")
+	}
+	if took := time.Since(began); took > defaultTiming().beat/2 {
+		t.Errorf("it went on for %v", took)
+	}
+}
+
 // TestStranger: only the stream's own user can send on it, even if another knows its name.
 func TestStranger(t *testing.T) {
 	ctx := testContext(t)

@@ -32,6 +32,7 @@ func ServeNode(ctx context.Context, conn *bus.Conn, node schemas.NodeName, verb 
 // group share the streams; queue "" is none. At most limit streams at once.
 func Serve(ctx context.Context, conn *bus.Conn, subject, queue, peer string, limit int, h Handler) error {
 	a := NewAcceptor(conn, peer, limit)
+	a.hails = true
 	defer a.Wait()
 	return serve(ctx, conn, subject, queue, a, h)
 }

@@ -49,7 +49,7 @@ func serveOn(t testing.TB, conn *bus.Conn, limit int, tm timing, h Handler) (sto
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	a := NewAcceptor(conn, "n1", limit)
-	a.timing = tm
+	a.timing, a.hails = tm, true
 	ended := make(chan error, 1)
 	before := conn.NC.NumSubscriptions()
 	go func() {
