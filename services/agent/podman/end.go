@@ -2,13 +2,19 @@ package podman
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/containers/podman/v4/pkg/bindings"
 	"github.com/containers/podman/v4/pkg/bindings/containers"
+	"github.com/containers/podman/v4/pkg/domain/entities"
 
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
@@ -41,7 +47,7 @@ func (e *ends) settle(c *sandbox.Container) {
 	case c.State == sandbox.Running:
 		delete(e.known, c.ID) // somebody started it again, behind our back
 		return
-	case c.State == sandbox.Created && !c.StartedAt.IsZero():
+	case forgotten(*c):
 		c.State, c.ExitCode = sandbox.Exited, lostCode
 	case c.State != sandbox.Exited:
 		return
@@ -54,6 +60,58 @@ func (e *ends) settle(c *sandbox.Container) {
 		e.known = map[string]end{}
 	}
 	e.known[c.ID] = end{c.ExitCode, c.FinishedAt}
+}
+
+// forgotten tells whether Podman has forgotten how a container ended.
+func forgotten(c sandbox.Container) bool { return c.State == sandbox.Created && !c.StartedAt.IsZero() }
+
+// settle sets c right if it has ended. An exit code that Podman has forgotten, and that nobody saw
+// here, it may have told of as an event.
+func (d *Driver) settle(ctx context.Context, c *sandbox.Container) {
+	if forgotten(*c) && !d.ends.knows(c.ID) {
+		code, err := d.toldCode(ctx, *c)
+		if err != nil {
+			d.log.Debug("look for the exit code of a container", "container", c.ID, "error", err)
+		} else {
+			c.State, c.ExitCode = sandbox.Exited, code
+		}
+	}
+	d.ends.settle(c)
+}
+
+func (e *ends) knows(id string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	_, ok := e.known[id]
+	return ok
+}
+
+// toldCode is the exit code that Podman's events have of a container's first end since it was started.
+func (d *Driver) toldCode(ctx context.Context, c sandbox.Container) (int, error) {
+	client, err := bindings.GetClient(ctx)
+	if err != nil {
+		return 0, err
+	}
+	filters, err := json.Marshal(map[string][]string{"container": {c.ID}, "event": {"died"}})
+	if err != nil {
+		return 0, err
+	}
+	// A second earlier: times of containers and of events are not of the same moment.
+	since := strconv.FormatInt(c.StartedAt.Unix()-1, 10)
+	q := url.Values{"stream": {"false"}, "since": {since}, "filters": {string(filters)}}
+	resp, err := client.DoRequest(ctx, nil, http.MethodGet, "/events", q, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if !resp.IsSuccess() {
+		return 0, resp.Process(nil)
+	}
+	var e entities.Event
+	if err := json.NewDecoder(resp.Body).Decode(&e); err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(e.Actor.Attributes["containerExitCode"])
 }
 
 // attachable tells whether a container's process is there to attach to. One that Podman has made

@@ -61,7 +61,7 @@ func (d *Driver) lookInfra(ctx context.Context, p *sandbox.Pod) error {
 		p.Infra, p.IP = sandbox.Container{}, ""
 		return err
 	}
-	d.fill(&p.Infra, i)
+	d.fill(ctx, &p.Infra, i)
 	p.IP = ""
 	if p.Infra.State == sandbox.Running {
 		d.follow(cgroup.Process{Key: p.Key, UID: p.UID, ID: p.Infra.ID, PID: i.State.Pid})
@@ -83,7 +83,7 @@ func (d *Driver) lookContainer(ctx context.Context, p *sandbox.Pod, c *sandbox.C
 		c.ID = ""
 		return err
 	}
-	d.fill(c, i)
+	d.fill(ctx, c, i)
 	switch c.State {
 	case sandbox.Running:
 		d.follow(cgroup.Process{Key: p.Key, UID: p.UID, Container: c.Name, ID: c.ID, PID: i.State.Pid})
@@ -105,7 +105,7 @@ func (d *Driver) inspect(ctx context.Context, id string) (*define.InspectContain
 	return nil, err
 }
 
-func (d *Driver) fill(c *sandbox.Container, i *define.InspectContainerData) {
+func (d *Driver) fill(ctx context.Context, c *sandbox.Container, i *define.InspectContainerData) {
 	c.ID, c.Image, c.ImageID = i.ID, i.ImageName, "sha256:"+i.Image
 	if i.State == nil {
 		c.State = sandbox.Unknown
@@ -116,5 +116,5 @@ func (d *Driver) fill(c *sandbox.Container, i *define.InspectContainerData) {
 	if c.State == sandbox.Exited || c.State == sandbox.Created {
 		c.FinishedAt = i.State.FinishedAt
 	}
-	d.ends.settle(c)
+	d.settle(ctx, c)
 }

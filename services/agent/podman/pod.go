@@ -150,7 +150,7 @@ func (d *Driver) list(ctx context.Context, labels []string) ([]sandbox.Pod, erro
 	for _, c := range cs {
 		d.follow(process(c))
 	}
-	ps := d.group(cs)
+	ps := d.group(ctx, cs)
 	for i := range ps {
 		if err := d.complete(ctx, &ps[i]); err != nil {
 			return nil, err
@@ -160,7 +160,7 @@ func (d *Driver) list(ctx context.Context, labels []string) ([]sandbox.Pod, erro
 }
 
 // group makes pods of a flat list of containers, in the order of appearance.
-func (d *Driver) group(cs []entities.ListContainer) []sandbox.Pod {
+func (d *Driver) group(ctx context.Context, cs []entities.ListContainer) []sandbox.Pod {
 	var order []string
 	byID := map[string]*sandbox.Pod{}
 	for _, c := range cs {
@@ -174,10 +174,10 @@ func (d *Driver) group(cs []entities.ListContainer) []sandbox.Pod {
 			order = append(order, c.Pod)
 		}
 		if c.IsInfra {
-			p.Infra = d.observed(c)
+			p.Infra = d.observed(ctx, c)
 			continue
 		}
-		p.Containers = append(p.Containers, d.observed(c))
+		p.Containers = append(p.Containers, d.observed(ctx, c))
 	}
 	out := make([]sandbox.Pod, 0, len(order))
 	for _, id := range order {
@@ -186,7 +186,7 @@ func (d *Driver) group(cs []entities.ListContainer) []sandbox.Pod {
 	return out
 }
 
-func (d *Driver) observed(c entities.ListContainer) sandbox.Container {
+func (d *Driver) observed(ctx context.Context, c entities.ListContainer) sandbox.Container {
 	o := sandbox.Container{
 		ID: c.ID, Image: c.Image, ImageID: "sha256:" + c.ImageID,
 		State: state(c.State), ExitCode: int(c.ExitCode),
@@ -198,7 +198,7 @@ func (d *Driver) observed(c entities.ListContainer) sandbox.Container {
 	if (o.State == sandbox.Exited || o.State == sandbox.Created) && c.ExitedAt > 0 {
 		o.FinishedAt = time.Unix(c.ExitedAt, 0)
 	}
-	d.ends.settle(&o)
+	d.settle(ctx, &o)
 	return o
 }
 
