@@ -191,8 +191,14 @@ func awaitListener(address string) error {
 
 // StartControlPlane starts apiserver, controller and scheduler, each a process.
 func (l *Lab) StartControlPlane() error {
+	if err := l.makeAuthority(); err != nil {
+		return err
+	}
 	for _, s := range controlPlane {
 		args := []string{l.Binary, "serve", s, "--nats", l.URL(), "--creds", l.Creds(s)}
+		if s == "controller" {
+			args = append(args, "--root-ca-file", l.Authority())
+		}
 		if err := l.proc(s, args...).spawn(l.Dir); err != nil {
 			return err
 		}

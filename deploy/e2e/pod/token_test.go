@@ -3,6 +3,7 @@ package pod
 import (
 	"context"
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 
@@ -54,6 +55,13 @@ func TestTokens(t *testing.T) {
 	}
 	if out := exec(t, ns, "who", "cat", "/var/run/secrets/kubernetes.io/serviceaccount/namespace"); out != ns {
 		t.Errorf("namespace %q", out)
+	}
+	authority, err := os.ReadFile(rig.Authority())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out := exec(t, ns, "who", "cat", "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"); !strings.HasPrefix(out, "-----BEGIN CERTIFICATE-----") || out != string(authority) {
+		t.Errorf("authority %q, want %q", out, authority)
 	}
 	vault := exec(t, ns, "who", "cat", "/vault/token")
 	if st := review(t, vault); st.Authenticated {
