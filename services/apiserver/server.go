@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 	"golang.org/x/time/rate"
 	v1 "k8s.io/api/core/v1"
 
@@ -169,6 +170,7 @@ func newServer(conn *bus.Conn, c Config) *server {
 		State:   registry.Backend{Replica: s.state, Writer: &registry.Desired{View: v, State: state, History: keeper}},
 		Events:  registry.Backend{Replica: s.happened, Writer: event.Writer{Log: events, Now: c.Clock}},
 		Keys:    state,
+		Lists:   semaphore.NewWeighted(registry.ListsAtOnce),
 		History: keeper,
 		Fields:  managed.New(c.Table),
 		Alike:   share.New(),

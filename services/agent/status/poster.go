@@ -36,6 +36,8 @@ type Poster struct {
 	pending map[bus.Key]post
 	after   map[bus.Key]func() // called once nothing is pending of the key
 	synced  bool
+	// unsure are keys whose last write failed: what is stored of them has to be asked.
+	unsure map[bus.Key]bool
 }
 
 // post is a value that waits to be written.
@@ -49,6 +51,7 @@ func NewPoster(b Bucket, l store.Lister, filter string, log *slog.Logger) *Poste
 	return &Poster{
 		bucket: b, lister: l, filter: filter, log: log, wake: make(chan struct{}, 1),
 		known: map[bus.Key]store.Revision{}, pending: map[bus.Key]post{}, after: map[bus.Key]func(){},
+		unsure: map[bus.Key]bool{},
 	}
 }
 
@@ -117,6 +120,7 @@ func (p *Poster) Sync(ctx context.Context) ([]store.Entry, error) {
 	defer p.mu.Unlock()
 	p.synced = true
 	clear(p.known)
+	clear(p.unsure)
 	var live []store.Entry
 	for _, e := range entries {
 		if !e.Deleted {
@@ -195,10 +199,47 @@ func (p *Poster) flush(ctx context.Context) error {
 			}
 			continue
 		}
+		if asked, err := p.ask(ctx); err != nil {
+			return err
+		} else if asked {
+			continue
+		}
 		if err := p.write(ctx, ops); err != nil {
 			return err
 		}
 	}
+}
+
+// ask asks what is stored of keys whose last write failed, and of no others: when the bus is
+// slow writes fail, and a list of all keys would make it slower still.
+func (p *Poster) ask(ctx context.Context) (asked bool, err error) {
+	p.mu.Lock()
+	var keys []string
+	for k := range p.unsure {
+		if len(keys) < batch {
+			keys = append(keys, string(k))
+		}
+	}
+	p.mu.Unlock()
+	if len(keys) == 0 {
+		return false, nil
+	}
+	entries, _, err := p.lister.List(ctx, keys...)
+	if err != nil {
+		return false, fmt.Errorf("ask for own keys: %w", err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, k := range keys {
+		delete(p.unsure, bus.Key(k))
+		delete(p.known, bus.Key(k))
+	}
+	for _, e := range entries {
+		if !e.Deleted {
+			p.known[e.Key] = e.Revision
+		}
+	}
+	return true, nil
 }
 
 func (p *Poster) isSynced() bool {
@@ -240,7 +281,7 @@ func (p *Poster) write(ctx context.Context, ops []store.Op) error {
 		if errs[i] != nil {
 			// A conflict: an agent before this one, still ending, wrote; or this one, in
 			// a write whose answer was lost. Any other failure may have been written too.
-			p.synced = false
+			p.unsure[op.Key] = true
 			continue
 		}
 		if op.Value == nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -154,6 +155,7 @@ type shelf struct {
 	writes int
 	away   bool
 	mute   bool
+	lists  []string
 }
 
 func (s *shelf) Apply(_ context.Context, ops ...store.Op) (store.Revision, error) {
@@ -186,15 +188,18 @@ func (s *shelf) Each(ctx context.Context, ops ...store.Op) ([]store.Revision, []
 	return revs, errs
 }
 
-func (s *shelf) List(context.Context, ...string) ([]store.Entry, store.Revision, error) {
+func (s *shelf) List(_ context.Context, filters ...string) ([]store.Entry, store.Revision, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.away {
 		return nil, 0, bus.ErrUnreachable
 	}
+	s.lists = append(s.lists, strings.Join(filters, " "))
 	var out []store.Entry
 	for _, e := range s.values {
-		out = append(out, e)
+		if filters[0] == "x" || slices.Contains(filters, string(e.Key)) {
+			out = append(out, e)
+		}
 	}
 	return out, s.rev, nil
 }
@@ -223,6 +228,9 @@ func TestPoster(t *testing.T) {
 		if string(s.values["a"].Value) != "99" || string(s.values["old"].Value) != "99" || s.writes != 2 || !p.Posted("a", never) {
 			t.Errorf("%+v after %d writes", s.values, s.writes)
 		}
+		if !slices.Equal(s.lists, []string{"x"}) {
+			t.Errorf("lists while it was away: %q", s.lists)
+		}
 		set(false, true) // written, but nobody said so
 		post("a", 100)
 		time.Sleep(time.Second)
@@ -233,6 +241,10 @@ func TestPoster(t *testing.T) {
 		time.Sleep(time.Minute)
 		if string(s.values["a"].Value) != "100" || !s.values["old"].Deleted || !p.Posted("old", never) || !p.Posted("never there", never) {
 			t.Errorf("%+v", s.values)
+		}
+		// What a write without an answer has done is asked for that key alone, until it can be told.
+		if asked := slices.Compact(s.lists[1:]); !slices.Equal(asked, []string{"a"}) {
+			t.Errorf("lists after a write without an answer: %q", s.lists)
 		}
 		post("old", 2) // over its delete marker
 		time.Sleep(time.Minute)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
@@ -92,6 +93,14 @@ func (g *Registry) history(ctx context.Context, r *api.Request, k *schemas.Kind)
 	return &api.Reply{Body: body}, err
 }
 
+const (
+	// ListsAtOnce is how many agents' lists run at a time. The bus reads every block of the
+	// stream that holds one of the keys, and answers nothing else to this apiserver meanwhile.
+	ListsAtOnce = 8
+	// listWait is how long a list waits for its turn.
+	listWait = 2 * time.Second
+)
+
 // KeysOf answers a state request: the entries under r's filters, or whether there are
 // newer ones.
 func (g *Registry) KeysOf(ctx context.Context, r *api.Request) (*api.Reply, error) {
@@ -102,6 +111,14 @@ func (g *Registry) KeysOf(ctx context.Context, r *api.Request) (*api.Reply, erro
 		}
 		body, err := api.EncodeNewer(newer, last)
 		return &api.Reply{Body: body}, err
+	}
+	if g.Lists != nil {
+		waiting, cancel := context.WithTimeout(ctx, listWait)
+		defer cancel()
+		if err := g.Lists.Acquire(waiting, 1); err != nil {
+			return nil, apierrors.NewTooManyRequests("too many agents list their keys", 1)
+		}
+		defer g.Lists.Release(1)
 	}
 	entries, rev, err := g.Keys.List(ctx, r.Filters...)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"golang.org/x/sync/semaphore"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	v1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -27,7 +28,8 @@ type Registry struct {
 	Table   *schemas.Table
 	State   Backend
 	Events  Backend
-	Keys    store.Lister // the state bucket's keys, for agents
+	Keys    store.Lister        // the state bucket's keys, for agents
+	Lists   *semaphore.Weighted // how many agents list at a time; nil: any number
 	History *history.Keeper
 	Fields  *managed.Fields
 	Guard   access.Guard
