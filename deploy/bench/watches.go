@@ -17,8 +17,10 @@ const (
 	perConn = 900
 	// opening is how many watches are being opened at once.
 	opening = 64
-	// rested is how long the idle watches are looked at, and how long memory has to return.
-	rested = 20 * time.Second
+	// rested is how long the idle watches are looked at, and returned how long memory has to
+	// be given back.
+	rested   = 20 * time.Second
+	returned = time.Minute
 )
 
 // watches opens idle watches over HTTP, tells what they cost, and whether writes are answered
@@ -58,7 +60,7 @@ func (b *bench) watches(ctx context.Context) ([]row, error) {
 		if n > 0 {
 			return nil, fmt.Errorf("%d watches ended by themselves", n)
 		}
-		if err := pause(ctx, rested); err != nil {
+		if err := pause(ctx, returned); err != nil {
 			return nil, err
 		}
 		after, err := c.resident()
