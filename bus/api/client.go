@@ -21,6 +21,9 @@ import (
 // that took it may have died.
 const attemptTimeout = 10 * time.Second
 
+// timeoutStep is how exactly a timeout is told, so that requests look the same.
+const timeoutStep = 10 * time.Millisecond
+
 // lateReply is how long after a reconnect the reply to a write may still come.
 const lateReply = 5 * time.Second
 
@@ -110,16 +113,23 @@ func (c *Client) attempt(ctx context.Context, r *Request) (*Reply, fate, error) 
 	if d, ok := ctx.Deadline(); ok {
 		timeout = max(time.Until(d), time.Millisecond)
 	}
-	head, err := encodeRequest(r, timeout)
+	rest, object := apart(r)
+	head, err := encodeRequest(rest, max(timeout.Truncate(timeoutStep), time.Millisecond))
 	if err != nil {
 		return nil, answered, err
 	}
 	subject := bus.APISubject(c.conn.User, string(r.Verb), r.Resource)
-	if int64(len(head)+headSlack+len(r.Body)) > c.conn.NC.MaxPayload() {
+	if int64(len(head)+len(object)+headSlack+len(r.Body)) > c.conn.NC.MaxPayload() {
+		if head, err = encodeRequest(r, timeout); err != nil {
+			return nil, answered, err
+		}
 		return c.upload(ctx, subject, head, r.Body)
 	}
 	m := nats.NewMsg(subject)
 	m.Header.Set(headerRequest, string(head))
+	if object != "" {
+		m.Header.Set(headerObject, object)
+	}
 	if trace := bus.TraceOf(ctx); trace != "" {
 		m.Header.Set(bus.TraceHeader, trace)
 	}

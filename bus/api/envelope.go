@@ -21,6 +21,9 @@ import (
 const (
 	headerRequest = "Skerry-Request"
 	headerReply   = "Skerry-Reply"
+	// headerObject has <namespace>/<name> of a request's object where both can be in a
+	// header as they are. What is left of the head mostly is the same again and again.
+	headerObject = "Skerry-Object"
 	// headerBusy marks an error reply to a request that was not looked at: it
 	// can be sent again.
 	headerBusy = "Skerry-Busy"
@@ -59,22 +62,35 @@ func encodeRequest(r *Request, timeout time.Duration) ([]byte, error) {
 func decodeRequest(subject string, head, body []byte) (*Request, time.Duration, error) {
 	user, verb, resource, err := bus.ParseAPISubject(subject)
 	if err != nil {
-		return nil, 0, apierrors.NewBadRequest(err.Error())
+		return nil, 0, badSubject(err)
 	}
-	h := requestHead{Request: &Request{}}
-	if err := json.Unmarshal(head, &h); err != nil {
-		return nil, 0, apierrors.NewBadRequest(fmt.Sprintf("decode request: %v", err))
+	h, err := decodeHead(head)
+	if err != nil {
+		return nil, 0, err
 	}
 	r := h.Request
-	if r == nil { // the head was null
-		r = &Request{}
-	}
 	r.User, r.Verb, r.Resource, r.Body = user, Verb(verb), resource, body
-	timeout := requestTimeout
-	if h.TimeoutMillis > 0 && h.TimeoutMillis < timeout.Milliseconds() {
-		timeout = time.Duration(h.TimeoutMillis) * time.Millisecond
+	return r, h.timeout(), nil
+}
+
+func badSubject(err error) error { return apierrors.NewBadRequest(err.Error()) }
+
+func decodeHead(head []byte) (requestHead, error) {
+	h := requestHead{Request: &Request{}}
+	if err := json.Unmarshal(head, &h); err != nil {
+		return h, apierrors.NewBadRequest(fmt.Sprintf("decode request: %v", err))
 	}
-	return r, timeout, nil
+	if h.Request == nil { // the head was null
+		h.Request = &Request{}
+	}
+	return h, nil
+}
+
+func (h requestHead) timeout() time.Duration {
+	if h.TimeoutMillis > 0 && h.TimeoutMillis < requestTimeout.Milliseconds() {
+		return time.Duration(h.TimeoutMillis) * time.Millisecond
+	}
+	return requestTimeout
 }
 
 // replyHead is a reply without its body.

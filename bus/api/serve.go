@@ -36,6 +36,7 @@ type server struct {
 	watches *stream.Acceptor
 	// watching are those that watch, by user.
 	watching Crowd
+	heads    heads
 
 	running  sync.WaitGroup
 	mu       sync.Mutex
@@ -146,12 +147,12 @@ func (s *server) count(v Verb) *count {
 
 // inline answers a request that is one message.
 func (s *server) inline(ctx context.Context, m *nats.Msg) {
-	r, timeout, err := decodeRequest(m.Subject, []byte(m.Header.Get(headerRequest)), m.Data)
+	r, head, err := s.heads.request(m)
 	if err != nil {
 		s.respondError(m.Reply, err, false)
 		return
 	}
-	ctx, cancel := context.WithTimeout(bus.WithTrace(ctx, m.Header.Get(bus.TraceHeader)), timeout)
+	ctx, cancel := context.WithTimeout(bus.WithTrace(ctx, m.Header.Get(bus.TraceHeader)), head.timeout())
 	defer cancel()
 	release, err := s.slots.acquire(ctx, asker(r))
 	if err != nil {
