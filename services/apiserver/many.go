@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -27,15 +30,19 @@ const (
 // share a batch. Each is authorized, admitted and answered for itself.
 func (s *server) many(ctx context.Context, r *api.Request, by []bus.User) (*api.Reply, error) {
 	start := s.Clock()
+	var said notes
 	briefs, err := api.Each(ctx, r, func(ctx context.Context, one *api.Request) (*api.Reply, error) {
 		if err := s.tooMany(one); err != nil {
 			return nil, err
 		}
-		return s.do(ctx, one)
+		reply, err := s.do(ctx, one)
+		said.add(one.AuditNote)
+		return reply, err
 	})
 	if err != nil {
 		return nil, err
 	}
+	r.AuditNote = said.String()
 	s.recordMany(r, by, start, briefs)
 	body, err := api.EncodeBriefs(briefs)
 	return &api.Reply{Body: body}, err
@@ -55,7 +62,7 @@ func (s *server) recordMany(r *api.Request, by []bus.User, start time.Time, brie
 		return
 	}
 	rec := audit.Record{
-		Time: start.UTC(), User: r.User, By: by, Verb: r.Verb, Object: r.Ref().String(), Code: 200,
+		Time: start.UTC(), User: r.User, By: by, Verb: r.Verb, Object: r.Ref().String(), Code: 200, Note: r.AuditNote,
 		Millis: float64(s.Clock().Sub(start).Microseconds()) / 1000,
 	}
 	for _, b := range briefs {
@@ -66,4 +73,38 @@ func (s *server) recordMany(r *api.Request, by []bus.User, start time.Time, brie
 		rec.Objects = append(rec.Objects, said)
 	}
 	s.audit.Add(rec)
+}
+
+// notes are what the audit is to record of objects that come together, each text once: those
+// of one template have the same. Safe for concurrent use.
+type notes struct {
+	mu    sync.Mutex
+	texts []string
+	more  int
+}
+
+// maxNotes bounds how many texts one record has.
+const maxNotes = 8
+
+func (n *notes) add(text string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	switch {
+	case text == "" || slices.Contains(n.texts, text):
+	case len(n.texts) == maxNotes:
+		n.more++
+	default:
+		n.texts = append(n.texts, text)
+	}
+}
+
+func (n *notes) String() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	slices.Sort(n.texts)
+	out := strings.Join(n.texts, "; ")
+	if n.more > 0 {
+		out += fmt.Sprintf("; and the like of %d more", n.more)
+	}
+	return out
 }

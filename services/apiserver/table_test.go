@@ -1,12 +1,15 @@
 package apiserver_test
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"testing"
 
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/schemas"
 )
@@ -71,4 +74,48 @@ func TestManyAreEachForThemselves(t *testing.T) {
 	if err != nil || len(left) != 1 || left[0].GetName() != "b" {
 		t.Errorf("left: %v, %v", left, err)
 	}
+}
+
+// TestManyAreAudited: what Pod Security has to say of pods that come together is in their one
+// record, each text once.
+func TestManyAreAudited(t *testing.T) {
+	cl, c := one(t)
+	must(c.Create(ctx(t), schemas.Namespaces, &v1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "watched", Labels: map[string]string{"pod-security.kubernetes.io/audit": "baseline"}}}))(t)
+	records := make(chan []byte, 10)
+	conn := cl.bus.Conn(t, "auditor")
+	rctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = conn.Respond(rctx, bus.AuditSubject("admin", string(api.VerbCreateMany)), "test", 1, func(_ context.Context, _ string, data []byte) []byte {
+			records <- data
+			return nil
+		})
+	}()
+	defer func() { cancel(); <-done }()
+	several := func(prefix string) (objs []schemas.Object) {
+		for i := range 3 {
+			p := pod(fmt.Sprint(prefix, i))
+			p.Namespace, p.Spec.HostPID = "watched", i < 2
+			objs = append(objs, p)
+		}
+		return objs
+	}
+	i := 0
+	eventually(t, func() error { // the auditor may not listen yet
+		i++
+		if _, err := c.CreateMany(t.Context(), schemas.Pods, "watched", several(fmt.Sprint("p", i, "-"))); err != nil {
+			return err
+		}
+		select {
+		case data := <-records:
+			var r struct{ Note string }
+			if err := json.Unmarshal(data, &r); err != nil || r.Note != `would violate PodSecurity "baseline:latest": host namespaces (hostPID=true)` {
+				t.Errorf("record %s, %v", data, err)
+			}
+			return nil
+		default:
+			return context.DeadlineExceeded
+		}
+	})
 }
