@@ -76,7 +76,7 @@ func (c *Down) purge(ctx context.Context, s *session.Session, dir dataDir) error
 	if err != nil {
 		s.Warnf("pods are not removed: %v", err)
 	} else {
-		err = removePods(ctx, s, p.socket, log)
+		err = removePods(ctx, s, p.socket, dir.agent(), log)
 		p.stop()
 		if err != nil {
 			return err

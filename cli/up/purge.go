@@ -10,8 +10,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/skerry/skerry/cli/session"
+	"github.com/skerry/skerry/services/agent"
 	"github.com/skerry/skerry/services/agent/network"
 	"github.com/skerry/skerry/services/agent/podman"
+	"github.com/skerry/skerry/services/agent/space"
 )
 
 // removing is how many pods are removed at once.
@@ -19,8 +21,9 @@ const removing = 8
 
 // removePods removes every pod that an agent made on the Podman at socket, and the
 // network that they were on.
-func removePods(ctx context.Context, s *session.Session, socket string, log *slog.Logger) error {
+func removePods(ctx context.Context, s *session.Session, socket, agentDir string, log *slog.Logger) error {
 	d := podman.New(socket, log)
+	d.Spaces = space.New(agent.SandboxDir(agentDir), log)
 	pods, err := d.Pods(ctx)
 	if err != nil {
 		return err

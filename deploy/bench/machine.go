@@ -11,6 +11,7 @@ import (
 
 	"github.com/skerry/skerry/deploy/lab"
 	"github.com/skerry/skerry/services/agent/podman/engine"
+	"github.com/skerry/skerry/services/agent/volume"
 )
 
 // image is what every measured container runs: one static binary.
@@ -127,13 +128,15 @@ func (m *machine) remove() error {
 	var errs []error
 	if m.podman != nil {
 		errs = append(errs, command(m.path("bin", "podman"), "pod", "rm", "--all", "--force", "--time=0"))
+		errs = append(errs, command(m.path("bin", "podman"), "rm", "--all", "--force", "--time=0"))
 	}
 	m.stopPodman()
 	if _, err := os.Stat("/run/netns/" + m.netns); err == nil {
 		errs = append(errs, command("ip", "netns", "del", m.netns))
 	}
-	for _, d := range []string{m.path("p", "root", "overlay"), m.path("images", "overlay"), m.path("agent", "agent", "memory")} {
-		_ = command("umount", d) // Podman's overlay and an agent's volumes in memory leave mounts behind, if they were used
+	errs = append(errs, volume.Unmount(m.path("agent", "agent")))
+	for _, d := range []string{m.path("p", "root", "overlay"), m.path("images", "overlay")} {
+		_ = command("umount", d) // Podman's overlay leaves mounts behind, if it was used
 	}
 	if m.log != nil {
 		errs = append(errs, m.log.Close())

@@ -4,11 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
+
+	"github.com/skerry/skerry/deploy/lab"
+	"github.com/skerry/skerry/services/agent"
 )
 
 func TestDrainMovesPods(t *testing.T) {
@@ -122,7 +128,8 @@ func noStrays(t *testing.T) {
 		}
 		seen := map[string]string{}
 		for _, h := range hosts.Hosts {
-			out, err := h.Podman("pod", "ps", "--format", `{{index .Labels "io.skerry.pod.uid"}} {{.Name}}`)
+			// Those of both sorts of sandbox, infra containers included.
+			out, err := h.Podman("ps", "--all", "--filter", "label=io.skerry.pod.uid", "--format", `{{index .Labels "io.skerry.pod.uid"}} {{.Names}}`)
 			if err != nil {
 				return err
 			}
@@ -131,14 +138,36 @@ func noStrays(t *testing.T) {
 				if !known[uid] {
 					return fmt.Errorf("%s has %s, which is no pod", h.Name, name)
 				}
-				if other, twice := seen[uid]; twice {
+				if other, twice := seen[uid]; twice && other != h.Name {
 					return fmt.Errorf("%s runs on %s and %s", name, other, h.Name)
 				}
 				seen[uid] = h.Name
 			}
+			if err := noSpaces(h, known); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
+}
+
+// noSpaces checks that a host has namespaces and links of pods that the cluster knows of only.
+func noSpaces(h *lab.Host, known map[string]bool) error {
+	entries, err := os.ReadDir(agent.SandboxDir(h.AgentDir()))
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		short := e.Name()[strings.LastIndexByte(e.Name(), '_')+1:]
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(known)), func(uid string) bool { return strings.HasPrefix(uid, short) }) {
+			return fmt.Errorf("%s has the namespaces %s, which are no pod's", h.Name, e.Name())
+		}
+	}
+	links, err := exec.Command("ip", "-n", h.Netns(), "-o", "link").Output()
+	if n := strings.Count(string(links), ": skp"); err == nil && n > len(entries) {
+		err = fmt.Errorf("%s has %d links for %d pods", h.Name, n, len(entries))
+	}
+	return err
 }
 
 // TestHostLost comes last in its file's order: it costs a host, and brings it back.

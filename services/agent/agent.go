@@ -41,6 +41,7 @@ import (
 	"github.com/skerry/skerry/services/agent/pod"
 	"github.com/skerry/skerry/services/agent/podman"
 	"github.com/skerry/skerry/services/agent/resolver"
+	"github.com/skerry/skerry/services/agent/space"
 	"github.com/skerry/skerry/services/agent/status"
 	"github.com/skerry/skerry/services/agent/volume"
 )
@@ -104,6 +105,9 @@ func (c *Config) defaults() {
 // logDir is where containers' logs are.
 func (c *Config) logDir() string { return filepath.Join(c.DataDir, "logs") }
 
+// SandboxDir is where an agent whose files are in dataDir keeps pods' namespaces.
+func SandboxDir(dataDir string) string { return filepath.Join(dataDir, "sandboxes") }
+
 // Run runs the agent until ctx ends and everything that it started has stopped.
 // Pods keep running.
 func Run(ctx context.Context, conn *bus.Conn, c Config) error {
@@ -161,6 +165,7 @@ func assemble(conn *bus.Conn, c Config) (*agent, error) {
 	if c.Runtime == nil {
 		d := podman.New(c.Socket, c.Log)
 		d.LogDir = c.logDir()
+		d.Spaces = space.New(SandboxDir(c.DataDir), c.Log)
 		c.Runtime = d
 	}
 	kept := c.Keep

@@ -29,6 +29,8 @@ import (
 	"github.com/skerry/skerry/schemas/kinds"
 	"github.com/skerry/skerry/services/agent"
 	"github.com/skerry/skerry/services/agent/podman/podmantest"
+	"github.com/skerry/skerry/services/agent/sandbox"
+	"github.com/skerry/skerry/services/agent/volume"
 )
 
 const node = "n1"
@@ -46,7 +48,8 @@ type cluster struct {
 
 func start(t *testing.T) *cluster {
 	t.Helper()
-	c := &cluster{t: t, host: podmantest.Start(t), bus: bustest.Start(t).Provisioned(t), dir: t.TempDir()}
+	c := &cluster{t: t, host: podmantest.Start(t), bus: bustest.Start(t).Provisioned(t)}
+	c.dir = filepath.Join(c.host.Dir, "agent")
 	conn := c.bus.Conn(t, "system:apiserver")
 	c.control = &control{state: store.New(conn, bus.BucketState), objects: map[schemas.Ref]schemas.Object{}}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -180,7 +183,7 @@ func TestLifeOfAWorkOrder(t *testing.T) {
 	})
 	c.control.unassign(t, p)
 	c.observe(key(p), "status is withdrawn", &got, func(there bool) bool { return !there })
-	if out := c.host.Podman(t, "ps", "--all", "--quiet"); out != "" {
+	if out := c.host.Podman(t, "ps", "--all", "--quiet", "--filter", "label="+sandbox.LabelUID); out != "" {
 		t.Errorf("left behind: %s", out)
 	}
 }
@@ -294,6 +297,10 @@ func TestCutOff(t *testing.T) {
 	// A reboot, still without the bus: every container has ended, a new agent starts.
 	c.stop()
 	c.host.Podman(t, "pod", "rm", "--all", "--force", "--time=0")
+	c.host.Podman(t, "rm", "--all", "--force", "--time=0")
+	if err := volume.Unmount(agent.SandboxDir(c.dir)); err != nil {
+		t.Fatal(err)
+	}
 	conn := func() { c.bus.Up(t); c.agent(); c.bus.Stop() }
 	conn()
 	wait(t, "start without the bus", func() bool {

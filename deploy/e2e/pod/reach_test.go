@@ -139,6 +139,12 @@ func TestAttach(t *testing.T) {
 	apply(t, ns, script("once", "cat; echo over", "  restartPolicy: Never", "    stdin: true\n    stdinOnce: true"))
 	running(t, ns, "keeps")
 	running(t, ns, "once")
+	rig.Eventually(t, "it to have said what it says first", func() error {
+		if out := logs(t, ns, "keeps"); out != "before\n" {
+			return fmt.Errorf("it said %q", out)
+		}
+		return nil
+	})
 	for _, word := range []string{"first", "second"} {
 		ended := make(chan struct{})
 		in, out := attach(t, ns, "keeps", ended)

@@ -2,6 +2,7 @@ package pod
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -188,6 +189,29 @@ func TestResizeOfTheWholePod(t *testing.T) {
 	if p.Status.Resources.Limits.Memory().String() != "32Mi" || p.Status.AllocatedResources.Memory().String() != "24Mi" {
 		t.Errorf("it has %+v, %+v", p.Status.Resources, p.Status.AllocatedResources)
 	}
+}
+
+// TestResizeAddsLimitsOfTheWholePod: a pod that has nothing around its container gets them all the same.
+func TestResizeAddsLimitsOfTheWholePod(t *testing.T) {
+	t.Parallel()
+	ns := rig.Namespace(t)
+	apply(t, ns, script("lone", "sleep 1000", "", "    resources: {requests: {memory: 8Mi}}"))
+	before := running(t, ns, "lone")
+	if err := resizeSpec(ns, "lone", `{"resources":{"requests":{"memory":"24Mi"},"limits":{"memory":"32Mi"}}}`); err != nil {
+		t.Fatal(err)
+	}
+	p := await(t, ns, "lone", "resized", func(p *v1.Pod) bool {
+		return p.Status.Resources != nil && p.Status.Resources.Limits.Memory().String() == "32Mi" && len(p.Status.ContainerStatuses) == 1
+	})
+	if is, was := p.Status.ContainerStatuses[0], before.Status.ContainerStatuses[0]; is.ContainerID != was.ContainerID || is.RestartCount != 0 {
+		t.Errorf("it became %+v", is)
+	}
+	rig.Eventually(t, "the limit to hold", func() error {
+		if _, err := rig.TrySkerry(t, "", "exec", "-n", ns, "lone", "--", "dd", "if=/dev/zero", "of=/dev/null", "bs=48M", "count=1"); err == nil {
+			return errors.New("it took 48 MiB within a limit of 32")
+		}
+		return nil
+	})
 }
 
 // TestResizeWaitsForRoom: what does not fit now is Deferred, and granted once another pod has left.

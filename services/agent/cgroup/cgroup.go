@@ -26,6 +26,8 @@ type Process struct {
 	Container string // of the pod's spec; "" for the container that holds the sandbox
 	ID        string
 	PID       int
+	// NoPod: the cgroup around its own is not its pod's, but of many.
+	NoPod bool
 }
 
 // Tracker knows the cgroups of running containers. Safe for concurrent use.

@@ -36,12 +36,12 @@ func (t *Tracker) PodSettings(uid types.UID) (sandbox.Resources, bool) {
 	return d.settings()
 }
 
-// pod is the cgroup of a pod of which something runs.
+// pod is the cgroup of a pod of which something runs, if it has one.
 func (t *Tracker) pod(uid types.UID) (dirs, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, g := range t.known {
-		if g.UID == uid {
+		if g.UID == uid && !g.NoPod {
 			return g.dirs.pod(), true
 		}
 	}

@@ -24,10 +24,10 @@ import (
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
 
-// Runtime knows containers' processes.
+// Runtime knows pods' networks.
 type Runtime interface {
-	// Pid is a process of a running container, as the host numbers it.
-	Pid(ctx context.Context, id string) (int, error)
+	// NetworkOf is the path of a running sandbox's network namespace.
+	NetworkOf(ctx context.Context, p sandbox.Pod) (path string, err error)
 }
 
 // Handler serves forwarded ports.
@@ -113,12 +113,12 @@ func (h *Handler) watch(ctx context.Context, ask remote.Pod, accept func() (*str
 func (h *Handler) dial(ctx context.Context, seen *sandbox.Pod, port uint16) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	pid, err := h.Runtime.Pid(ctx, seen.Infra.ID)
+	path, err := h.Runtime.NetworkOf(ctx, *seen)
 	if err != nil {
 		return nil, err
 	}
 	at := strconv.Itoa(int(port))
-	conn, err := dialInside(ctx, pid, at)
+	conn, err := dialInside(ctx, path, at)
 	if err == nil || !errors.Is(err, errOutside) {
 		return conn, err
 	}

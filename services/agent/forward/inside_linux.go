@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dialInside connects to a loopback port in the network namespace of process pid.
-func dialInside(ctx context.Context, pid int, port string) (net.Conn, error) {
-	ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", pid))
+// dialInside connects to a loopback port in the network namespace at path.
+func dialInside(ctx context.Context, path, port string) (net.Conn, error) {
+	ns, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errOutside, err)
 	}

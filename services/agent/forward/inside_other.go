@@ -7,4 +7,4 @@ import (
 	"net"
 )
 
-func dialInside(context.Context, int, string) (net.Conn, error) { return nil, errOutside }
+func dialInside(context.Context, string, string) (net.Conn, error) { return nil, errOutside }

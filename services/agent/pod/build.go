@@ -3,6 +3,7 @@ package pod
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 
 	v1 "k8s.io/api/core/v1"
 
@@ -28,7 +29,7 @@ func SandboxSpec(p *v1.Pod, node schemas.NodeName, network string) sandbox.Spec 
 	s := sandbox.Spec{
 		Key: KeyOf(p), UID: p.UID, Grace: GraceOf(p),
 		Hostname: cutLabel(string(node)), HostNetwork: p.Spec.HostNetwork, Network: network,
-		Resources: PodLimits(p),
+		Resources: PodLimits(p), Alone: alone(p),
 	}
 	if s.HostNetwork {
 		return s
@@ -45,6 +46,22 @@ func SandboxSpec(p *v1.Pod, node schemas.NodeName, network string) sandbox.Spec 
 		}
 	}
 	return s
+}
+
+// alone tells whether a pod's one container shares nothing with others but, later, with those
+// that are added to look into it, and has nothing but a network of its own.
+func alone(p *v1.Pod) bool {
+	s := &p.Spec
+	if len(s.Containers) != 1 || len(s.InitContainers) > 0 || s.HostNetwork || s.HostPID || s.HostIPC || is(s.ShareProcessNamespace) {
+		return false
+	}
+	if s.HostUsers != nil && !*s.HostUsers || s.Resources != nil || len(s.Overhead) > 0 {
+		return false
+	}
+	if s.SecurityContext != nil && len(s.SecurityContext.Sysctls) > 0 {
+		return false
+	}
+	return !slices.ContainsFunc(s.Containers[0].Ports, func(p v1.ContainerPort) bool { return p.HostPort != 0 })
 }
 
 func protocol(p v1.Protocol) string {

@@ -200,7 +200,33 @@ func (r *Reconciler) actuate(ctx context.Context, k sandbox.Key, e *entry, in In
 	if err := r.surround(in.Order.UID, func(sandbox.Resources) sandbox.Resources { return goal }); err != nil {
 		return err
 	}
+	if err := r.resizeLone(ctx, e, in, goal); err != nil {
+		return err
+	}
 	e.size.whole = nil
+	return nil
+}
+
+// resizeLone has the containers of a pod without a cgroup around them have what it was granted
+// as a whole, where they have no limits of their own.
+func (r *Reconciler) resizeLone(ctx context.Context, e *entry, in Input, goal sandbox.Resources) error {
+	mine, _ := in.split()
+	resizer, able := r.Runtime.(Resizer)
+	if e.size.whole == nil || mine == nil || !able || r.Cgroups == nil {
+		return nil
+	}
+	if _, ok := r.Cgroups.PodSettings(in.Order.UID); ok {
+		return nil
+	}
+	for _, c := range member.All(in.Order) {
+		n := mine.Newest(c.Name)
+		if n == nil || n.State != sandbox.Running {
+			continue
+		}
+		if err := resizer.UpdateContainer(ctx, n.ID, Limits(in.Order, c.Container, r.host()).Within(goal)); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

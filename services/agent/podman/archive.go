@@ -19,6 +19,19 @@ import (
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
 
+// NetworkOf is the path of a running sandbox's network namespace.
+func (d *Driver) NetworkOf(ctx context.Context, p sandbox.Pod) (string, error) {
+	if bare(p.ID) && d.Spaces != nil {
+		path, _, _ := d.Spaces.Paths(p.ID)
+		return path, nil
+	}
+	pid, err := d.Pid(ctx, p.Infra.ID)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("/proc/%d/ns/net", pid), nil
+}
+
 // Pid is the main process of a running container, as the host numbers it.
 func (d *Driver) Pid(ctx context.Context, id string) (int, error) {
 	ctx, cancel, err := d.call(ctx, quick)

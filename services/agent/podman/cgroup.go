@@ -25,7 +25,7 @@ func (d *Driver) follow(p cgroup.Process) {
 
 // process is that of a listed container; without a PID unless it runs.
 func process(c entities.ListContainer) cgroup.Process {
-	p := cgroup.Process{Key: sandbox.KeyOf(c.Labels), UID: types.UID(c.Labels[sandbox.LabelUID]), Container: c.Labels[sandbox.LabelContainer], ID: c.ID}
+	p := cgroup.Process{Key: sandbox.KeyOf(c.Labels), UID: types.UID(c.Labels[sandbox.LabelUID]), Container: c.Labels[sandbox.LabelContainer], ID: c.ID, NoPod: c.Pod == ""}
 	if state(c.State) == sandbox.Running {
 		p.PID = c.Pid
 	}

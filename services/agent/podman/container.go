@@ -29,6 +29,11 @@ func (d *Driver) CreateContainer(ctx context.Context, c sandbox.ContainerSpec) (
 	}
 	defer cancel()
 	g := containerSpec(c)
+	if bare(c.SandboxID) {
+		if err := d.join(g, c); err != nil {
+			return "", err
+		}
+	}
 	if d.LogDir != "" {
 		g.LogConfiguration.Path = logfile.PathOf(d.LogDir, c)
 		if err := os.MkdirAll(filepath.Dir(g.LogConfiguration.Path), 0o700); err != nil {
@@ -43,7 +48,7 @@ func (d *Driver) CreateContainer(ctx context.Context, c sandbox.ContainerSpec) (
 		return "", err
 	}
 	if (c.Resources.Memory > 0 || c.Sandbox.Resources.Memory > 0) && !d.cgroups.Told() {
-		d.early.add(cgroup.Process{Key: c.Sandbox.Key, UID: c.Sandbox.UID, Container: c.Name, ID: id})
+		d.early.add(cgroup.Process{Key: c.Sandbox.Key, UID: c.Sandbox.UID, Container: c.Name, ID: id, NoPod: bare(c.SandboxID)})
 	}
 	return id, nil
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/skerry/skerry/services/agent/cgroup"
 	"github.com/skerry/skerry/services/agent/sandbox"
+	"github.com/skerry/skerry/services/agent/space"
 )
 
 // Time limits of calls. Stopping takes its grace on top.
@@ -35,6 +36,8 @@ const (
 type Driver struct {
 	// LogDir is the directory of containers' logs; "" leaves them to Podman.
 	LogDir string
+	// Spaces keep the namespaces of sandboxes without an infra container; nil: every one has one.
+	Spaces *space.Store
 
 	socket string
 	log    *slog.Logger
@@ -49,6 +52,7 @@ type Driver struct {
 	bridges bridges
 	ends    ends
 
+	ground   ground
 	facts    *facts // nil until asked
 	accounts accountCache
 	workdirs workdirs

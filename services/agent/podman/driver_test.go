@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/skerry/skerry/services/agent/podman/podmantest"
 	"github.com/skerry/skerry/services/agent/runtimetest"
 	"github.com/skerry/skerry/services/agent/sandbox"
+	"github.com/skerry/skerry/services/agent/space"
 )
 
 const network = "skerry"
@@ -64,13 +66,20 @@ func launch(t *testing.T, ctx context.Context, d *podman.Driver, c sandbox.Conta
 	return id
 }
 
-// TestContract is what every runtime must do, on real Podman.
+// TestContract is what every runtime must do, on real Podman, of either sort of sandbox.
 func TestContract(t *testing.T) {
+	for name, alone := range map[string]bool{"Pod": false, "Bare": true} {
+		t.Run(name, func(t *testing.T) { contract(t, alone) })
+	}
+}
+
+func contract(t *testing.T, alone bool) {
 	runtimetest.Suite(t, func(t *testing.T) runtimetest.Subject {
 		h := podmantest.Start(t)
 		d := podman.New(h.Socket, slog.New(slog.DiscardHandler))
+		d.Spaces = space.New(filepath.Join(h.Dir, "sandboxes"), slog.New(slog.DiscardHandler))
 		return runtimetest.Subject{
-			Runtime: d, Image: podmantest.Image,
+			Runtime: d, Image: podmantest.Image, Alone: alone,
 			Program: func(c *sandbox.ContainerSpec, p runtimetest.Program) {
 				c.Entrypoint = []string{"/bin/sh", "-c", map[runtimetest.Program]string{
 					runtimetest.Obedient: "trap 'exit 7' TERM; echo armed; while :; do sleep 0.1; done",

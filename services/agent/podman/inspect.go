@@ -49,7 +49,7 @@ func (d *Driver) complete(ctx context.Context, p *sandbox.Pod) error {
 			c.OOMKilled = oom
 		}
 	}
-	if p.HostNetwork || p.Infra.State != sandbox.Running {
+	if p.HostNetwork || p.Infra.State != sandbox.Running || bare(p.ID) {
 		return nil
 	}
 	ip, err := d.address(ctx, p.Infra)

@@ -31,7 +31,9 @@ func (d *Driver) Look(ctx context.Context, known sandbox.Pod) (sandbox.Pod, erro
 	p.Containers = slices.Clone(known.Containers)
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(looksAtOnce)
-	if p.Infra.ID != "" && !(d.runsOn(p.Infra) && (p.HostNetwork || p.IP != "")) {
+	if bare(p.ID) {
+		d.lookBare(&p)
+	} else if p.Infra.ID != "" && !(d.runsOn(p.Infra) && (p.HostNetwork || p.IP != "")) {
 		g.Go(func() error { return d.lookInfra(gctx, &p) })
 	}
 	for i := range p.Containers {
@@ -86,7 +88,7 @@ func (d *Driver) lookContainer(ctx context.Context, p *sandbox.Pod, c *sandbox.C
 	d.fill(ctx, c, i)
 	switch c.State {
 	case sandbox.Running:
-		d.follow(cgroup.Process{Key: p.Key, UID: p.UID, Container: c.Name, ID: c.ID, PID: i.State.Pid})
+		d.follow(cgroup.Process{Key: p.Key, UID: p.UID, Container: c.Name, ID: c.ID, PID: i.State.Pid, NoPod: bare(p.ID)})
 	case sandbox.Exited:
 		c.OOMKilled = d.cgroups.Ended(c.ID) || c.OOMKilled
 	}

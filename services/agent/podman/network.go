@@ -51,8 +51,9 @@ func (d *Driver) CreateNetwork(ctx context.Context, name, bridge string, subnet 
 	n := &nettypes.Network{
 		Name: name, Driver: "bridge", NetworkInterface: bridge,
 		Subnets: []nettypes.Subnet{{
-			Subnet:  nettypes.IPNet{IPNet: *ipnet},
-			Gateway: net.IP(subnet.Addr().Next().AsSlice()),
+			Subnet:     nettypes.IPNet{IPNet: *ipnet},
+			Gateway:    net.IP(subnet.Addr().Next().AsSlice()),
+			LeaseRange: lease(subnet),
 		}},
 		IPv6Enabled: subnet.Addr().Is6(),
 	}
@@ -60,6 +61,7 @@ func (d *Driver) CreateNetwork(ctx context.Context, name, bridge string, subnet 
 		return d.fail("create network "+name, err)
 	}
 	d.bridges.note(name, bridge)
+	d.ground.forget(name)
 	return nil
 }
 
@@ -77,6 +79,9 @@ func (d *Driver) RemoveNetwork(ctx context.Context, name string) error {
 		return err
 	}
 	defer cancel()
+	if err := d.clearNetwork(ctx, name); err != nil {
+		return err
+	}
 	reports, err := network.Remove(ctx, name, nil)
 	if err != nil {
 		if err = d.fail("remove network "+name, err); errors.Is(err, sandbox.ErrNotFound) {

@@ -15,12 +15,18 @@ import (
 )
 
 // CreateSandbox makes the pod with its infra container, not started, and returns its id.
+// One that needs no infra container is made without, where that can be.
 func (d *Driver) CreateSandbox(ctx context.Context, s sandbox.Spec) (string, error) {
 	ctx, cancel, err := d.call(ctx, slow)
 	if err != nil {
 		return "", err
 	}
 	defer cancel()
+	if s.Alone {
+		if id, err := d.createBare(ctx, s); id != "" || err != nil {
+			return id, err
+		}
+	}
 	r, err := pods.CreatePodFromSpec(ctx, &entities.PodSpec{PodSpecGen: podSpec(s)})
 	if err != nil {
 		return "", d.fail("create pod "+s.Name(), err)
@@ -61,6 +67,9 @@ func (d *Driver) StartSandbox(ctx context.Context, s sandbox.Spec) error {
 		return err
 	}
 	defer cancel()
+	if _, ok := d.Spaces.Get(s.Name()); ok {
+		return d.startBare(ctx, s)
+	}
 	if err := containers.Start(ctx, s.InfraName(), nil); err != nil {
 		return d.fail("start pod "+s.Name(), err)
 	}
@@ -76,6 +85,9 @@ func (d *Driver) StopSandbox(ctx context.Context, id string) error {
 		return err
 	}
 	defer cancel()
+	if bare(id) {
+		return d.stopBare(ctx, id)
+	}
 	i, err := pods.Inspect(ctx, id, nil)
 	if err != nil {
 		return d.gone("inspect pod "+id, err)
@@ -106,13 +118,19 @@ func (d *Driver) stopNow(ctx context.Context, id string) error {
 }
 
 // RemoveSandbox kills and removes the pod with all containers and their anonymous
-// volumes. A pod that is not there is removed already.
+// volumes. A pod that is not there is removed already. A name stands for whichever sort
+// of sandbox has it.
 func (d *Driver) RemoveSandbox(ctx context.Context, id string) error {
 	ctx, cancel, err := d.call(ctx, slow)
 	if err != nil {
 		return err
 	}
 	defer cancel()
+	if bare(id) {
+		if err := d.removeBare(ctx, id); err != nil {
+			return err
+		}
+	}
 	_, err = pods.Remove(ctx, id, new(pods.RemoveOptions).WithForce(true).WithTimeout(0))
 	if err == nil {
 		return nil
@@ -125,7 +143,7 @@ func (d *Driver) RemoveSandbox(ctx context.Context, id string) error {
 
 // Pods lists every sandbox that Skerry made here.
 func (d *Driver) Pods(ctx context.Context) ([]sandbox.Pod, error) {
-	return d.list(ctx, []string{sandbox.LabelUID})
+	return d.list(ctx, []string{sandbox.LabelUID}, func(sandbox.Key) bool { return true })
 }
 
 // Pod lists the sandboxes of one pod's name: none, one, or one per uid.
@@ -133,10 +151,10 @@ func (d *Driver) Pod(ctx context.Context, k sandbox.Key) ([]sandbox.Pod, error) 
 	return d.list(ctx, []string{
 		sandbox.LabelNamespace + "=" + string(k.Namespace),
 		sandbox.LabelPod + "=" + string(k.Name),
-	})
+	}, func(o sandbox.Key) bool { return o == k })
 }
 
-func (d *Driver) list(ctx context.Context, labels []string) ([]sandbox.Pod, error) {
+func (d *Driver) list(ctx context.Context, labels []string, mine func(sandbox.Key) bool) ([]sandbox.Pod, error) {
 	ctx, cancel, err := d.call(ctx, quick)
 	if err != nil {
 		return nil, err
@@ -151,6 +169,9 @@ func (d *Driver) list(ctx context.Context, labels []string) ([]sandbox.Pod, erro
 		d.follow(process(c))
 	}
 	ps := d.group(ctx, cs)
+	if ps, err = d.addBare(ps, mine); err != nil {
+		return nil, err
+	}
 	for i := range ps {
 		if err := d.complete(ctx, &ps[i]); err != nil {
 			return nil, err
@@ -164,14 +185,18 @@ func (d *Driver) group(ctx context.Context, cs []entities.ListContainer) []sandb
 	var order []string
 	byID := map[string]*sandbox.Pod{}
 	for _, c := range cs {
-		p := byID[c.Pod]
+		id := c.Pod
+		if id == "" {
+			id = bareOf(c.Labels)
+		}
+		p := byID[id]
 		if p == nil {
-			p = &sandbox.Pod{ID: c.Pod}
-			if c.Pod == "" || !p.FromLabels(c.Labels) {
+			p = &sandbox.Pod{ID: id}
+			if !p.FromLabels(c.Labels) {
 				continue
 			}
-			byID[c.Pod] = p
-			order = append(order, c.Pod)
+			byID[id] = p
+			order = append(order, id)
 		}
 		if c.IsInfra {
 			p.Infra = d.observed(ctx, c)

@@ -33,6 +33,7 @@ const (
 type Subject struct {
 	Runtime agent.Runtime
 	Image   string // that is there
+	Alone   bool   // make sandboxes of single containers that share nothing
 	// Program has c's container do p.
 	Program func(c *sandbox.ContainerSpec, p Program)
 	// Armed waits until the container's program is ready for signals.
@@ -114,6 +115,13 @@ func Spec(hostname string) sandbox.Spec {
 		Key: sandbox.Key{Namespace: "default", Name: "p"}, UID: "12345678-aaaa", Grace: 2 * time.Second,
 		Hostname: hostname, Network: Network,
 	}
+}
+
+// spec is a pod's sandbox, of the subject's sort.
+func (b *bed) spec(hostname string) sandbox.Spec {
+	s := Spec(hostname)
+	s.Alone = b.Alone
+	return s
 }
 
 // run makes a sandbox with one container.

@@ -12,7 +12,7 @@ import (
 
 // life: a sandbox from its making to its end.
 func life(b *bed) {
-	_, id := b.run(Spec("web"), sandbox.ContainerSpec{Attempt: 3, Hash: "h"}, Obedient)
+	_, id := b.run(b.spec("web"), sandbox.ContainerSpec{Attempt: 3, Hash: "h"}, Obedient)
 	p := b.one()
 	if p.Key.String() != "default/p" || p.UID != Spec("").UID || p.Grace != 2*time.Second || p.Infra.State != sandbox.Running {
 		b.Errorf("sandbox = %+v", p)
@@ -49,7 +49,7 @@ func life(b *bed) {
 
 // killed: what does not end by SIGTERM ends by SIGKILL, after its grace or at once.
 func killed(b *bed) {
-	_, id := b.run(Spec("web"), sandbox.ContainerSpec{}, Stubborn)
+	_, id := b.run(b.spec("web"), sandbox.ContainerSpec{}, Stubborn)
 	begun := time.Now()
 	if err := b.Runtime.StopContainer(b.ctx, id, time.Second); err != nil {
 		b.Fatal(err)
@@ -64,7 +64,7 @@ func killed(b *bed) {
 
 // ends: a container that ends by itself is told of.
 func ends(b *bed) {
-	b.run(Spec("web"), sandbox.ContainerSpec{}, Brief)
+	b.run(b.spec("web"), sandbox.ContainerSpec{}, Brief)
 	b.died(Spec("").Key)
 	if c := b.ended(b.one()); c.ExitCode != 3 {
 		b.Errorf("exit code %d", c.ExitCode)
@@ -73,7 +73,7 @@ func ends(b *bed) {
 
 // repeated: making twice makes once, and says so; starting twice is no error.
 func repeated(b *bed) {
-	s := Spec("web")
+	s := b.spec("web")
 	pod, _ := b.run(s, sandbox.ContainerSpec{}, Obedient)
 	if _, err := b.Runtime.CreateSandbox(b.ctx, s); !errors.Is(err, sandbox.ErrExists) {
 		b.Errorf("second CreateSandbox: %v", err)
@@ -98,7 +98,7 @@ func repeated(b *bed) {
 // removed: a sandbox goes with all that runs in it, and one that was stopped keeps
 // its containers to be looked at.
 func removed(b *bed) {
-	pod, _ := b.run(Spec("web"), sandbox.ContainerSpec{}, Stubborn)
+	pod, _ := b.run(b.spec("web"), sandbox.ContainerSpec{}, Stubborn)
 	p := b.one()
 	if err := b.Runtime.StopSandbox(b.ctx, pod); err != nil {
 		b.Fatal(err)
@@ -125,7 +125,7 @@ func images(b *bed) {
 	if err := b.Runtime.PullImage(b.ctx, none, sandbox.Credential{}); err == nil {
 		b.Error("an image that is nowhere was pulled")
 	}
-	s := Spec("x")
+	s := b.spec("x")
 	pod, err := b.Runtime.CreateSandbox(b.ctx, s)
 	if err != nil {
 		b.Fatal(err)
@@ -147,7 +147,7 @@ func networks(b *bed) {
 	if err := b.Runtime.CreateNetwork(b.ctx, Network, "skerry0", Subnet); !errors.Is(err, sandbox.ErrExists) {
 		b.Errorf("second CreateNetwork: %v", err)
 	}
-	pod, _ := b.run(Spec("web"), sandbox.ContainerSpec{}, Obedient)
+	pod, _ := b.run(b.spec("web"), sandbox.ContainerSpec{}, Obedient)
 	if err := b.Runtime.RemoveNetwork(b.ctx, Network); err == nil {
 		b.Error("a network in use was removed")
 	}
@@ -159,7 +159,7 @@ func networks(b *bed) {
 // twins: two pods of one name, of which the older has not gone yet, are told apart,
 // and have addresses of their own.
 func twins(b *bed) {
-	old, next := Spec("web"), Spec("web")
+	old, next := b.spec("web"), b.spec("web")
 	next.UID = "87654321-bbbb"
 	b.run(old, sandbox.ContainerSpec{}, Obedient)
 	pod, _ := b.run(next, sandbox.ContainerSpec{}, Obedient)

@@ -99,6 +99,9 @@ type Spec struct {
 	UID      types.UID
 	Grace    time.Duration
 	Hostname string
+	// Alone: there is one container and all that it has is a network. A runtime may then do
+	// without what holds namespaces for several.
+	Alone bool
 	// HostNetwork joins the host's network; otherwise Network is attached.
 	HostNetwork bool
 	Network     string
@@ -160,6 +163,18 @@ type Resources struct {
 	HugePages map[string]int64 // bytes by the page size as the kernel names it: "2MB"
 	// OOMScore is the processes' oom_score_adj; nil leaves it to the runtime.
 	OOMScore *int
+}
+
+// Within is r with pod's limits where it has none: what a container may use that has its pod's
+// to itself.
+func (r Resources) Within(pod Resources) Resources {
+	if r.Memory == 0 {
+		r.Memory = pod.Memory
+	}
+	if r.CPUQuota == 0 {
+		r.CPUQuota, r.CPUPeriod = pod.CPUQuota, pod.CPUPeriod
+	}
+	return r
 }
 
 // SameCgroup tells whether r and o ask for the same CPU, memory and processes.

@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/skerry/skerry/services/agent/podman/engine"
+	"github.com/skerry/skerry/services/agent/volume"
 )
 
 // Image is a busybox that every Host has.
@@ -187,13 +188,41 @@ func (h *Host) stop() error {
 		_ = h.service.Wait() // terminated: that is its error
 		_ = h.log.Close()
 	}
-	for _, m := range []string{"root/overlay", "run/overlay", "root", "run"} {
-		_ = syscall.Unmount(h.path(m), syscall.MNT_DETACH) // mounted only if it was used
-	}
+	errs = append(errs, h.quiet(), volume.Unmount(h.Dir)) // Podman's overlay, and what agents mount
 	if _, err := os.Stat("/run/netns/" + h.Netns); err == nil {
 		errs = append(errs, run("ip", "netns", "delete", h.Netns))
 	}
 	return errors.Join(append(errs, os.RemoveAll(h.Dir))...)
+}
+
+// quiet waits until no podman works on the host's files: containers' monitors start one each
+// that tidies up after them, also after what is removed already.
+func (h *Host) quiet() error {
+	deadline := time.Now().Add(20 * time.Second)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		busy, err := h.busy()
+		if err != nil || busy == "" {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("the podman of %s does not end", busy)
+		}
+		<-tick.C
+	}
+}
+
+// busy is a podman with one of the host's files on its command line, "" if there is none.
+func (h *Host) busy() (string, error) {
+	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, l := range lines {
+		text, _ := os.ReadFile(l) // it may have ended
+		if name, _, _ := bytes.Cut(text, []byte{0}); filepath.Base(string(name)) == "podman" && bytes.Contains(text, []byte(h.Dir+"/")) {
+			return l, nil
+		}
+	}
+	return "", err
 }
 
 func run(name string, args ...string) error {

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package podman
+
+import "os"
+
+func hostNetwork(string) (*os.File, error) { return nil, unfit("this is not Linux") }
