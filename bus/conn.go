@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/skerry/skerry/bus/pause"
 )
 
 // Options says how to reach the bus and as whom.
@@ -139,12 +141,8 @@ func ConnectRetry(ctx context.Context, o Options) (*Conn, error) {
 		if o.Log != nil {
 			o.Log.Warn("waiting for the bus", "error", err)
 		}
-		t := time.NewTimer(reconnectDelay(attempt))
-		select {
-		case <-ctx.Done():
-			t.Stop()
+		if pause.For(ctx, reconnectDelay(attempt)) != nil {
 			return nil, err
-		case <-t.C:
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -12,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/pause"
 	"github.com/skerry/skerry/bus/status"
 	"github.com/skerry/skerry/bus/stream"
 	"github.com/skerry/skerry/schemas"
@@ -240,15 +240,9 @@ func (r *retries) wait(ctx context.Context) bool {
 	if !now.Before(r.until) || ctx.Err() != nil {
 		return false
 	}
-	t := time.NewTimer(r.delay/2 + rand.N(r.delay))
-	defer t.Stop()
+	delay := r.delay
 	r.delay = min(2*r.delay, time.Second)
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return pause.About(ctx, delay) == nil
 }
 
 // what names r in errors: "create pods default/web".

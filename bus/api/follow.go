@@ -3,12 +3,12 @@ package api
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 
+	"github.com/skerry/skerry/bus/pause"
 	"github.com/skerry/skerry/schemas"
 )
 
@@ -41,12 +41,8 @@ func Follow(ctx context.Context, c *Client, r schemas.Resource, ns schemas.Names
 			delay = minFollowDelay // it did work in between
 		}
 		c.conn.Log.Warn("following stopped, listing again", "resource", r.String(), "error", err, "delay", delay)
-		t := time.NewTimer(delay/2 + rand.N(delay))
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
-			return ctx.Err()
+		if err := pause.About(ctx, delay); err != nil {
+			return err
 		}
 		delay = min(2*delay, maxFollowDelay)
 	}

@@ -22,6 +22,7 @@ import (
 
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/api"
+	"github.com/skerry/skerry/bus/pause"
 	"github.com/skerry/skerry/schemas"
 )
 
@@ -235,11 +236,7 @@ func (r *Recorder) deliver(ctx context.Context, ns schemas.Namespace, events []s
 			r.log.Warn("record events", "namespace", ns, "count", len(events), "error", err)
 			return
 		}
-		t := time.NewTimer(delay/2 + rand.N(delay))
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
+		if pause.About(ctx, delay) != nil {
 			r.again(events)
 			return
 		}

@@ -5,13 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
 
 	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/pause"
 )
 
 const (
@@ -93,7 +93,7 @@ func (s *Store) follow(ctx context.Context, writes []*write, rev Revision, err e
 		case errors.Is(err, ErrConflict):
 			rev, again, err = s.conflict(ctx, writes, err, unclear != nil)
 		case errors.Is(err, errBusy):
-			if perr := pause(ctx, refusals+1); perr != nil {
+			if perr := backOff(ctx, refusals+1); perr != nil {
 				err = perr
 			} else {
 				again = true
@@ -120,15 +120,9 @@ func applyError(writes []*write, err error) error {
 	return fmt.Errorf("apply %s and %d more: %w", writes[0].Key, len(writes)-1, err)
 }
 
-// pause backs off, with jitter.
-func pause(ctx context.Context, attempt int) error {
-	d := time.Millisecond << min(attempt, 8)
-	select {
-	case <-time.After(d/2 + rand.N(d)):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+// backOff waits longer each time, with jitter.
+func backOff(ctx context.Context, attempt int) error {
+	return pause.About(ctx, time.Millisecond<<min(attempt, 8))
 }
 
 // send publishes writes once and waits for the acknowledgement of the last.
@@ -211,7 +205,7 @@ func (s *Store) settle(ctx context.Context, writes []*write, lost error) (rev Re
 			}
 			return 0, false, fmt.Errorf("%w: %w: the key has moved on", ErrUnknown, lost)
 		}
-		if perr := pause(ctx, attempt); perr != nil {
+		if perr := backOff(ctx, attempt); perr != nil {
 			return 0, false, fmt.Errorf("%w: %w: %w", ErrUnknown, lost, err)
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"github.com/skerry/skerry/bus/pause"
 )
 
 // download copies the container's path to a local one.
@@ -32,7 +34,7 @@ func (e *end) download(ctx context.Context, to string, preserve bool, retries in
 	if err != nil {
 		return err
 	}
-	r := &resumer{ctx: ctx, open: open, tries: retries, pause: pause, in: in, delay: newDelay(), say: func(format string, args ...any) {
+	r := &resumer{ctx: ctx, open: open, tries: retries, pause: pause.For, in: in, delay: newDelay(), say: func(format string, args ...any) {
 		fmt.Fprintf(e.s.Stderr, format+"\n", args...)
 	}}
 	defer r.Close()

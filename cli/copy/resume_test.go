@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/pause"
 	"github.com/skerry/skerry/bus/stream"
 )
 
@@ -82,7 +83,7 @@ func (c closer) Close() error { *c.n++; return nil }
 // TestResumeEnds: who waits for the connection can give up.
 func TestResumeEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	r := &resumer{ctx: ctx, tries: -1, pause: pause, delay: newDelay(),
+	r := &resumer{ctx: ctx, tries: -1, pause: pause.For, delay: newDelay(),
 		say:  func(string, ...any) { cancel() },
 		open: func(context.Context, int64) (io.ReadCloser, error) { return nil, bus.ErrUnreachable }}
 	if _, err := r.Read(make([]byte, 1)); !errors.Is(err, bus.ErrUnreachable) {

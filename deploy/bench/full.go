@@ -13,6 +13,7 @@ import (
 	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/bus/identity"
 	"github.com/skerry/skerry/bus/metric"
+	"github.com/skerry/skerry/bus/pause"
 	"github.com/skerry/skerry/cli/config"
 	"github.com/skerry/skerry/schemas"
 )
@@ -53,7 +54,7 @@ func (b *bench) full(ctx context.Context) (rows []row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := pause(ctx, settle); err != nil {
+	if err := pause.For(ctx, settle); err != nil {
 		return nil, err
 	}
 	return b.fullRows(ctx, client, agent.Process.Pid)
@@ -103,7 +104,7 @@ func (b *bench) fullRows(ctx context.Context, client *api.Client, pid int) ([]ro
 		return nil, err
 	}
 	begun := time.Now()
-	if err := pause(ctx, b.full100); err != nil {
+	if err := pause.For(ctx, b.full100); err != nil {
 		return nil, err
 	}
 	after, err := cpuTimes(pid, b.podman.Pid())
@@ -152,7 +153,7 @@ func (b *bench) asked(ctx context.Context, client *api.Client, pid int) (s sampl
 		} else {
 			s = append(s, took)
 		}
-		if err := pause(ctx, 1200*time.Millisecond); err != nil { // longer than figures are told again
+		if err := pause.For(ctx, 1200*time.Millisecond); err != nil { // longer than figures are told again
 			return nil, 0, err
 		}
 	}

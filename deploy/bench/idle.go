@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/skerry/skerry/bus/api"
+	"github.com/skerry/skerry/bus/pause"
 )
 
 const (
@@ -26,7 +27,7 @@ func (b *bench) idling(ctx context.Context) ([]row, error) {
 		if err := c.runOne(ctx, client); err != nil {
 			return nil, err
 		}
-		if err := pause(ctx, settle); err != nil {
+		if err := pause.For(ctx, settle); err != nil {
 			return nil, err
 		}
 		pids := []int{c.cmd.Process.Pid, b.podman.Pid()}
@@ -35,7 +36,7 @@ func (b *bench) idling(ctx context.Context) ([]row, error) {
 			return nil, err
 		}
 		begun := time.Now()
-		if err := pause(ctx, b.idle); err != nil {
+		if err := pause.For(ctx, b.idle); err != nil {
 			return nil, err
 		}
 		after, err := cpuTimes(pids...)
@@ -85,16 +86,6 @@ func (c *cluster) idleRows(wall, skerry, podman time.Duration) ([]row, error) {
 		{"Idle, 1 pod: CPU time, of one core", fmt.Sprintf("%.2f %%", percent(skerry)), over, fmt.Sprintf("< %.1f %%", aimCPU), percent(skerry) < aimCPU},
 		reference("— Podman's service meanwhile", fmt.Sprintf("%.2f %%", percent(podman)), over),
 	}, nil
-}
-
-// pause waits unless ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // tick is the unit of times in /proc/<pid>/stat: USER_HZ is 100 on every architecture

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/skerry/skerry/bus/api"
+	"github.com/skerry/skerry/bus/pause"
 	"github.com/skerry/skerry/schemas"
 )
 
@@ -79,7 +80,7 @@ func changed(ctx context.Context, client *api.Client, file, content string) (tim
 		if got, err := os.ReadFile(file); err == nil && string(got) == content {
 			return time.Since(begun), nil
 		}
-		if err := pause(ctx, time.Millisecond); err != nil {
+		if err := pause.For(ctx, time.Millisecond); err != nil {
 			return 0, fmt.Errorf("the file does not show %q: %w", content, err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/skerry/skerry/bus/api"
+	"github.com/skerry/skerry/bus/pause"
 )
 
 const (
@@ -32,7 +33,7 @@ func (b *bench) watches(ctx context.Context) ([]row, error) {
 			return nil, err
 		}
 		defer d.close()
-		if err := pause(ctx, 5*time.Second); err != nil {
+		if err := pause.For(ctx, 5*time.Second); err != nil {
 			return nil, err
 		}
 		before, err := c.resident()
@@ -60,7 +61,7 @@ func (b *bench) watches(ctx context.Context) ([]row, error) {
 		if n > 0 {
 			return nil, fmt.Errorf("%d watches ended by themselves", n)
 		}
-		if err := pause(ctx, returned); err != nil {
+		if err := pause.For(ctx, returned); err != nil {
 			return nil, err
 		}
 		after, err := c.resident()
@@ -75,7 +76,7 @@ func (c *cluster) besides(ctx context.Context, d *httpDoor, n, before int, opene
 	if err != nil {
 		return nil, err
 	}
-	if err := pause(ctx, rested); err != nil {
+	if err := pause.For(ctx, rested); err != nil {
 		return nil, err
 	}
 	to, err := cpuTimes(pid)

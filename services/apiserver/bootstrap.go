@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/skerry/skerry/bus/api"
+	"github.com/skerry/skerry/bus/pause"
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/services/apiserver/admit"
 	"github.com/skerry/skerry/services/apiserver/token"
@@ -50,12 +51,8 @@ func (s *server) bootstrap(ctx context.Context) error {
 				break
 			}
 			s.Log.Warn("create what every cluster has", "object", ref.String(), "error", err)
-			t := time.NewTimer(time.Second)
-			select {
-			case <-t.C:
-			case <-ctx.Done():
-				t.Stop()
-				return ctx.Err()
+			if err := pause.For(ctx, time.Second); err != nil {
+				return err
 			}
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"k8s.io/component-helpers/auth/rbac/validation"
 
 	"github.com/skerry/skerry/bus/api"
+	"github.com/skerry/skerry/bus/pause"
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/services/apiserver/rbac"
 )
@@ -32,11 +33,7 @@ func (s *server) bootstrapRoles(ctx context.Context) error {
 			return nil
 		}
 		s.Log.Warn("make the default roles", "error", err)
-		t := time.NewTimer(rolesEvery)
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
+		if pause.For(ctx, rolesEvery) != nil {
 			return nil
 		}
 	}

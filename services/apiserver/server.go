@@ -17,6 +17,7 @@ import (
 	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/bus/identity"
 	"github.com/skerry/skerry/bus/notice"
+	"github.com/skerry/skerry/bus/pause"
 	"github.com/skerry/skerry/bus/store"
 	"github.com/skerry/skerry/bus/view"
 	"github.com/skerry/skerry/schemas"
@@ -95,12 +96,8 @@ func provision(ctx context.Context, conn *bus.Conn, log *slog.Logger) error {
 			return nil
 		}
 		log.Warn("the streams are not there yet", "error", err)
-		t := time.NewTimer(wait)
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
-			return ctx.Err()
+		if err := pause.For(ctx, wait); err != nil {
+			return err
 		}
 	}
 }

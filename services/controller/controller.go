@@ -21,6 +21,7 @@ import (
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/bus/lease"
+	"github.com/skerry/skerry/bus/pause"
 	"github.com/skerry/skerry/bus/record"
 	"github.com/skerry/skerry/bus/view"
 	"github.com/skerry/skerry/schemas"
@@ -116,12 +117,8 @@ func lead(ctx context.Context, conn *bus.Conn, c Config, f func(context.Context)
 			return ctx.Err()
 		}
 		c.Log.Error("term ended early", "error", err)
-		timer := time.NewTimer(time.Second + rand.N(time.Second))
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		case <-timer.C:
+		if err := pause.For(ctx, time.Second+rand.N(time.Second)); err != nil {
+			return err
 		}
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/bus/bustest"
+	"github.com/skerry/skerry/bus/pause"
 	"github.com/skerry/skerry/bus/status"
 	"github.com/skerry/skerry/bus/store"
 	"github.com/skerry/skerry/bus/view"
@@ -312,7 +313,7 @@ func (r *rig) explain(query string) ([]byte, error) {
 	defer cancel()
 	for {
 		answer, err := conn.Request(ctx, bus.ExplainSubject, []byte(query))
-		if !errors.Is(err, bus.ErrUnreachable) || !sleep(ctx, 5*time.Millisecond) {
+		if !errors.Is(err, bus.ErrUnreachable) || pause.For(ctx, 5*time.Millisecond) != nil {
 			return answer, err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/bus/lease"
+	"github.com/skerry/skerry/bus/pause"
 	"github.com/skerry/skerry/bus/record"
 	"github.com/skerry/skerry/bus/store"
 	"github.com/skerry/skerry/bus/view"
@@ -123,7 +124,7 @@ func (s *scheduler) lead(ctx context.Context, conn *bus.Conn) error {
 func (s *scheduler) loop(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	pause := time.Duration(0)
+	rest := time.Duration(0)
 	for {
 		select {
 		case <-ctx.Done():
@@ -138,12 +139,12 @@ func (s *scheduler) loop(ctx context.Context) error {
 				for _, it := range due {
 					s.state.queue.add(it)
 				}
-				pause = min(max(2*pause, 50*time.Millisecond), 5*time.Second)
-				if !sleep(ctx, pause) {
+				rest = min(max(2*rest, 50*time.Millisecond), 5*time.Second)
+				if pause.For(ctx, rest) != nil {
 					return ctx.Err()
 				}
 			} else {
-				pause = 0
+				rest = 0
 			}
 			s.state.queue.signal()
 			continue
@@ -151,16 +152,5 @@ func (s *scheduler) loop(ctx context.Context) error {
 		if !next.IsZero() {
 			timer.Reset(max(next.Sub(s.Now()), time.Millisecond))
 		}
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/skerry/skerry/bus/pause"
 	"github.com/skerry/skerry/services/agent/podman"
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
@@ -49,7 +50,7 @@ func (r *Runtime) StartContainer(ctx context.Context, id string) error {
 	}
 	if c.program.Start > 0 {
 		r.mu.Unlock()
-		err := wait(ctx, c.program.Start)
+		err := pause.For(ctx, c.program.Start)
 		r.mu.Lock()
 		if err != nil {
 			return err
@@ -120,7 +121,7 @@ func (r *Runtime) StopContainer(ctx context.Context, id string, grace time.Durat
 		r.exit(c, c.program.Term)
 	default:
 		r.mu.Unlock()
-		err := wait(ctx, grace)
+		err := pause.For(ctx, grace)
 		r.mu.Lock()
 		if err != nil {
 			r.mu.Unlock()

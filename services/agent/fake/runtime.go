@@ -172,18 +172,3 @@ func (r *Runtime) program(c sandbox.ContainerSpec) Program {
 	}
 	return p
 }
-
-// wait waits for a simulated duration, without the lock.
-func wait(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return nil
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}

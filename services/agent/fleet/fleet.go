@@ -25,6 +25,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 
 	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/pause"
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/services/agent"
 	"github.com/skerry/skerry/services/agent/fake"
@@ -136,26 +137,15 @@ func (f *Fleet) churn(ctx context.Context, name schemas.NodeName, d *Dialer) err
 	_, _ = h.Write([]byte(name))
 	dice := rand.New(rand.NewPCG(f.Runtime.Seed, h.Sum64()))
 	for {
-		if err := wait(ctx, time.Duration(dice.ExpFloat64()*float64(f.Leave))); err != nil {
+		if err := pause.For(ctx, time.Duration(dice.ExpFloat64()*float64(f.Leave))); err != nil {
 			return err
 		}
 		f.Log.Info("a simulated node leaves", "node", name, "for", f.Away)
 		d.Cut()
-		if err := wait(ctx, f.Away); err != nil {
+		if err := pause.For(ctx, f.Away); err != nil {
 			return err
 		}
 		d.Mend()
-	}
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 

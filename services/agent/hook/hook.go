@@ -14,6 +14,7 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 
+	"github.com/skerry/skerry/bus/pause"
 	"github.com/skerry/skerry/services/agent/action"
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
@@ -35,20 +36,9 @@ func Do(ctx context.Context, d Doer, t action.Target, h *v1.LifecycleHandler) er
 	case h.TCPSocket != nil:
 		return d.Connect(ctx, t, h.TCPSocket)
 	case h.Sleep != nil:
-		return sleep(ctx, time.Duration(h.Sleep.Seconds)*time.Second)
+		return pause.For(ctx, time.Duration(h.Sleep.Seconds)*time.Second)
 	}
 	return errors.New("invalid handler: it asks for nothing")
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // State is how far a postStart hook is.

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"github.com/skerry/skerry/bus/pause"
 )
 
 // While nothing comes, the file is looked at less and less often.
@@ -75,7 +77,7 @@ func (w *follower) run(ctx context.Context, f *os.File) error {
 				return err
 			}
 		}
-		if err := pause(ctx, idle); err != nil {
+		if err := pause.For(ctx, idle); err != nil {
 			return err
 		}
 		idle = min(2*idle, maxIdle)
@@ -86,17 +88,6 @@ func (w *follower) run(ctx context.Context, f *os.File) error {
 func (w *follower) enter(next *os.File) {
 	w.at.moved(next)
 	w.join.from = [3]place{}
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // next opens the file that comes after f; nil while f is what is written to.

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/skerry/skerry/bus/pause"
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
 
@@ -71,7 +72,7 @@ func PathOf(dir string, c sandbox.ContainerSpec) string {
 func (k *Keeper) Run(ctx context.Context) error {
 	wait := fastest
 	for {
-		if err := pause(ctx, wait); err != nil {
+		if err := pause.For(ctx, wait); err != nil {
 			return err
 		}
 		wait = k.look(ctx, wait)

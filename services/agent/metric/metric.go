@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/skerry/skerry/bus/metric"
+	"github.com/skerry/skerry/bus/pause"
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/services/agent/cgroup"
 	"github.com/skerry/skerry/services/agent/sandbox"
@@ -80,12 +81,8 @@ func (s *Sampler) look(ctx context.Context) error {
 		s.base, age = s.see(), 0
 	}
 	if age < shortest {
-		t := time.NewTimer(shortest - age)
-		defer t.Stop()
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := pause.For(ctx, shortest-age); err != nil {
+			return err
 		}
 	}
 	next := s.see()

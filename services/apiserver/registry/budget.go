@@ -37,7 +37,7 @@ func (g *Registry) spend(ctx context.Context, pod *v1.Pod, dryRun bool) error {
 		if !apierrors.IsConflict(err) || attempt == statusAttempts {
 			return err
 		}
-		if err := pause(ctx, attempt); err != nil {
+		if err := spread(ctx, attempt); err != nil {
 			return err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/api"
+	"github.com/skerry/skerry/bus/pause"
 	"github.com/skerry/skerry/bus/store"
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/services/apiserver/admit"
@@ -51,7 +52,7 @@ func (g *Registry) change(ctx context.Context, r *api.Request, k *schemas.Kind, 
 		if err := b.Fresh(ctx); err != nil {
 			return nil, false, err
 		}
-		if err := pause(ctx, attempt); err != nil {
+		if err := spread(ctx, attempt); err != nil {
 			return nil, false, storeError(r, err)
 		}
 	}
@@ -75,19 +76,12 @@ func (g *Registry) by(r *api.Request) codec.Writer {
 	return codec.Writer{User: string(r.User), Time: g.Now().UTC().Truncate(time.Second)}
 }
 
-// pause spreads writers that contend for one object; the first time it does not wait.
-func pause(ctx context.Context, attempt int) error {
+// spread spreads writers that contend for one object; the first time it does not wait.
+func spread(ctx context.Context, attempt int) error {
 	if attempt == 0 {
 		return ctx.Err()
 	}
-	t := time.NewTimer(rand.N(time.Millisecond << min(attempt, 6)))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return pause.For(ctx, rand.N(time.Millisecond<<min(attempt, 6)))
 }
 
 // storeError turns a failed write into what the client is told.

@@ -64,7 +64,7 @@ func (g *Registry) putStatus(ctx context.Context, r *api.Request, k *schemas.Kin
 		}
 		err = g.sendStatus(ctx, next)
 		if apierrors.IsConflict(err) && unconditional && attempt < statusAttempts {
-			if err := pause(ctx, attempt); err != nil {
+			if err := spread(ctx, attempt); err != nil {
 				return nil, storeError(r, err)
 			}
 			continue
