@@ -101,7 +101,10 @@ func (w *world) violators(pods []*v1.Pod) map[types.UID]bool {
 // preempt compares who is driven out for p, which fits nowhere, and keeps room for it.
 func preempt(t *testing.T, w *world, c *Cluster, p *v1.Pod, seed int64, step int) {
 	t.Helper()
-	if at := w.nominated[p.UID]; at != nil && slices.ContainsFunc(w.on(at.Spec.NodeName), func(o *v1.Pod) bool { return o.DeletionTimestamp != nil && priorityOf(o) < priorityOf(p) }) {
+	if at := w.nominated[p.UID]; at != nil && w.nodes[at.Spec.NodeName] != nil && slices.ContainsFunc(w.on(at.Spec.NodeName), func(o *v1.Pod) bool { return o.DeletionTimestamp != nil && priorityOf(o) < priorityOf(p) }) {
+		if pre, why := c.Preempt(NewPod(p)); pre != nil || why != "not eligible due to a terminating pod on the nominated node." {
+			t.Errorf("seed %d step %d: %s, for which room is being made, drives out more: %+v %q", seed, step, p.Name, pre, why)
+		}
 		return // it waits for them
 	}
 	var best *harm
@@ -154,7 +157,12 @@ func (r maker) budget(w *world, c *Cluster) {
 	if err != nil {
 		panic(err)
 	}
-	b := &Budget{Namespace: ns, Name: name, Selector: s, Allowed: int32(r.Intn(3))}
+	b := &Budget{Namespace: ns, Name: name, Selector: s, Allowed: int32(r.Intn(3)), Going: map[string]bool{}}
+	for _, p := range w.pods {
+		if p.Namespace == ns && len(p.UID)%2 == 0 { // it was counted when its eviction was allowed
+			b.Going[p.Name] = true
+		}
+	}
 	w.budgets[ns+"/"+name] = b
 	c.SetBudget(b)
 }

@@ -50,6 +50,8 @@ func TestPreempt(t *testing.T) {
 			why: "not eligible due to preemptionPolicy=Never."},
 		{name: "the lowest of the highest priorities", nodes: two, placed: on{"a": {pod("x", "2", "1Gi", prio(5))}, "b": {pod("y", "2", "1Gi", prio(3))}}, pod: pod("p", "1", "1Gi", prio(9)), node: "b", victims: []string{"y"}},
 		{name: "the smallest sum", nodes: two, placed: on{"a": {pod("x", "1", "1Gi", prio(5)), pod("w", "1", "1Gi", prio(5))}, "b": {pod("y", "2", "1Gi", prio(5))}}, pod: pod("p", "2", "1Gi", prio(9)), node: "b", victims: []string{"y"}},
+		{name: "the smaller sum of as many", nodes: two, placed: on{"a": {pod("x", "1", "1Gi", prio(5)), pod("w", "1", "1Gi", prio(3))}, "b": {pod("y", "1", "1Gi", prio(5)), pod("z", "1", "1Gi", prio(1))}}, pod: pod("p", "2", "1Gi", prio(9)), node: "b", victims: []string{"y", "z"}},
+		{name: "the smaller sum of as many, the other way", nodes: two, placed: on{"a": {pod("x", "1", "1Gi", prio(5)), pod("w", "1", "1Gi", prio(1))}, "b": {pod("y", "1", "1Gi", prio(5)), pod("z", "1", "1Gi", prio(3))}}, pod: pod("p", "2", "1Gi", prio(9)), node: "a", victims: []string{"x", "w"}},
 		{name: "the latest start", nodes: two, placed: on{"a": {pod("x", "2", "1Gi", started(5))}, "b": {pod("y", "2", "1Gi", started(9))}}, pod: pod("p", "2", "1Gi", prio(9)), node: "b", victims: []string{"y"}},
 		{name: "budgets before priorities", nodes: two, placed: on{"a": {pod("x", "2", "1Gi", prio(5))}, "b": {pod("y", "2", "1Gi", prio(3), app("db"))}}, pod: pod("p", "1", "1Gi", prio(9)),
 			budgets: []*Budget{{Namespace: "default", Name: "db", Selector: labels.SelectorFromSet(labels.Set{"app": "db"})}}, node: "a", victims: []string{"x"}},
