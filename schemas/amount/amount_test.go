@@ -76,6 +76,9 @@ func TestQOS(t *testing.T) {
 	}{
 		"nothing":                      {v1.PodSpec{Containers: []v1.Container{{}}}, v1.PodQOSBestEffort},
 		"other resources do not count": {v1.PodSpec{Containers: []v1.Container{container(v1.ResourceList{"ephemeral-storage": one["memory"]}, nil)}}, v1.PodQOSBestEffort},
+		"zero":                         {v1.PodSpec{Containers: []v1.Container{container(list("0", ""), nil)}}, v1.PodQOSBestEffort},
+		"a request only":               {v1.PodSpec{Containers: []v1.Container{container(list("1", ""), nil)}}, v1.PodQOSBurstable},
+		"asks for less":                {v1.PodSpec{Containers: []v1.Container{container(list("500m", ""), one)}}, v1.PodQOSBurstable},
 		"limits only":                  {v1.PodSpec{Containers: []v1.Container{container(nil, one)}}, v1.PodQOSGuaranteed},
 		"no limit of memory":           {v1.PodSpec{Containers: []v1.Container{container(nil, list("1", ""))}}, v1.PodQOSBurstable},
 		"one has nothing":              {v1.PodSpec{Containers: []v1.Container{container(one, one), {}}}, v1.PodQOSBurstable},

@@ -34,30 +34,3 @@ func TestAddPodTolerations(t *testing.T) {
 		})
 	}
 }
-
-func TestPodQOS(t *testing.T) {
-	for _, c := range []struct {
-		name, spec string
-		want       v1.PodQOSClass
-	}{
-		{"nothing", `containers: [{}]`, v1.PodQOSBestEffort},
-		{"other resources", `containers: [{resources: {requests: {ephemeral-storage: 1Gi}}}]`, v1.PodQOSBestEffort},
-		{"zero", `containers: [{resources: {requests: {cpu: 0}}}]`, v1.PodQOSBestEffort},
-		{"request", `containers: [{resources: {requests: {cpu: 1}}}]`, v1.PodQOSBurstable},
-		{"limit of one", `containers: [{resources: {limits: {cpu: 1}}}]`, v1.PodQOSBurstable},
-		{"limits of both", `containers: [{resources: {limits: {cpu: 1, memory: 1Gi}}}]`, v1.PodQOSGuaranteed},
-		{"less asked", `containers: [{resources: {limits: {cpu: 1, memory: 1Gi}, requests: {cpu: 500m}}}]`, v1.PodQOSBurstable},
-		{"one without", `containers: [{resources: {limits: {cpu: 1, memory: 1Gi}}}, {}]`, v1.PodQOSBurstable},
-		{"init without", `{initContainers: [{}], containers: [{resources: {limits: {cpu: 1, memory: 1Gi}}}]}`, v1.PodQOSBurstable},
-		{"whole pod", `{resources: {limits: {cpu: 1, memory: 1Gi}}, containers: [{}]}`, v1.PodQOSGuaranteed},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			p := &v1.Pod{}
-			decode(t, c.spec, &p.Spec)
-			defaults.Pod(p)
-			if got := defaults.PodQOS(p); got != c.want {
-				t.Errorf("%s, want %s", got, c.want)
-			}
-		})
-	}
-}
