@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	v1 "k8s.io/api/core/v1"
 )
@@ -15,10 +16,12 @@ import (
 // emptyDir makes an emptyDir at path, if it is not there: what it holds outlives the
 // pod's containers, and on disk a reboot too. It appears with its owner and mode, or not at all.
 func (m *Manager) emptyDir(p *v1.Pod, s *v1.EmptyDirVolumeSource, path string) error {
-	switch s.Medium {
-	case v1.StorageMediumDefault:
-	case v1.StorageMediumMemory:
+	switch {
+	case s.Medium == v1.StorageMediumDefault:
+	case s.Medium == v1.StorageMediumMemory:
 		return m.memoryDir(p, s, path)
+	case s.Medium == v1.StorageMediumHugePages, strings.HasPrefix(string(s.Medium), string(v1.StorageMediumHugePagesPrefix)):
+		return m.hugeDir(p, s, path)
 	default:
 		return fmt.Errorf("unknown storage medium %q", s.Medium)
 	}

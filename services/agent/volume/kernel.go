@@ -138,17 +138,4 @@ func tmpfs(target string, size int64, mode fs.FileMode) error {
 }
 
 // inMemory tells whether path itself is a mounted tmpfs.
-func inMemory(path string) (bool, error) {
-	var st unix.Statfs_t
-	if err := unix.Statfs(path, &st); err != nil {
-		return false, &fs.PathError{Op: "statfs", Path: path, Err: err}
-	}
-	if st.Type != unix.TMPFS_MAGIC {
-		return false, nil
-	}
-	var here, above unix.Stat_t
-	if err := errors.Join(unix.Lstat(path, &here), unix.Lstat(filepath.Dir(path), &above)); err != nil {
-		return false, err
-	}
-	return here.Dev != above.Dev, nil
-}
+func inMemory(path string) (bool, error) { return mounted(path, unix.TMPFS_MAGIC) }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/types"
@@ -59,8 +60,45 @@ func TestEmptyDir(t *testing.T) {
 	if got := mode(t, g.dir(q, "grouped")); got != 0o777|fs.ModeSetgid {
 		t.Errorf("with an fsGroup: mode %v", got)
 	}
-	if err := g.Prepare(t.Context(), &v1.Pod{Spec: v1.PodSpec{Volumes: []v1.Volume{emptyVolume("huge", v1.EmptyDirVolumeSource{Medium: "HugePages"})}}}); err == nil {
-		t.Error("huge pages were handed out")
+}
+
+// TestHugePages: their size is the one that is named and requested, or the only one.
+func TestHugePages(t *testing.T) {
+	g := newRig(t)
+	asks := func(p *v1.Pod, sizes ...string) *v1.Pod {
+		l := v1.ResourceList{}
+		for _, s := range sizes {
+			l[v1.ResourceName("hugepages-"+s)] = resource.MustParse("1Gi")
+		}
+		p.Spec.Containers = []v1.Container{{Name: "c", Resources: v1.ResourceRequirements{Limits: l}}}
+		return p
+	}
+	p := asks(pod(emptyVolume("any", v1.EmptyDirVolumeSource{Medium: "HugePages"}), emptyVolume("named", v1.EmptyDirVolumeSource{Medium: "HugePages-2Mi"})), "2Mi")
+	for range 2 { // the second time by another agent
+		g.must(g.Prepare(t.Context(), p))
+		for _, name := range []string{"any", "named"} {
+			if there, err := mounted(g.dir(p, name), unix.HUGETLBFS_MAGIC); err != nil || !there || mode(t, g.dir(p, name)) != 0o777 {
+				t.Errorf("%s: %v, %v", name, there, err)
+			}
+		}
+		g.start()
+	}
+	g.must(g.Remove(p.UID))
+	for want, c := range map[string]struct {
+		medium v1.StorageMedium
+		sizes  []string
+	}{
+		"no resource request":          {"HugePages", nil},
+		"medium HugePages-1Gi":         {"HugePages-1Gi", []string{"2Mi"}},
+		"multiple huge page sizes":     {"HugePages", []string{"2Mi", "1Gi"}},
+		`"many" is no size of pages`:   {"HugePages-many", []string{"2Mi"}},
+		`unknown storage medium "Disk`: {"Disk", nil},
+	} {
+		bad := asks(pod(emptyVolume("bad", v1.EmptyDirVolumeSource{Medium: c.medium})), c.sizes...)
+		bad.UID = "bad"
+		if err := g.Prepare(t.Context(), bad); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s of %q: %v", c.medium, c.sizes, err)
+		}
 	}
 }
 
