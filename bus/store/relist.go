@@ -17,8 +17,6 @@ const (
 	maxBehind = 3
 	// stragglers is how long after a list older changes may still arrive.
 	stragglers = 5 * time.Second
-	// maxMarkers bounds the deleted keys that a watch remembers between lists.
-	maxMarkers = 50_000
 )
 
 // read lists. What the stream's leader has now must be in it: a replica that lags
@@ -117,9 +115,6 @@ func (w *watch) live(r record) (taken bool) {
 		// In order, one connection brings nothing old: the bucket may be a new one.
 		w.dirty = w.dirty || time.Since(w.listAt) > stragglers
 		return true
-	}
-	if w.state.markers > maxMarkers {
-		w.dirty = true
 	}
 	w.held.push(e, len(e.Value))
 	return true

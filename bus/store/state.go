@@ -1,13 +1,21 @@
 package store
 
-import "github.com/skerry/skerry/bus"
+import (
+	"slices"
+
+	"github.com/skerry/skerry/bus"
+)
+
+// maxMarkers bounds the deleted keys that a watch remembers.
+const maxMarkers = 50_000
 
 // state is what a watch has told its reader: every key's revision. It turns lists
 // and live changes into events. Pure, and not safe for concurrent use.
 type state struct {
 	known   map[bus.Key]known
 	markers int // deleted keys in known
-	// floor is the revision of the last list: what is at or below it is reflected.
+	// floor is the revision of the last list, or a later one: what is at or below it is
+	// reflected. Keys that were deleted by then need not be known.
 	floor Revision
 	// seen is the newest revision that is reflected.
 	seen Revision
@@ -37,13 +45,17 @@ func (s *state) merge(entries []Entry, rev Revision) []Event {
 	s.markers = 0
 	for _, e := range entries {
 		was, has := old[e.Key]
-		if has && was.rev >= e.Revision {
+		switch {
+		case has && was.rev >= e.Revision:
 			next[e.Key] = was
-		} else {
-			next[e.Key] = known{rev: e.Revision, deleted: e.Deleted}
-			if !e.Deleted || has && !was.deleted {
-				events = append(events, Event{Entry: e})
-			}
+		case !e.Deleted:
+			next[e.Key] = known{rev: e.Revision}
+			events = append(events, Event{Entry: e})
+		case has && !was.deleted:
+			events = append(events, Event{Entry: e})
+			fallthrough
+		default: // not to be taken for one that vanished
+			next[e.Key] = known{rev: e.Revision, deleted: true}
 		}
 	}
 	for k, was := range old {
@@ -56,14 +68,40 @@ func (s *state) merge(entries []Entry, rev Revision) []Event {
 			events = append(events, Event{Entry: Entry{Key: k, Deleted: true, Revision: rev}})
 		}
 	}
-	for _, v := range next {
-		if v.deleted {
+	s.known = next
+	s.floor, s.seen = max(s.floor, rev), max(s.seen, rev)
+	s.forget()
+	return events
+}
+
+// forget drops the deleted keys at or below the floor: should one of them be made again, the
+// floor tells that nothing was missed of it. The bucket keeps their markers for an hour.
+func (s *state) forget() {
+	s.markers = 0
+	for k, v := range s.known {
+		switch {
+		case !v.deleted:
+		case v.rev <= s.floor:
+			delete(s.known, k)
+		default:
 			s.markers++
 		}
 	}
-	s.known = next
-	s.floor, s.seen = max(s.floor, rev), max(s.seen, rev)
-	return events
+}
+
+// settle raises the floor over the older half of the deleted keys, and forgets them. All
+// changes up to what was seen have come by, in their order; that one of them was lost
+// shows, from here on, only by a change of a key since then.
+func (s *state) settle() {
+	revs := make([]Revision, 0, s.markers)
+	for _, v := range s.known {
+		if v.deleted {
+			revs = append(revs, v.rev)
+		}
+	}
+	slices.Sort(revs)
+	s.floor = max(s.floor, revs[len(revs)/2])
+	s.forget()
 }
 
 // apply takes a live change. stale: it is older than what is known. gap: the key had
@@ -85,6 +123,9 @@ func (s *state) apply(r record) (e Event, gap, stale bool) {
 	}
 	s.known[r.Key] = known{rev: r.Revision, deleted: r.Deleted}
 	s.seen = max(s.seen, r.Revision)
+	if s.markers > maxMarkers {
+		s.settle()
+	}
 	if r.Deleted && (!has || was.deleted) {
 		return Event{Entry: Entry{Revision: s.seen}, Progress: true}, false, false
 	}

@@ -116,6 +116,49 @@ func TestMarkersAreForgotten(t *testing.T) {
 	}
 }
 
+// TestManyDeletions: however many keys were deleted, few are remembered, none of them asks
+// for a list, and one that is made again is told of.
+func TestManyDeletions(t *testing.T) {
+	s := newState()
+	s.merge(nil, 0)
+	key := func(i int) bus.Key { return bus.Key(fmt.Sprint("k", i)) }
+	const n = 2*maxMarkers + 10
+	for i := range n {
+		at := Revision(2*i + 1)
+		if _, gap, stale := s.apply(record{Entry: put(key(i), at)}); gap || stale {
+			t.Fatalf("put %d: gap %v, stale %v", i, gap, stale)
+		}
+		if e, gap, stale := s.apply(record{Entry: del(key(i), at+1), prev: at}); gap || stale || !e.Deleted {
+			t.Fatalf("delete %d: %+v, gap %v, stale %v", i, e, gap, stale)
+		}
+		if s.markers > maxMarkers || len(s.known) > maxMarkers {
+			t.Fatalf("%d markers and %d keys after %d", s.markers, len(s.known), i)
+		}
+	}
+	again := func(i int, at Revision) {
+		t.Helper()
+		e, gap, stale := s.apply(record{Entry: put(key(i), at), prev: Revision(2*i + 2)})
+		if gap || stale || e.Deleted || e.Key != key(i) {
+			t.Errorf("key %d made again: %+v, gap %v, stale %v", i, e, gap, stale)
+		}
+	}
+	again(0, 2*n+1)   // forgotten
+	again(n-1, 2*n+2) // remembered
+	if _, gap, _ := s.apply(record{Entry: put(key(n-2), 2*n+9), prev: 2*n + 8}); !gap {
+		t.Error("a change that never came is not missed")
+	}
+	// A list that has the markers, as the bucket keeps them for an hour.
+	var list []Entry
+	for i := 1; i < n-1; i++ {
+		list = append(list, del(key(i), Revision(2*i+2)))
+	}
+	list = append(list, put(key(0), 2*n+1), put(key(n-1), 2*n+2))
+	if events := s.merge(list, 2*n+2); len(events) != 0 || s.markers != 0 || len(s.known) != 2 {
+		t.Errorf("after a list: %d events, %d markers, %d keys", len(events), s.markers, len(s.known))
+	}
+	again(1, 2*n+3)
+}
+
 func TestBacklogIsBounded(t *testing.T) {
 	var b backlog[int]
 	for i := range heldCount + 5 {
