@@ -13,19 +13,8 @@ import (
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/services/apiserver/access/accesstest"
 )
-
-type state map[schemas.Ref]schemas.Object
-
-func (s state) Get(ref schemas.Ref) (schemas.Object, bool) { o, ok := s[ref]; return o, ok }
-func (s state) List(r schemas.Resource, ns schemas.Namespace) (out []schemas.Object) {
-	for ref, o := range s {
-		if ref.Resource == r && (ns == "" || ns == ref.Namespace) {
-			out = append(out, o)
-		}
-	}
-	return out
-}
 
 func pod(name, node string, spec v1.PodSpec) *v1.Pod {
 	spec.NodeName = node
@@ -33,14 +22,14 @@ func pod(name, node string, spec v1.PodSpec) *v1.Pod {
 }
 
 func rules() Chain {
-	s := state{}
+	s := accesstest.State{}
 	env := []v1.EnvFromSource{{SecretRef: &v1.SecretEnvSource{LocalObjectReference: v1.LocalObjectReference{Name: "s1"}}}}
 	vol := []v1.Volume{{VolumeSource: v1.VolumeSource{ConfigMap: &v1.ConfigMapVolumeSource{LocalObjectReference: v1.LocalObjectReference{Name: "c1"}}}}}
 	for _, p := range []*v1.Pod{
 		pod("p1", "n1", v1.PodSpec{Containers: []v1.Container{{EnvFrom: env}}, Volumes: vol, ServiceAccountName: "default"}),
 		pod("p2", "n2", v1.PodSpec{}),
 	} {
-		s[schemas.RefOf(schemas.Pods, p)] = p
+		s.Put(schemas.Pods, p)
 	}
 	return Chain{Superusers{"admin": true}, Nodes{State: s}}
 }
@@ -113,7 +102,7 @@ func TestTokenRequests(t *testing.T) {
 	mine.UID = "u1"
 	other := pod("other", "n2", v1.PodSpec{ServiceAccountName: "sa"})
 	other.UID = "u2"
-	nodes := Nodes{State: state{schemas.RefOf(schemas.Pods, mine): mine, schemas.RefOf(schemas.Pods, other): other}}
+	nodes := Nodes{State: accesstest.State{schemas.RefOf(schemas.Pods, mine): mine, schemas.RefOf(schemas.Pods, other): other}}
 	bound := func(kind, name, uid string) *authenticationv1.BoundObjectReference {
 		return &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: kind, Name: name, UID: types.UID(uid)}
 	}

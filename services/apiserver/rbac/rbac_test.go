@@ -14,26 +14,8 @@ import (
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/schemas/kinds"
 	"github.com/skerry/skerry/services/apiserver/access"
+	"github.com/skerry/skerry/services/apiserver/access/accesstest"
 )
-
-type state map[schemas.Ref]schemas.Object
-
-func (s state) Get(ref schemas.Ref) (schemas.Object, bool) { o, ok := s[ref]; return o, ok }
-
-func (s state) List(r schemas.Resource, ns schemas.Namespace) (out []schemas.Object) {
-	for ref, o := range s {
-		if ref.Resource == r && (ns == "" || ns == ref.Namespace) {
-			out = append(out, o)
-		}
-	}
-	return out
-}
-
-func (s state) put(r schemas.Resource, objs ...schemas.Object) {
-	for _, o := range objs {
-		s[schemas.RefOf(r, o)] = o
-	}
-}
 
 func namespaced(ns, name string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Namespace: ns, Name: name}
@@ -47,21 +29,21 @@ func user(name string) rbacv1.Subject { return rbacv1.Subject{Kind: rbacv1.UserK
 
 // cluster has bob as a reader of pods and one secret in ns, account ns/robot as the
 // holder of a cluster role in ns only, and eve as somebody whose role is not there.
-func cluster() state {
-	s := state{}
-	s.put(schemas.Roles, &rbacv1.Role{ObjectMeta: namespaced("ns", "reader"), Rules: []rbacv1.PolicyRule{
+func cluster() accesstest.State {
+	s := accesstest.State{}
+	s.Put(schemas.Roles, &rbacv1.Role{ObjectMeta: namespaced("ns", "reader"), Rules: []rbacv1.PolicyRule{
 		rule(readVerbs, "", "pods", "pods/log"),
 		{Verbs: []string{"get"}, APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{"s1"}},
 	}})
-	s.put(schemas.ClusterRoles,
+	s.Put(schemas.ClusterRoles,
 		&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "scaler"}, Rules: []rbacv1.PolicyRule{rule([]string{"*"}, "apps", "*/scale")}},
 		&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "root"}, Rules: everything()},
 		&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "prober"}, Rules: []rbacv1.PolicyRule{paths("/healthz", "/apis/*")}})
-	s.put(schemas.RoleBindings,
+	s.Put(schemas.RoleBindings,
 		&rbacv1.RoleBinding{ObjectMeta: namespaced("ns", "bob"), RoleRef: to("Role", "reader"), Subjects: []rbacv1.Subject{user("bob")}},
 		&rbacv1.RoleBinding{ObjectMeta: namespaced("ns", "robot"), RoleRef: to("ClusterRole", "scaler"), Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: "robot"}}},
 		&rbacv1.RoleBinding{ObjectMeta: namespaced("ns", "eve"), RoleRef: to("Role", "gone"), Subjects: []rbacv1.Subject{user("eve")}})
-	s.put(schemas.ClusterRoleBindings,
+	s.Put(schemas.ClusterRoleBindings,
 		&rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "ops"}, RoleRef: to("ClusterRole", "root"), Subjects: []rbacv1.Subject{{Kind: rbacv1.GroupKind, Name: "ops"}}},
 		&rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "all"}, RoleRef: to("ClusterRole", "prober"), Subjects: []rbacv1.Subject{{Kind: rbacv1.GroupKind, Name: GroupAuthenticated}}})
 	return s
@@ -113,18 +95,18 @@ func TestAuthorize(t *testing.T) {
 	}
 }
 
-func guard(s state) Guard {
+func guard(s accesstest.State) Guard {
 	z := Authorizer{s}
 	return Guard{Authorizer: z, May: access.Chain{access.Superusers{"admin": true}, z}}
 }
 
 func TestNobodyGrantsWhatTheyHaveNot(t *testing.T) {
 	s := cluster()
-	s.put(schemas.ClusterRoles, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "binder"}, Rules: []rbacv1.PolicyRule{
+	s.Put(schemas.ClusterRoles, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "binder"}, Rules: []rbacv1.PolicyRule{
 		{Verbs: []string{"bind"}, APIGroups: []string{rbacv1.GroupName}, Resources: []string{"clusterroles"}, ResourceNames: []string{"root"}},
 		{Verbs: []string{"escalate"}, APIGroups: []string{rbacv1.GroupName}, Resources: []string{"roles"}},
 	}})
-	s.put(schemas.ClusterRoleBindings, &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "b"}, RoleRef: to("ClusterRole", "binder"), Subjects: []rbacv1.Subject{user("binder")}})
+	s.Put(schemas.ClusterRoleBindings, &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "b"}, RoleRef: to("ClusterRole", "binder"), Subjects: []rbacv1.Subject{user("binder")}})
 	role := func(rules ...rbacv1.PolicyRule) *rbacv1.Role {
 		return &rbacv1.Role{ObjectMeta: namespaced("ns", "new"), Rules: rules}
 	}
@@ -170,7 +152,7 @@ func TestNobodyGrantsWhatTheyHaveNot(t *testing.T) {
 }
 
 func TestDefaultsAreValidAndDoWhatTheirNamesSay(t *testing.T) {
-	s := state{}
+	s := accesstest.State{}
 	for _, o := range Defaults() {
 		r := schemas.ClusterRoles
 		if _, ok := o.(*rbacv1.ClusterRoleBinding); ok {
@@ -180,7 +162,7 @@ func TestDefaultsAreValidAndDoWhatTheirNamesSay(t *testing.T) {
 		if errs := k.Validate(o); len(errs) > 0 {
 			t.Errorf("%s: %v", o.GetName(), errs)
 		}
-		s.put(r, o)
+		s.Put(r, o)
 	}
 	z := Authorizer{s}
 	ask := func(group string, a access.Attributes) bool {
