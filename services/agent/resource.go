@@ -68,7 +68,7 @@ func (a *agent) watchPressure(ctx context.Context) error {
 }
 
 // admit tells whether the node takes a pod that is new here.
-func (a *agent) admit(ctx context.Context, p *v1.Pod, others []*v1.Pod) pod.Verdict {
+func (a *agent) admit(ctx context.Context, p *v1.Pod, others fit.Others) pod.Verdict {
 	if ev := a.eviction.Admit(p); ev != nil {
 		return pod.Verdict{Refuse: ev}
 	}
@@ -84,7 +84,7 @@ func (a *agent) admit(ctx context.Context, p *v1.Pod, others []*v1.Pod) pod.Verd
 		}
 		why = fit.Check(p, n, others)
 	}
-	return verdict(p, why, others)
+	return verdict(p, why, others.Pods)
 }
 
 // verdict is what follows from the reasons against a pod. Pure.

@@ -44,9 +44,18 @@ const (
 	taintReason    = "TaintToleration"
 )
 
+// Others are the pods that a node has taken, and what they have of it together.
+type Others struct {
+	Pods  []*v1.Pod
+	Taken v1.ResourceList
+}
+
+// Beside are others of which nobody has kept the sum.
+func Beside(pods ...*v1.Pod) Others { return Others{Pods: pods, Taken: Taken(pods)} }
+
 // Check returns every reason why n does not take p beside others, in the kubelet's order; the first
 // is the one to tell. n's status says what pods can have. Others are those that were taken.
-func Check(p *v1.Pod, n *v1.Node, others []*v1.Pod) []Refusal {
+func Check(p *v1.Pod, n *v1.Node, others Others) []Refusal {
 	out := lacking(p, n.Status.Allocatable, others)
 	failed := func(reason, why string) {
 		out = append(out, Refusal{Reason: reason, Message: fmt.Sprintf("Predicate %s failed: %s", reason, why)})
@@ -57,7 +66,7 @@ func Check(p *v1.Pod, n *v1.Node, others []*v1.Pod) []Refusal {
 	if p.Spec.NodeName != "" && p.Spec.NodeName != n.Name {
 		failed(nameReason, "node(s) didn't match the requested node name")
 	}
-	if !portsFree(p, others) {
+	if !portsFree(p, others.Pods) {
 		failed(portsReason, "node(s) didn't have free ports for the requested pod ports")
 	}
 	if slices.ContainsFunc(n.Spec.Taints, func(t v1.Taint) bool { return t.Effect == v1.TaintEffectNoExecute && !tolerated(p, &t) }) {
@@ -71,7 +80,7 @@ func tolerated(p *v1.Pod, t *v1.Taint) bool {
 }
 
 // lacking are the resources that the node has too little of.
-func lacking(p *v1.Pod, has v1.ResourceList, others []*v1.Pod) []Refusal {
+func lacking(p *v1.Pod, has v1.ResourceList, others Others) []Refusal {
 	var out []Refusal
 	lack := func(n v1.ResourceName, want, used, capacity resource.Quantity) {
 		short := want.DeepCopy()
@@ -82,10 +91,10 @@ func lacking(p *v1.Pod, has v1.ResourceList, others []*v1.Pod) []Refusal {
 			Message: fmt.Sprintf("Node didn't have enough resource: %s, requested: %d, used: %d, capacity: %d", n, number(n, want), number(n, used), number(n, capacity)),
 		})
 	}
-	if pods := has[v1.ResourcePods]; pods.CmpInt64(int64(len(others)+1)) < 0 {
-		lack(v1.ResourcePods, *resource.NewQuantity(1, resource.DecimalSI), *resource.NewQuantity(int64(len(others)), resource.DecimalSI), pods)
+	if pods := has[v1.ResourcePods]; pods.CmpInt64(int64(len(others.Pods)+1)) < 0 {
+		lack(v1.ResourcePods, *resource.NewQuantity(1, resource.DecimalSI), *resource.NewQuantity(int64(len(others.Pods)), resource.DecimalSI), pods)
 	}
-	want, taken := amount.Requests(&p.Spec), Taken(others)
+	want, taken := amount.Requests(&p.Spec), others.Taken
 	for _, n := range inOrder(want) {
 		ask, capacity := want[n], has[n]
 		if _, known := has[n]; !known && extended(n) {

@@ -78,7 +78,7 @@ func TestCheck(t *testing.T) {
 		"port, another kind": {with(asks("p"), takes(v1.ContainerPort{HostPort: 80, Protocol: v1.ProtocolUDP})), []*v1.Pod{with(asks("a"), takes(port))}, nil},
 	} {
 		var got []string
-		for _, r := range Check(with(c.pod, stays), node(), c.others) {
+		for _, r := range Check(with(c.pod, stays), node(), Beside(c.others...)) {
 			got = append(got, r.Reason+": "+r.Message)
 		}
 		if !slices.Equal(got, c.want) {
@@ -86,7 +86,7 @@ func TestCheck(t *testing.T) {
 		}
 	}
 	// Only what ends pods that run keeps one from coming.
-	got := Check(asks("p"), node(), nil)
+	got := Check(asks("p"), node(), Others{})
 	if len(got) != 1 || got[0].Reason != "TaintToleration" || got[0].Message != "Predicate TaintToleration failed: node(s) had taints that the pod didn't tolerate" || got[0].Fleeting() {
 		t.Errorf("untolerated: %+v", got)
 	}
@@ -119,7 +119,7 @@ func TestVictims(t *testing.T) {
 		n := node()
 		n.Spec.Taints, n.Status.Allocatable["cpu"] = nil, Taken(c.others)["cpu"]
 		n.Status.Allocatable["pods"] = resource.MustParse("100")
-		victims, enough := Victims(p, Check(p, n, c.others), c.others)
+		victims, enough := Victims(p, Check(p, n, Beside(c.others...)), c.others)
 		var got []string
 		for _, v := range victims {
 			got = append(got, v.Name)
@@ -154,7 +154,7 @@ func TestVictimsMakeRoom(t *testing.T) {
 			others = append(others, p)
 		}
 		p := with(asks("p", "cpu="+amount(25), "memory="+bytes(16)), prior(criticalFrom))
-		why := Check(p, n, others)
+		why := Check(p, n, Beside(others...))
 		if len(why) == 0 {
 			continue
 		}
@@ -166,7 +166,7 @@ func TestVictimsMakeRoom(t *testing.T) {
 		if !enough {
 			left = slices.DeleteFunc(slices.Clone(others), func(o *v1.Pod) bool { return yields(o, p) })
 		}
-		if fits := len(Check(p, n, left)) == 0; fits != enough {
+		if fits := len(Check(p, n, Beside(left...))) == 0; fits != enough {
 			t.Fatalf("enough %v, fits %v: %v beside %d", enough, fits, p.Spec.Containers[0].Resources, len(others))
 		}
 		for _, v := range victims {

@@ -41,7 +41,7 @@ func (n *gate) of(name string) chan struct{} {
 	return n.asked[name]
 }
 
-func (n *gate) admit(p *v1.Pod, others []*v1.Pod) pod.Verdict {
+func (n *gate) admit(p *v1.Pod, others fit.Others) pod.Verdict {
 	asked := n.of(p.Name)
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -55,7 +55,7 @@ func (n *gate) admit(p *v1.Pod, others []*v1.Pod) pod.Verdict {
 		return pod.Verdict{}
 	}
 	if fit.Critical(p) {
-		victims, _ := fit.Victims(p, why, others)
+		victims, _ := fit.Victims(p, why, others.Pods)
 		return pod.Verdict{Victims: victims}
 	}
 	return pod.Verdict{Refuse: &pod.Eviction{UID: p.UID, Reason: why[0].Reason, Message: pod.Rejected + why[0].Message}, Fleeting: why[0].Fleeting()}

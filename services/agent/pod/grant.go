@@ -7,43 +7,81 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/skerry/skerry/schemas/amount"
+	"github.com/skerry/skerry/services/agent/fit"
 	"github.com/skerry/skerry/services/agent/resize"
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
+
+// granted is a pod as it was granted, and what it requests: to add that up anew for each pod
+// that comes would cost a full node more than all else.
+type granted struct {
+	pod      *v1.Pod
+	requests v1.ResourceList
+}
 
 // grant notes that a pod that the node has taken has the resources that p asks for.
 func (r *Reconciler) grant(p *v1.Pod) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.granted == nil {
-		r.granted = map[types.UID]*v1.Pod{}
+		r.granted, r.sum = map[types.UID]granted{}, v1.ResourceList{}
 	}
-	r.granted[p.UID] = p
+	if r.granted[p.UID].pod == p {
+		return
+	}
+	r.drop(p.UID)
+	g := granted{pod: p, requests: amount.Requests(&p.Spec)}
+	r.granted[p.UID] = g
+	for n, q := range g.requests {
+		have := r.sum[n]
+		have.Add(q)
+		r.sum[n] = have
+	}
 }
 
 // release gives back what a pod had that has ended.
 func (r *Reconciler) release(uid types.UID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.drop(uid)
+}
+
+// drop needs r.mu.
+func (r *Reconciler) drop(uid types.UID) {
+	subtract(r.sum, r.granted[uid].requests)
 	delete(r.granted, uid)
+}
+
+func subtract(sum, l v1.ResourceList) {
+	for n, q := range l {
+		have := sum[n]
+		have.Sub(q)
+		sum[n] = have
+	}
 }
 
 // taken are the pods other than uid that have something of the node: those that it has taken,
 // that are still ordered, and that have not ended. Each asks for what it was granted.
-func (r *Reconciler) taken(uid types.UID) []*v1.Pod {
+func (r *Reconciler) taken(uid types.UID) fit.Others {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var out []*v1.Pod
-	for other, p := range r.granted {
-		if order, _ := r.Orders.Order(KeyOf(p)); order == nil || order.UID != other {
-			delete(r.granted, other) // its room is another's already
+	var out fit.Others
+	for other, g := range r.granted {
+		if order, _ := r.Orders.Order(KeyOf(g.pod)); order == nil || order.UID != other {
+			r.drop(other) // its room is another's already
 			continue
 		}
 		if other != uid {
-			out = append(out, p)
+			out.Pods = append(out.Pods, g.pod)
 		}
 	}
-	slices.SortFunc(out, func(a, b *v1.Pod) int { return cmp.Compare(a.UID, b.UID) })
+	slices.SortFunc(out.Pods, func(a, b *v1.Pod) int { return cmp.Compare(a.UID, b.UID) })
+	out.Taken = v1.ResourceList{}
+	for n, q := range r.sum {
+		out.Taken[n] = q.DeepCopy()
+	}
+	subtract(out.Taken, r.granted[uid].requests)
 	return out
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/services/agent/device"
 	"github.com/skerry/skerry/services/agent/env"
+	"github.com/skerry/skerry/services/agent/fit"
 	"github.com/skerry/skerry/services/agent/hook"
 	"github.com/skerry/skerry/services/agent/image"
 	"github.com/skerry/skerry/services/agent/member"
@@ -56,7 +57,7 @@ type Config struct {
 	// Cgroups are changed with pods' resources; nil if there are none.
 	Cgroups Cgroups
 	// Admit tells whether the node takes a pod that is new here beside others; nil: it takes all.
-	Admit func(ctx context.Context, p *v1.Pod, others []*v1.Pod) Verdict
+	Admit func(ctx context.Context, p *v1.Pod, others fit.Others) Verdict
 
 	Classes  Classes
 	Settings Settings
@@ -87,7 +88,8 @@ type Reconciler struct {
 	pods   map[sandbox.Key]*entry
 	looked bool // at everything, once
 	// granted are the pods that have something of the node, with what they were granted.
-	granted map[types.UID]*v1.Pod
+	granted map[types.UID]granted
+	sum     v1.ResourceList // of all that is granted
 }
 
 // entry is what is remembered of one pod. Its worker owns it, but for stops, evicted, retry

@@ -8,7 +8,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/skerry/skerry/services/agent/fit"
 	"github.com/skerry/skerry/services/agent/member"
 	"github.com/skerry/skerry/services/agent/resize"
 	"github.com/skerry/skerry/services/agent/sandbox"
@@ -79,7 +78,7 @@ func (e *entry) desired(order *v1.Pod) *v1.Pod {
 
 // room is what the node has, and has granted to pods other than uid.
 func (r *Reconciler) room(uid types.UID) resize.Room {
-	return resize.Room{Allocatable: r.Allocatable(), Taken: fit.Taken(r.taken(uid))}
+	return resize.Room{Allocatable: r.Allocatable(), Taken: r.taken(uid).Taken}
 }
 
 // resize makes running containers have what the pod was granted. It returns when to look

@@ -22,6 +22,7 @@ import (
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/services/agent/action"
 	"github.com/skerry/skerry/services/agent/env"
+	"github.com/skerry/skerry/services/agent/fit"
 	"github.com/skerry/skerry/services/agent/message"
 	"github.com/skerry/skerry/services/agent/pod"
 	"github.com/skerry/skerry/services/agent/podman"
@@ -40,7 +41,7 @@ type rig struct {
 	dir    string
 	has    v1.ResourceList // what the node can give
 	// admit tells whether the node takes a pod; nil: it takes all.
-	admit func(p *v1.Pod, others []*v1.Pod) pod.Verdict
+	admit func(p *v1.Pod, others fit.Others) pod.Verdict
 
 	mu       sync.Mutex
 	orders   map[sandbox.Key]*v1.Pod
@@ -74,9 +75,9 @@ func (g *rig) start() {
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	var admit func(context.Context, *v1.Pod, []*v1.Pod) pod.Verdict
+	var admit func(context.Context, *v1.Pod, fit.Others) pod.Verdict
 	if g.admit != nil {
-		admit = func(_ context.Context, p *v1.Pod, others []*v1.Pod) pod.Verdict { return g.admit(p, others) }
+		admit = func(_ context.Context, p *v1.Pod, others fit.Others) pod.Verdict { return g.admit(p, others) }
 	}
 	g.r = pod.New(pod.Config{
 		Admit:   admit,

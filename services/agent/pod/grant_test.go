@@ -1,0 +1,44 @@
+package pod
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/skerry/skerry/services/agent/fit"
+	"github.com/skerry/skerry/services/agent/sandbox"
+)
+
+type ordered map[sandbox.Key]*v1.Pod
+
+func (o ordered) Order(k sandbox.Key) (*v1.Pod, bool) { return o[k], true }
+
+// TestGrants: the sum that is kept is that of the pods that have something, whatever came and went.
+func TestGrants(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	orders := ordered{}
+	r := &Reconciler{Config: Config{Orders: orders}}
+	for range 2000 {
+		name := string(rune('a' + rnd.IntN(8)))
+		p := &v1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name)}, Spec: v1.PodSpec{Containers: []v1.Container{{}}}}
+		p.Spec.Containers[0].Resources.Requests = v1.ResourceList{v1.ResourceCPU: *resource.NewMilliQuantity(rnd.Int64N(5000), resource.DecimalSI)}
+		switch rnd.IntN(4) {
+		case 0:
+			r.release(p.UID)
+		case 1:
+			delete(orders, KeyOf(p))
+		default:
+			orders[KeyOf(p)] = p
+			r.grant(p)
+		}
+		got := r.taken(types.UID(string(rune('a' + rnd.IntN(8)))))
+		want := fit.Taken(got.Pods)
+		if got.Taken.Cpu().Cmp(*want.Cpu()) != 0 {
+			t.Fatalf("%v is kept, %v is taken by %d", got.Taken.Cpu(), want.Cpu(), len(got.Pods))
+		}
+	}
+}
