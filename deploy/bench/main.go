@@ -65,7 +65,7 @@ func run(ctx context.Context) error {
 	page := flag.String("write", "", "the page whose table is replaced; needs a whole run")
 	quick := flag.Bool("quick", false, "few and short rounds, to see that it works")
 	idle := flag.Duration("idle", 5*time.Minute, "how long the idle cluster is watched")
-	idlers := flag.Int("watches", 10_000, "how many idle watches the part watches opens")
+	idlers := flag.Int("watches", 100_000, "how many idle watches the part watches opens")
 	flag.Parse()
 	chosen, err := choose(*only)
 	if err != nil {
