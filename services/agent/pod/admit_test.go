@@ -100,6 +100,8 @@ func TestAdmission(t *testing.T) {
 		t.Errorf("%s: %q, events %q", st.Reason, st.Message, g.events)
 	}
 
+	g.cancel(pod.KeyOf(b)) // the next agent knows nothing of it, and would ask again
+
 	// An agent that knows nothing but what runs, on a node that has too little by now.
 	g.stop()
 	n.give("100m")
