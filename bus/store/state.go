@@ -6,7 +6,7 @@ import (
 	"github.com/skerry/skerry/bus"
 )
 
-// maxMarkers bounds the deleted keys that a watch remembers.
+// maxMarkers bounds the deleted keys that a watch remembers: deleting 16,700 pods makes as many.
 const maxMarkers = 50_000
 
 // state is what a watch has told its reader: every key's revision. It turns lists
