@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,6 +31,7 @@ var update = flag.Bool("update", false, "rewrite the scripts' expected output")
 // services on a real bus and a fake node. Each script has a namespace of its own.
 func TestScripts(t *testing.T) {
 	url := startCluster(t)
+	var node sync.Mutex
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata",
 		UpdateScripts: *update,
@@ -39,6 +41,12 @@ func TestScripts(t *testing.T) {
 				if code := runIn(ts, args); (code != 0) != neg {
 					ts.Fatalf("skerry %s: exit code %d", strings.Join(args, " "), code)
 				}
+			},
+			// node has the node for the rest of the script: there is one, and whoever cordons
+			// it must not be in the way of who looks where pods can go.
+			"node": func(ts *testscript.TestScript, _ bool, _ []string) {
+				node.Lock()
+				ts.Defer(node.Unlock)
 			},
 			// code N args… runs skerry args and wants exit code N.
 			"code": func(ts *testscript.TestScript, _ bool, args []string) {
