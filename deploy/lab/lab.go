@@ -32,6 +32,8 @@ type Options struct {
 	Hosts int
 	// AgentArgs are further arguments for every agent.
 	AgentArgs []string
+	// RootCA has every namespace hold the authority of the HTTP API, in a ConfigMap.
+	RootCA bool
 }
 
 // Lab is a running lab.
@@ -191,12 +193,14 @@ func awaitListener(address string) error {
 
 // StartControlPlane starts apiserver, controller and scheduler, each a process.
 func (l *Lab) StartControlPlane() error {
-	if err := l.makeAuthority(); err != nil {
-		return err
+	if l.RootCA {
+		if err := l.makeAuthority(); err != nil {
+			return err
+		}
 	}
 	for _, s := range controlPlane {
 		args := []string{l.Binary, "serve", s, "--nats", l.URL(), "--creds", l.Creds(s)}
-		if s == "controller" {
+		if s == "controller" && l.RootCA {
 			args = append(args, "--root-ca-file", l.Authority())
 		}
 		if err := l.proc(s, args...).spawn(l.Dir); err != nil {

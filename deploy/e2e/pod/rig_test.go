@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	if at := os.Getenv(healthAt); at != "" {
 		os.Exit(serveHealth(at)) // this is a container of TestGRPCProbes
 	}
-	os.Exit(labtest.Main(m, lab.Options{Name: "pod", Subnet: 8, Hosts: 1}, func(r *labtest.Rig) error {
+	os.Exit(labtest.Main(m, lab.Options{Name: "pod", Subnet: 8, Hosts: 1, RootCA: true}, func(r *labtest.Rig) error {
 		rig = r
 		tar, err := podmantest.ImageTar()
 		if err != nil {

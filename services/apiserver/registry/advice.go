@@ -6,10 +6,15 @@ import (
 	"github.com/skerry/skerry/services/apiserver/admit"
 )
 
-// advise is what to say about an object that takes the place of old, nil for a new one. What
-// the audit is to record of it is left with the request.
+// advise is what to say about an object that takes the place of old, nil for a new one.
 func (g *Registry) advise(r *api.Request, k *schemas.Kind, obj, old schemas.Object) []string {
+	return append(unhonoured(r, k, obj, old), g.counsel(r, obj, old)...)
+}
+
+// counsel is what the namespace's labels ask to be said about obj. What the audit is to
+// record of it is left with the request.
+func (g *Registry) counsel(r *api.Request, obj, old schemas.Object) []string {
 	a := admit.Advise(g.State, obj, old)
 	r.AuditNote = a.Audit
-	return append(unhonoured(r, k, obj, old), a.Warnings...)
+	return a.Warnings
 }

@@ -30,12 +30,13 @@ func (g *Registry) create(ctx context.Context, r *api.Request, k *schemas.Kind) 
 	if err := place(r, k, obj); err != nil {
 		return nil, err
 	}
-	warnings = append(warnings, g.advise(r, k, obj, nil)...)
+	warnings = append(warnings, unhonoured(r, k, obj, nil)...)
 	out, err := g.insert(ctx, r, k, obj)
 	if err != nil {
 		return nil, err
 	}
-	return answer(r, out, warnings, true)
+	// Not before: only what admission has seen is the namespace of now.
+	return answer(r, out, append(warnings, g.counsel(r, out, nil)...), true)
 }
 
 // decode decodes r's body. What comes with many others is like them.
