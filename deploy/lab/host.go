@@ -123,6 +123,11 @@ func (h *Host) down() error {
 		errs = append(errs, e1, e2)
 	}
 	errs = append(errs, h.lab.stopProc(h.Name+"-podman"))
+	// What monitors a session of exec stays for minutes, and keeps the namespace and its link.
+	if _, err := os.Stat("/sys/class/net/" + h.veth()); err == nil {
+		_, err := run("ip", "link", "del", h.veth())
+		errs = append(errs, err)
+	}
 	if _, err := os.Stat("/run/netns/" + h.Netns()); err == nil {
 		_, err := run("ip", "netns", "del", h.Netns())
 		errs = append(errs, err)
