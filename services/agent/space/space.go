@@ -215,6 +215,10 @@ func (s *Store) Remove(name string, n Network) error {
 		if err := s.end(name, n); err != nil {
 			return err
 		}
+	} else if err := s.links.unplug(link(name), n); err != nil {
+		// The record was lost, or is in another agent's directory. The link, which would keep the
+		// bridge, follows from the name alone.
+		return fmt.Errorf("remove sandbox %s: %w", name, err)
 	}
 	if err := discard(s.pins, s.path(name)); err != nil {
 		return fmt.Errorf("remove sandbox %s: %w", name, err)

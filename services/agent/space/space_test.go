@@ -292,3 +292,19 @@ func TestNext(t *testing.T) {
 		t.Errorf("of none: %v", got)
 	}
 }
+
+// TestRemoveWithoutARecord: whoever clears a host may have another directory than the agent
+// that made the sandbox; its link goes all the same, or the bridge would stay.
+func TestRemoveWithoutARecord(t *testing.T) {
+	w := newWorld()
+	made := w.open(t.TempDir())
+	if err := errors.Join(made.Create("a", nil, three), made.Start("a", three)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.open(t.TempDir()).Remove("a", three); err != nil {
+		t.Fatal(err)
+	}
+	if len(w.links) > 0 {
+		t.Errorf("links %v are left", w.links)
+	}
+}
