@@ -11,6 +11,7 @@ import (
 
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/api"
+	"github.com/skerry/skerry/bus/pause"
 	"github.com/skerry/skerry/bus/store"
 	"github.com/skerry/skerry/schemas"
 )
@@ -161,7 +162,7 @@ func (r *churn) count(ctx context.Context, client *api.Client) error {
 			return nil
 		}
 		last = now
-		if err := rest(ctx, time.Second); err != nil {
+		if err := pause.For(ctx, time.Second); err != nil {
 			return err
 		}
 	}

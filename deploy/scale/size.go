@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/skerry/skerry/bus/api"
+	"github.com/skerry/skerry/bus/pause"
 	"github.com/skerry/skerry/schemas"
 )
 
@@ -77,13 +78,13 @@ func measureSize(ctx context.Context, binary string, s size, o options) (r resul
 	if r.made.nodes, err = sum(c.nodes); err != nil {
 		return r, err
 	}
-	if err := rest(ctx, o.rest); err != nil {
+	if err := pause.For(ctx, o.rest); err != nil {
 		return r, err
 	}
 	if r.single, err = singles(ctx, client, o.singles); err != nil {
 		return r, fmt.Errorf("single pods: %w", err)
 	}
-	if err := rest(ctx, o.rest); err != nil {
+	if err := pause.For(ctx, o.rest); err != nil {
 		return r, err
 	}
 	if r.idle[0], err = c.control.usage(); err != nil {
@@ -119,7 +120,7 @@ func measureSize(ctx context.Context, binary string, s size, o options) (r resul
 	if r.list, err = c.lists(ctx); err != nil {
 		return r, err
 	}
-	if err := rest(ctx, o.rest); err != nil || o.stay {
+	if err := pause.For(ctx, o.rest); err != nil || o.stay {
 		return r, err
 	}
 	r.stop, err = c.phase(ctx, o, s.String()+" down", func() (time.Time, time.Time, error) {
@@ -221,15 +222,4 @@ func singles(ctx context.Context, client *api.Client, n int) ([]time.Duration, e
 		}
 	}
 	return out, nil
-}
-
-func rest(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
