@@ -14,19 +14,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"maps"
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/view"
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/services/controller/cluster"
 	"github.com/skerry/skerry/services/controller/owner"
+	"github.com/skerry/skerry/services/controller/pod"
 )
 
 // kind is what owns pods here.
@@ -42,30 +44,24 @@ var kind = owner.Kind{
 
 // Controller reconciles replicasets.
 type Controller struct {
-	c *cluster.Cluster
-
-	mu sync.Mutex
-	// ordinal is the next unused one of each set: names are not used again while
-	// this process leads, even after every pod of a set has gone.
-	ordinal map[schemas.Ref]ordinal
-}
-
-type ordinal struct {
-	uid  types.UID
-	next int
+	c    *cluster.Cluster
+	sets sets
 }
 
 // New returns the controller.
 func New(c *cluster.Cluster) *Controller {
-	return &Controller{c: c, ordinal: map[schemas.Ref]ordinal{}}
+	return &Controller{c: c, sets: sets{of: map[schemas.Ref]*set{}}}
 }
 
-// Keys returns the replicasets that a change concerns.
+// Keys returns the replicasets that a change concerns, and notes which of their pods it
+// was.
 func (k *Controller) Keys(ch view.Change) []schemas.Ref {
 	switch ch.Ref.Resource {
 	case schemas.ReplicaSets:
 		return []schemas.Ref{ch.Ref}
 	case schemas.Pods:
+		k.sets.touch(ch.Object)
+		k.sets.touch(ch.Old)
 		keys := kind.Of(ch.Object, ch.Old)
 		if len(keys) == 0 {
 			keys = kind.Selecting(k.c.View, ch.Object)
@@ -80,7 +76,7 @@ func (k *Controller) Reconcile(ctx context.Context, key schemas.Ref) (time.Durat
 	// Load.
 	obj, ok := k.c.View.Get(key)
 	if !ok {
-		k.forget(key)
+		k.sets.forget(key)
 		return 0, nil
 	}
 	rs, ok := obj.(*appsv1.ReplicaSet)
@@ -91,35 +87,73 @@ func (k *Controller) Reconcile(ctx context.Context, key schemas.Ref) (time.Durat
 	if err != nil || selector.Empty() {
 		return 0, nil // refused by validation; nothing can be claimed by it
 	}
-	there := append(k.c.View.Owned(string(rs.UID)), k.c.View.Loose(schemas.Namespace(rs.Namespace))...)
-	mine, err := owner.Take[*corev1.Pod](ctx, kind, k.c.API, k.c.Truth, rs, selector, there)
+	s := k.sets.get(key, rs)
+	after, err := k.claim(ctx, rs, selector, s)
 	if err != nil {
 		return 0, err
 	}
+	live, related := k.surplus(rs, s)
+	if s.next < 0 {
+		s.next = nextOrdinal(rs, k.owned(rs))
+	}
 	// Plan.
-	p := plan(rs, mine, k.related(rs, mine), k.taken(rs, there), k.next(key, rs, mine), k.c.Now())
+	p := plan(rs, int(s.tally.of(active)), live, related, k.taken(rs, s), s.next, k.c.Now())
 	// Apply.
 	reason, applyErr := k.apply(ctx, rs, &p)
 	if applyErr == nil {
 		// After a failure the same names are tried again: one may have got through.
-		k.advance(key, rs, p.Next)
+		s.next = p.Next
 	}
 	if errors.Is(applyErr, errTaken) {
 		return 0, applyErr
 	}
 	// Report the pods as they are after that: a deployment builds on the count.
-	if len(p.Create)+len(p.Delete) > 0 {
-		p.count(rs, k.owned(rs), k.c.Now())
+	if s.touch(p.names()...); len(p.Create)+len(p.Delete) > 0 {
+		after = k.count(rs, selector, s)
 	}
 	err = k.c.Status.Conclude(ctx, key, rs.UID, func(schemas.Object) schemas.Object {
 		next := rs.DeepCopy()
-		next.Status = withFailure(p.Status, reason, applyErr, k.c.Now())
+		next.Status = withFailure(s.tally.status(rs), reason, applyErr, k.c.Now())
 		return next
 	})
 	if applyErr != nil {
 		return 0, applyErr
 	}
-	return p.After, err
+	return after, err
+}
+
+// claim counts rs's pods once those are adopted and let go that are to be.
+func (k *Controller) claim(ctx context.Context, rs *appsv1.ReplicaSet, selector labels.Selector, s *set) (time.Duration, error) {
+	after := k.count(rs, selector, s)
+	candidates := k.c.View.Loose(schemas.Namespace(rs.Namespace))
+	for name := range s.tally.strays {
+		if p := k.pod(rs, name); p != nil {
+			candidates = append(candidates, p)
+		}
+	}
+	changed, err := owner.Take[*corev1.Pod](ctx, kind, k.c.API, k.c.Truth, rs, selector, candidates)
+	if err != nil || len(changed) == 0 && len(s.tally.strays) == 0 {
+		return after, err
+	}
+	for _, p := range changed {
+		s.touch(p.Name)
+	}
+	s.touch(slices.Collect(maps.Keys(s.tally.strays))...)
+	return k.count(rs, selector, s), nil
+}
+
+// surplus returns rs's active pods and those that they are weighed against, if there are
+// too many of them: only then is it necessary to know which they are.
+func (k *Controller) surplus(rs *appsv1.ReplicaSet, s *set) (live, related []*corev1.Pod) {
+	if int(s.tally.of(active)) <= want(rs) {
+		return nil, nil
+	}
+	for _, p := range k.owned(rs) {
+		if s.tally.pods[p.Name]&active != 0 && pod.Active(p) {
+			live = append(live, p)
+		}
+	}
+	return live, k.related(rs, live)
 }
 
 // owned returns the pods that rs controls.
@@ -135,7 +169,7 @@ func (k *Controller) owned(rs *appsv1.ReplicaSet) (out []*corev1.Pod) {
 // related returns the pods of all sets that have rs's controller.
 func (k *Controller) related(rs *appsv1.ReplicaSet, mine []*corev1.Pod) []*corev1.Pod {
 	top := metav1.GetControllerOfNoCopy(rs)
-	if top == nil || len(mine) <= want(rs) {
+	if top == nil {
 		return mine
 	}
 	var out []*corev1.Pod
@@ -155,16 +189,9 @@ func (k *Controller) related(rs *appsv1.ReplicaSet, mine []*corev1.Pod) []*corev
 
 // taken tells which names are in use. Of rs's own pods it goes by those that were
 // counted: one that came since then must be met again by its name, not evaded.
-func (k *Controller) taken(rs *appsv1.ReplicaSet, there []schemas.Object) func(string) bool {
-	var names map[string]bool
+func (k *Controller) taken(rs *appsv1.ReplicaSet, s *set) func(string) bool {
 	return func(name string) bool {
-		if names == nil {
-			names = make(map[string]bool, len(there))
-			for _, o := range there {
-				names[o.GetName()] = true
-			}
-		}
-		if names[name] {
+		if _, counted := s.tally.pods[name]; counted {
 			return true
 		}
 		o, ok := k.c.View.Get(schemas.Ref{Resource: schemas.Pods, Namespace: schemas.Namespace(rs.Namespace), Name: schemas.Name(name)})
@@ -172,8 +199,8 @@ func (k *Controller) taken(rs *appsv1.ReplicaSet, there []schemas.Object) func(s
 	}
 }
 
-// After says how long a set can wait for more of its pods' reports: counting a large
-// one for each of them would be most of what this controller does.
+// After says how long a set can wait for more of its pods' reports: a large one's status
+// would be written for each of them.
 func (k *Controller) After(ch view.Change, key schemas.Ref) time.Duration {
 	if ch.Ref.Resource != schemas.Pods || ch.Part == bus.PrefixDesired {
 		return 0
@@ -193,24 +220,3 @@ const (
 	perPod   = 25 * time.Microsecond
 	maxAfter = 500 * time.Millisecond
 )
-
-func (k *Controller) next(key schemas.Ref, rs *appsv1.ReplicaSet, mine []*corev1.Pod) int {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if o, ok := k.ordinal[key]; ok && o.uid == rs.UID {
-		return o.next
-	}
-	return nextOrdinal(rs, mine)
-}
-
-func (k *Controller) advance(key schemas.Ref, rs *appsv1.ReplicaSet, next int) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.ordinal[key] = ordinal{uid: rs.UID, next: next}
-}
-
-func (k *Controller) forget(key schemas.Ref) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	delete(k.ordinal, key)
-}

@@ -61,24 +61,32 @@ func aged(d time.Duration) option {
 
 func free(string) bool { return false }
 
-func TestPlanCounts(t *testing.T) {
-	pods := []*corev1.Pod{newPodOf("a"), newPodOf("b", unready), newPodOf("c", going), newPodOf("d", failed), newPodOf("e", readyFor(4*time.Second))}
-	rs := newSet(4)
-	rs.Spec.MinReadySeconds = 10
-	p := plan(rs, pods, pods, free, 0, noon)
-	if len(p.Create) != 1 || len(p.Delete) != 0 {
-		t.Errorf("created %d, deleted %d", len(p.Create), len(p.Delete))
+func TestPlan(t *testing.T) {
+	pods := []*corev1.Pod{newPodOf("a"), newPodOf("b", unready), newPodOf("c")}
+	tests := map[string]struct {
+		want, have, made, gone int
+		deleted                bool
+	}{
+		"too few":              {want: 4, have: 3, made: 1},
+		"enough":               {want: 3, have: 3},
+		"too many":             {want: 1, have: 3, gone: 2},
+		"very few":             {want: 9000, have: 3, made: burst},
+		"too few, but deleted": {want: 4, have: 3, deleted: true},
 	}
-	s := p.Status
-	if s.Replicas != 3 || s.ReadyReplicas != 2 || s.AvailableReplicas != 1 || s.FullyLabeledReplicas != 3 || *s.TerminatingReplicas != 1 || s.ObservedGeneration != 2 {
-		t.Errorf("status = %+v", s)
-	}
-	if p.After != 6*time.Second {
-		t.Errorf("again in %s", p.After)
-	}
-	rs.DeletionTimestamp = &metav1.Time{Time: noon}
-	if p := plan(rs, pods, pods, free, 0, noon); len(p.Create) != 0 {
-		t.Error("a set that is being deleted makes pods")
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			rs := newSet(int32(tt.want))
+			if tt.deleted {
+				rs.DeletionTimestamp = &metav1.Time{Time: noon}
+			}
+			p := plan(rs, tt.have, pods, pods, free, 7, noon)
+			if len(p.Create) != tt.made || len(p.Delete) != tt.gone || p.Next != 7+tt.made || len(p.names()) != tt.made+tt.gone {
+				t.Errorf("created %d, deleted %d, next %d, names %v", len(p.Create), len(p.Delete), p.Next, p.names())
+			}
+			if tt.gone > 0 && p.Delete[0].Name != "b" {
+				t.Errorf("the first victim is %s", p.Delete[0].Name)
+			}
+		})
 	}
 }
 
