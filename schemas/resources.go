@@ -15,6 +15,10 @@ var (
 	RuntimeClasses  = Resource{Group: "node.k8s.io", Plural: "runtimeclasses"}
 	PriorityClasses = Resource{Group: "scheduling.k8s.io", Plural: "priorityclasses"}
 
+	ClusterTrustBundles = Resource{Group: "certificates.k8s.io", Plural: "clustertrustbundles"}
+	// Signers are no objects: roles name them, to say who may sign or attest for whom.
+	Signers = Resource{Group: "certificates.k8s.io", Plural: "signers"}
+
 	Roles               = Resource{Group: "rbac.authorization.k8s.io", Plural: "roles"}
 	RoleBindings        = Resource{Group: "rbac.authorization.k8s.io", Plural: "rolebindings"}
 	ClusterRoles        = Resource{Group: "rbac.authorization.k8s.io", Plural: "clusterroles"}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	nodev1 "k8s.io/api/node/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
@@ -161,6 +162,8 @@ func TestOtherKinds(t *testing.T) {
 		{column.ConfigMap(), &corev1.ConfigMap{ObjectMeta: meta, Data: map[string]string{"a": "", "b": ""}, BinaryData: map[string][]byte{"c": nil}}, "NAME | DATA | AGE", "x | 3 | 36h"},
 		{column.Secret(), &corev1.Secret{ObjectMeta: meta, Type: corev1.SecretTypeOpaque, Data: map[string][]byte{"c": nil}}, "NAME | TYPE | DATA | AGE", "x | Opaque | 1 | 36h"},
 		{column.ServiceAccount(), &corev1.ServiceAccount{ObjectMeta: meta}, "NAME | AGE", "x | 36h"},
+		{column.ClusterTrustBundle(), &certificatesv1.ClusterTrustBundle{ObjectMeta: meta}, "NAME | SIGNERNAME", "x | <none>"},
+		{column.ClusterTrustBundle(), &certificatesv1.ClusterTrustBundle{ObjectMeta: meta, Spec: certificatesv1.ClusterTrustBundleSpec{SignerName: "a.b/c"}}, "", "x | a.b/c"},
 		{column.RuntimeClass(), &nodev1.RuntimeClass{ObjectMeta: meta, Handler: "runsc"}, "NAME | HANDLER | AGE", "x | runsc | 36h"},
 		{column.PriorityClass(), &schedulingv1.PriorityClass{ObjectMeta: meta, Value: -7}, "NAME | VALUE | GLOBAL-DEFAULT | AGE | PREEMPTIONPOLICY", "x | -7 | false | 36h | PreemptLowerPriority"},
 		{column.Event(), &corev1.Event{ObjectMeta: meta, LastTimestamp: ago(time.Minute), FirstTimestamp: ago(time.Hour), Type: "Warning", Reason: "BackOff", Message: " again\n",

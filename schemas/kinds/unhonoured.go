@@ -34,7 +34,7 @@ func volumeUnhonoured() []string {
 		"quobyte", "gitRepo", "gcePersistentDisk", "awsElasticBlockStore", "azureFile", "azureDisk", "vsphereVolume",
 		"photonPersistentDisk", "portworxVolume", "scaleIO", "storageos",
 		"emptyDir.medium!=Memory",
-		"projected.sources[].clusterTrustBundle", "projected.sources[].podCertificate",
+		"projected.sources[].podCertificate",
 	}
 }
 

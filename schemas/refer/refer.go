@@ -6,13 +6,15 @@
 package refer
 
 import (
+	"strings"
+
 	v1 "k8s.io/api/core/v1"
 
 	"github.com/skerry/skerry/schemas"
 )
 
-// Objects are the ConfigMaps, Secrets and the ServiceAccount that p names, each once,
-// whether they exist or not.
+// Objects are the ConfigMaps, Secrets, trust bundles and the ServiceAccount that p names, each
+// once, whether they exist or not. All bundles of a signer are one (see Anchors).
 func Objects(p *v1.Pod) []schemas.Ref {
 	s := seen{namespace: schemas.Namespace(p.Namespace), known: map[schemas.Ref]bool{}}
 	s.add(schemas.ServiceAccounts, p.Spec.ServiceAccountName)
@@ -34,7 +36,21 @@ func Objects(p *v1.Pod) []schemas.Ref {
 	return s.refs
 }
 
-// Volume are the ConfigMaps and Secrets that one volume of a pod in namespace ns is made of.
+// Anchors names all trust bundles of a signer at once. No bundle has such a name: a signer's
+// has a slash in it.
+func Anchors(signer string) schemas.Ref {
+	return schemas.Ref{Resource: schemas.ClusterTrustBundles, Name: schemas.Name(signer)}
+}
+
+// Signer is the signer whose bundles ref names, "" if ref names one object.
+func Signer(ref schemas.Ref) string {
+	if ref.Resource != schemas.ClusterTrustBundles || !strings.Contains(string(ref.Name), "/") {
+		return ""
+	}
+	return string(ref.Name)
+}
+
+// Volume are the ConfigMaps, Secrets and trust bundles that one volume of a pod in namespace ns is made of.
 func Volume(ns schemas.Namespace, v *v1.VolumeSource) []schemas.Ref {
 	s := seen{namespace: ns, known: map[schemas.Ref]bool{}}
 	s.volume(v)
@@ -48,8 +64,11 @@ type seen struct {
 }
 
 func (s *seen) add(r schemas.Resource, name string) {
-	ref := schemas.Ref{Resource: r, Namespace: s.namespace, Name: schemas.Name(name)}
-	if name == "" || s.known[ref] {
+	s.ref(schemas.Ref{Resource: r, Namespace: s.namespace, Name: schemas.Name(name)})
+}
+
+func (s *seen) ref(ref schemas.Ref) {
+	if ref.Name == "" || s.known[ref] {
 		return
 	}
 	s.known[ref] = true
@@ -95,5 +114,17 @@ func (s *seen) volume(v *v1.VolumeSource) {
 		if src.Secret != nil {
 			s.add(schemas.Secrets, src.Secret.Name)
 		}
+		if src.ClusterTrustBundle != nil {
+			s.bundle(src.ClusterTrustBundle)
+		}
+	}
+}
+
+func (s *seen) bundle(c *v1.ClusterTrustBundleProjection) {
+	switch {
+	case c.Name != nil:
+		s.ref(schemas.Ref{Resource: schemas.ClusterTrustBundles, Name: schemas.Name(*c.Name)})
+	case c.SignerName != nil:
+		s.ref(Anchors(*c.SignerName))
 	}
 }

@@ -31,22 +31,28 @@ func TestObjects(t *testing.T) {
 			{VolumeSource: v1.VolumeSource{ConfigMap: &v1.ConfigMapVolumeSource{LocalObjectReference: name("c4")}}},
 			{VolumeSource: v1.VolumeSource{Secret: &v1.SecretVolumeSource{SecretName: "s4"}}},
 			{VolumeSource: v1.VolumeSource{Projected: &v1.ProjectedVolumeSource{Sources: []v1.VolumeProjection{
-				{ConfigMap: &v1.ConfigMapProjection{LocalObjectReference: name("c5")}}, {Secret: &v1.SecretProjection{LocalObjectReference: name("s5")}}}}}},
+				{ConfigMap: &v1.ConfigMapProjection{LocalObjectReference: name("c5")}}, {Secret: &v1.SecretProjection{LocalObjectReference: name("s5")}},
+				{ClusterTrustBundle: &v1.ClusterTrustBundleProjection{Name: new("b6")}}, {ClusterTrustBundle: &v1.ClusterTrustBundleProjection{SignerName: new("a.b/c")}},
+				{ClusterTrustBundle: &v1.ClusterTrustBundleProjection{SignerName: new("a.b/c")}}}}}},
 		},
 	}}
 	want := map[schemas.Resource][]string{
-		schemas.ServiceAccounts: {"sa"},
-		schemas.ConfigMaps:      {"c1", "a1", "c2", "a2", "c4", "c5"},
-		schemas.Secrets:         {"pull", "s1", "a1", "s2", "a2", "e3", "s4", "s5"},
+		schemas.ServiceAccounts:     {"sa"},
+		schemas.ConfigMaps:          {"c1", "a1", "c2", "a2", "c4", "c5"},
+		schemas.Secrets:             {"pull", "s1", "a1", "s2", "a2", "e3", "s4", "s5"},
+		schemas.ClusterTrustBundles: {"b6", "a.b/c"},
 	}
 	got := map[schemas.Resource][]string{}
 	for _, r := range Objects(p) {
-		if r.Namespace != "ns" {
+		if want := map[bool]schemas.Namespace{false: "ns"}[r.Resource == schemas.ClusterTrustBundles]; r.Namespace != want {
 			t.Errorf("%s is in another namespace", r)
 		}
 		got[r.Resource] = append(got[r.Resource], string(r.Name))
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v\nwant %v", got, want)
+	}
+	if Signer(Anchors("a.b/c")) != "a.b/c" || Signer(schemas.Ref{Resource: schemas.ClusterTrustBundles, Name: "a.b:c:d"}) != "" {
+		t.Error("a bundle and all of a signer's are taken for one another")
 	}
 }

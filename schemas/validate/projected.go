@@ -1,8 +1,6 @@
 package validate
 
 import (
-	"slices"
-
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -16,7 +14,7 @@ const (
 // projected checks several sources that share one directory: no two may write the
 // same file, as far as the manifest tells.
 func (r *podRules) projected(p *field.Path, s *v1.ProjectedVolumeSource) field.ErrorList {
-	errs := fileMode(p.Child("defaultMode"), s.DefaultMode)
+	errs := append(fileMode(p.Child("defaultMode"), s.DefaultMode), userID(p.Child("defaultUser"), s.DefaultUser)...)
 	taken := map[string]bool{}
 	claim := func(at *field.Path, file string) {
 		if file != "" {
@@ -57,6 +55,9 @@ func (r *podRules) projected(p *field.Path, s *v1.ProjectedVolumeSource) field.E
 		}
 		if c := src.PodCertificate; c != nil {
 			errs = append(errs, podCertificate(at.Child("podCertificate"), c)...)
+			claim(at.Child("podCertificate", "credentialBundlePath"), c.CredentialBundlePath)
+			claim(at.Child("podCertificate", "keyPath"), c.KeyPath)
+			claim(at.Child("podCertificate", "certificateChainPath"), c.CertificateChainPath)
 		}
 		errs = append(errs, when(projections(src) > 1, field.Forbidden(at, "may not specify more than 1 volume type per source"))...)
 	}
@@ -75,7 +76,7 @@ func projections(s *v1.VolumeProjection) int {
 }
 
 func (r *podRules) token(p *field.Path, t *v1.ServiceAccountTokenProjection) field.ErrorList {
-	errs := required(p.Child("path"), t.Path, unreserved)
+	errs := append(required(p.Child("path"), t.Path, unreserved), userID(p.Child("user"), t.User)...)
 	orphan := r.isPod() && r.spec.ServiceAccountName == ""
 	errs = append(errs, when(orphan, field.Forbidden(p, "must not be specified when serviceAccountName is not set"))...)
 	if n := t.ExpirationSeconds; n != nil {
@@ -85,35 +86,6 @@ func (r *podRules) token(p *field.Path, t *v1.ServiceAccountTokenProjection) fie
 		)
 	}
 	return errs
-}
-
-func trustBundle(p *field.Path, c *v1.ClusterTrustBundleProjection) field.ErrorList {
-	errs := required(p.Child("path"), c.Path, unreserved)
-	switch {
-	case c.Name != nil && c.SignerName != nil:
-		errs = append(errs, field.Invalid(p, *c.Name, "only one of name and signerName may be used"))
-	case c.Name != nil:
-		errs = append(errs, need(p, "name", *c.Name)...)
-		errs = append(errs, when(c.LabelSelector != nil,
-			field.Invalid(p.Child("labelSelector"), *c.Name, "labelSelector must be unset if name is specified"))...)
-	case c.SignerName != nil:
-		errs = append(errs, need(p, "signerName", *c.SignerName)...)
-		errs = append(errs, selector(p.Child("labelSelector"), c.LabelSelector)...)
-	default:
-		errs = append(errs, field.Required(p, "either name or signerName must be specified"))
-	}
-	return errs
-}
-
-func podCertificate(p *field.Path, c *v1.PodCertificateProjection) field.ErrorList {
-	none := c.CredentialBundlePath == "" && c.KeyPath == "" && c.CertificateChainPath == ""
-	return slices.Concat(
-		need(p, "signerName", c.SignerName, "keyType", c.KeyType),
-		when(none, field.Required(p, "specify at least one of credentialBundlePath, keyPath, and certificateChainPath")),
-		optional(p.Child("credentialBundlePath"), c.CredentialBundlePath, unreserved),
-		optional(p.Child("keyPath"), c.KeyPath, unreserved),
-		optional(p.Child("certificateChainPath"), c.CertificateChainPath, unreserved),
-	)
 }
 
 // downwardFiles checks files that hold a field of the pod or an amount of a container's resource.

@@ -99,10 +99,6 @@ func TestProjectedVolumes(t *testing.T) {
 		{"long token", set(token("t", 1<<33)), one(invalid, at(".sources[0].serviceAccountToken.expirationSeconds"), "2^32")},
 		{"no account", func(p *v1.Pod) { set(token("t", 600))(p); p.Spec.ServiceAccountName = "" },
 			one(forbidden, at(".sources[0].serviceAccountToken"), "serviceAccountName")},
-		{"bundle", set(v1.VolumeProjection{ClusterTrustBundle: &v1.ClusterTrustBundleProjection{Path: "p"}}),
-			one(required, at(".sources[0].clusterTrustBundle"), "either name or signerName")},
-		{"certificate", set(v1.VolumeProjection{PodCertificate: &v1.PodCertificateProjection{SignerName: "s", KeyType: "RSA"}}),
-			one(required, at(".sources[0].podCertificate"), "at least one of")},
 	})
 }
 

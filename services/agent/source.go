@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"time"
 
+	certificatesv1 "k8s.io/api/certificates/v1"
 	v1 "k8s.io/api/core/v1"
 	nodev1 "k8s.io/api/node/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/api"
@@ -18,8 +21,8 @@ import (
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
 
-// source reads ConfigMaps and Secrets from the apiserver, and as last known while
-// it cannot be reached. It implements env.Source.
+// source reads ConfigMaps, Secrets and trust bundles from the apiserver, and as last known
+// while it cannot be reached. It implements volume.Source.
 type source struct {
 	conn   *bus.Conn
 	client *api.Client
@@ -44,6 +47,50 @@ func (s *source) ConfigMap(ctx context.Context, ns schemas.Namespace, name schem
 // Secret implements env.Source.
 func (s *source) Secret(ctx context.Context, ns schemas.Namespace, name schemas.Name) (*v1.Secret, error) {
 	return read(ctx, s, schemas.Ref{Resource: schemas.Secrets, Namespace: ns, Name: name}, &v1.Secret{})
+}
+
+// Bundle implements volume.Source.
+func (s *source) Bundle(ctx context.Context, name schemas.Name) (*certificatesv1.ClusterTrustBundle, error) {
+	return read(ctx, s, schemas.Ref{Resource: schemas.ClusterTrustBundles, Name: name}, &certificatesv1.ClusterTrustBundle{})
+}
+
+// bundles are all of a signer's, as they are kept.
+type bundles struct {
+	metav1.PartialObjectMetadata
+	Items []*certificatesv1.ClusterTrustBundle `json:"items"`
+}
+
+// BundlesOf implements volume.Source.
+func (s *source) BundlesOf(ctx context.Context, signer string) ([]*certificatesv1.ClusterTrustBundle, error) {
+	ref, err := refer.Anchors(signer), bus.ErrUnreachable
+	if s.conn.Connected() {
+		var found []*certificatesv1.ClusterTrustBundle
+		if found, err = s.listBundles(ctx, signer); err == nil {
+			return found, s.kept.PutObject(ref, &bundles{Items: found})
+		}
+	}
+	var kept bundles
+	if there, keptErr := s.kept.Object(ref, &kept); keptErr != nil || !there {
+		return nil, err
+	}
+	return kept.Items, nil
+}
+
+func (s *source) listBundles(ctx context.Context, signer string) ([]*certificatesv1.ClusterTrustBundle, error) {
+	ctx, cancel := context.WithTimeout(ctx, 4*patience)
+	defer cancel()
+	selector := fields.OneTermEqualSelector("spec.signerName", signer).String()
+	objs, _, err := s.client.List(ctx, schemas.ClusterTrustBundles, "", metav1.ListOptions{FieldSelector: selector})
+	if err != nil {
+		return nil, fmt.Errorf("list trust bundles of %s: %w", signer, err)
+	}
+	out := make([]*certificatesv1.ClusterTrustBundle, 0, len(objs))
+	for _, o := range objs {
+		if b, ok := o.(*certificatesv1.ClusterTrustBundle); ok {
+			out = append(out, b)
+		}
+	}
+	return out, nil
 }
 
 // RuntimeClass implements pod.Classes.

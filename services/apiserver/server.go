@@ -171,7 +171,7 @@ func newServer(conn *bus.Conn, c Config) *server {
 		History: keeper,
 		Fields:  managed.New(c.Table),
 		Alike:   share.New(),
-		Guard:   access.Guards{nodes, rbac.Guard{Authorizer: roles, May: s.access}},
+		Guard:   access.Guards{nodes, rbac.Guard{Authorizer: roles, May: s.access}, access.Signers{May: s.access}},
 		Answer:  review.Reviewer{Access: s.access, Fresh: s.state.Fresh, RulesFor: roles.RulesFor, Token: tokens.Review}.Answer,
 		Issue:   tokens.Issue,
 		Send:    conn.Request,

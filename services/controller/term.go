@@ -15,6 +15,7 @@ import (
 	"github.com/skerry/skerry/bus/view"
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/services/controller/aggregate"
+	"github.com/skerry/skerry/services/controller/anchor"
 	"github.com/skerry/skerry/services/controller/cluster"
 	"github.com/skerry/skerry/services/controller/deployment"
 	"github.com/skerry/skerry/services/controller/disruption"
@@ -91,10 +92,7 @@ func (t *term) run(ctx context.Context) error {
 		{budgets.Keys, t.loop("disruption", 2, budgets.Reconcile), nil},
 		{groups.Keys, t.loop("podgroup", 2, groups.Reconcile), groups.After},
 	}
-	if t.RootCA != "" {
-		authority := rootca.New(c, t.RootCA)
-		parts = append(parts, part{authority.Keys, t.loop("rootca", 2, authority.Reconcile), nil})
-	}
+	parts = append(parts, t.trust(c)...)
 	podLoop.Add(pods.Key())
 	sweepLoop.Add(sweeper.Key())
 
@@ -112,6 +110,20 @@ func (t *term) run(ctx context.Context) error {
 	defer t.conn.OnReconnect(func() { nodes.BusBack(nodeLoop.Add) })()
 	g.Go(func() error { return nodes.Listen(ctx, lease.WatchHeartbeats(ctx, t.conn), nodeLoop.Add) })
 	return g.Wait()
+}
+
+// trust are those that publish the authority of the HTTP API, if there is one.
+func (t *term) trust(c *cluster.Cluster) []part {
+	if t.RootCA == "" {
+		return nil
+	}
+	authority, anchors := rootca.New(c, t.RootCA), anchor.New(c, t.RootCA)
+	anchorLoop := t.loop("anchor", 1, anchors.Reconcile)
+	anchorLoop.Add(anchors.Key())
+	return []part{
+		{authority.Keys, t.loop("rootca", 2, authority.Reconcile), nil},
+		{anchors.Keys, anchorLoop, nil},
+	}
 }
 
 func (t *term) loop(name string, workers int, f reconcile.Func[schemas.Ref]) *reconcile.Loop[schemas.Ref] {

@@ -69,7 +69,10 @@ func newRig(t testing.TB) *rig {
 // start starts an agent's reconciler, as if the process had just begun.
 func (g *rig) start() {
 	vols, err := volume.New(volume.Config{
-		Dir: g.dir, Source: g, Recorder: g, Node: func() env.Node { return env.Node{Name: "n1"} },
+		Dir: g.dir, Source: struct {
+			env.Source
+			volume.Bundles // there are none
+		}{Source: g}, Recorder: g, Node: func() env.Node { return env.Node{Name: "n1"} },
 		Retry: func(k sandbox.Key) { g.r.Retry(k) }, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

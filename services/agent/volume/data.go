@@ -23,12 +23,12 @@ type collector struct {
 	pod   *v1.Pod
 	state *state
 	name  string // of the volume
-	read  env.Source
+	read  Source
 	out   payload
 }
 
 // payloadOf gathers the files of a volume whose files the agent writes.
-func (m *Manager) payloadOf(ctx context.Context, s *state, p *v1.Pod, v *v1.Volume, read env.Source) (payload, error) {
+func (m *Manager) payloadOf(ctx context.Context, s *state, p *v1.Pod, v *v1.Volume, read Source) (payload, error) {
 	c := &collector{Manager: m, pod: p, state: s, name: v.Name, read: read, out: payload{}}
 	var err error
 	switch {
@@ -163,9 +163,7 @@ func (c *collector) projected(ctx context.Context, s *v1.ProjectedVolumeSource) 
 		case src.ServiceAccountToken != nil:
 			err = c.token(ctx, src.ServiceAccountToken, b)
 		case src.ClusterTrustBundle != nil:
-			if !isTrue(src.ClusterTrustBundle.Optional) {
-				err = errors.New("there are no ClusterTrustBundles in this cluster")
-			}
+			err = c.bundle(ctx, src.ClusterTrustBundle, b)
 		case src.PodCertificate != nil:
 			err = errors.New("there are no PodCertificateRequests in this cluster")
 		}

@@ -34,12 +34,12 @@ func TestProjectedFiles(t *testing.T) {
 				{Path: "b", FieldRef: &v1.ObjectFieldSelector{FieldPath: "metadata.labels"}}, // takes the ConfigMap's place
 				{Path: "mem", ResourceFieldRef: &v1.ResourceFieldSelector{ContainerName: "c", Resource: "limits.memory", Divisor: resource.MustParse("1Mi")}},
 			}}},
-			{ClusterTrustBundle: &v1.ClusterTrustBundleProjection{Path: "x", Optional: ptr(true)}},
+			{ClusterTrustBundle: &v1.ClusterTrustBundleProjection{Name: ptr("none"), Path: "x", Optional: ptr(true)}},
 		}}}})
 	p.Spec.Containers[0].Resources.Limits = v1.ResourceList{v1.ResourceMemory: resource.MustParse("3Mi")}
 	g.must(g.Prepare(t.Context(), p))
 	dir := g.dir(p, "v")
-	for path, want := range map[string]string{"a": "1", "b": `a="b"`, "bin": "\x00\x01", "deep/er/a": "secret", "mem": "3"} {
+	for path, want := range map[string]string{"a": "1", "b": `a="b"`, "bin": "\x00\x01", "deep/er/a": "secret", "mem": "3", "x": ""} {
 		if got := g.file(filepath.Join(dir, path)); got != want {
 			t.Errorf("%s: %q, want %q", path, got, want)
 		}

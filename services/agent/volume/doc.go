@@ -2,7 +2,7 @@
 
 // Package volume makes the volumes of a node's pods and keeps their files up to date.
 //
-// Reads: pods, the ConfigMaps and Secrets that they refer to, tokens from the apiserver.
+// Reads: pods, the ConfigMaps, Secrets and trust bundles that they refer to, tokens from the apiserver.
 // Writes: pods/<uid> and memory/<uid> under the agent's data directory (the latter is one
 // tmpfs for what is secret), the tmpfs mounts of emptyDirs in memory, binds of sub-paths, the
 // mounts of NFS, the directories and files that a hostPath asks for, events.

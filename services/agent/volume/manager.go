@@ -27,12 +27,18 @@ type Recorder interface {
 	Event(obj schemas.Object, eventType, reason, message string)
 }
 
+// Source reads the objects that volumes are made of.
+type Source interface {
+	env.Source
+	Bundles
+}
+
 // Config is what a Manager works with.
 type Config struct {
 	// Dir is the agent's data directory; "" is that of a node that is only simulated: nothing is
 	// made or mounted there.
 	Dir    string
-	Source env.Source
+	Source Source
 	// Tokens makes tokens of service accounts; nil: there are none.
 	Tokens   Tokens
 	Recorder Recorder

@@ -6,14 +6,15 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	utilerrors "k8s.io/apimachinery/pkg/util/errors"
 
 	"github.com/skerry/skerry/schemas"
-	"github.com/skerry/skerry/services/agent/env"
 )
 
 // Changed tells that an object was made, changed or removed.
@@ -67,13 +68,22 @@ func (m *Manager) refresh(ctx context.Context, uid types.UID) (time.Duration, er
 		}
 		err = &setUpError{p.Spec.Volumes[i].Name, err}
 		errs = append(errs, err)
-		var missing missingError
-		if !errors.As(err, &missing) { // it is told of when it is there again
+		if !lacks(err) { // it is told of when it is there again
 			again = append(again, err)
 		}
 	}
 	m.tell(s, p, errors.Join(errs...))
 	return m.renewal(s), errors.Join(again...)
+}
+
+// lacks tells whether err is about nothing but what is not there.
+func lacks(err error) bool {
+	var several utilerrors.Aggregate
+	if errors.As(err, &several) {
+		return !slices.ContainsFunc(several.Errors(), func(e error) bool { return !lacks(e) })
+	}
+	var missing missingError
+	return errors.As(err, &missing)
 }
 
 // rewrite writes the files of one volume anew, if there is such a volume: until then it is
@@ -107,9 +117,9 @@ func (m *Manager) tell(s *state, p *v1.Pod, err error) {
 }
 
 // recent reads objects for many pods at once: what was read a moment ago, and is not
-// known to have changed since, is not asked for again. It implements env.Source.
+// known to have changed since, is not asked for again. It implements Source.
 type recent struct {
-	source env.Source
+	source Source
 	now    func() time.Time
 
 	mu      sync.Mutex

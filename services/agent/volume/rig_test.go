@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	certificatesv1 "k8s.io/api/certificates/v1"
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -30,6 +31,7 @@ type rig struct {
 	mu      sync.Mutex
 	configs map[string]*v1.ConfigMap
 	secrets map[string]*v1.Secret
+	bundles []*certificatesv1.ClusterTrustBundle
 	away    bool // the bus
 	reads   int
 	events  []string
@@ -107,6 +109,28 @@ func (g *rig) Token(_ context.Context, p *v1.Pod, audience string, seconds int64
 	}
 	g.issued++
 	return Token{Value: audience + string(rune('0'+g.issued)), Issued: g.now, Expires: g.now.Add(time.Duration(seconds) * time.Second)}, nil
+}
+
+func (g *rig) Bundle(_ context.Context, name schemas.Name) (*certificatesv1.ClusterTrustBundle, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, b := range g.bundles {
+		if b.Name == string(name) {
+			return b, nil
+		}
+	}
+	return nil, nil
+}
+
+func (g *rig) BundlesOf(_ context.Context, signer string) (out []*certificatesv1.ClusterTrustBundle, _ error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, b := range g.bundles {
+		if b.Spec.SignerName == signer {
+			out = append(out, b)
+		}
+	}
+	return out, nil
 }
 
 // config sets a ConfigMap; nil data removes it.

@@ -24,7 +24,9 @@ func pod(name, node string, spec v1.PodSpec) *v1.Pod {
 func rules() Chain {
 	s := accesstest.State{}
 	env := []v1.EnvFromSource{{SecretRef: &v1.SecretEnvSource{LocalObjectReference: v1.LocalObjectReference{Name: "s1"}}}}
-	vol := []v1.Volume{{VolumeSource: v1.VolumeSource{ConfigMap: &v1.ConfigMapVolumeSource{LocalObjectReference: v1.LocalObjectReference{Name: "c1"}}}}}
+	vol := []v1.Volume{{VolumeSource: v1.VolumeSource{ConfigMap: &v1.ConfigMapVolumeSource{LocalObjectReference: v1.LocalObjectReference{Name: "c1"}}}},
+		{VolumeSource: v1.VolumeSource{Projected: &v1.ProjectedVolumeSource{Sources: []v1.VolumeProjection{
+			{ClusterTrustBundle: &v1.ClusterTrustBundleProjection{Name: new("b1")}}, {ClusterTrustBundle: &v1.ClusterTrustBundleProjection{SignerName: new("a.b/c")}}}}}}}
 	for _, p := range []*v1.Pod{
 		pod("p1", "n1", v1.PodSpec{Containers: []v1.Container{{EnvFrom: env}}, Volumes: vol, ServiceAccountName: "default"}),
 		pod("p2", "n2", v1.PodSpec{}),
@@ -70,6 +72,17 @@ func TestAuthorize(t *testing.T) {
 		{Attributes{User: n1, Verb: api.VerbGet, Resource: schemas.Secrets, Namespace: "other", Name: "s1"}, false},
 		{Attributes{User: n1, Verb: api.VerbList, Resource: schemas.Secrets, Namespace: "default"}, false},
 		{Attributes{User: bus.NodeUser("n2"), Verb: api.VerbGet, Resource: schemas.Secrets, Namespace: "default", Name: "s1"}, false},
+
+		{Attributes{User: n1, Verb: api.VerbGet, Resource: schemas.ClusterTrustBundles, Name: "b1"}, true},
+		{Attributes{User: n1, Verb: api.VerbGet, Resource: schemas.ClusterTrustBundles, Name: "b2"}, false},
+		{Attributes{User: n1, Verb: api.VerbGet, Resource: schemas.ClusterTrustBundles, Name: "a.b/c"}, false},
+		{Attributes{User: n1, Verb: api.VerbUpdate, Resource: schemas.ClusterTrustBundles, Name: "b1"}, false},
+		{Attributes{User: bus.NodeUser("n2"), Verb: api.VerbGet, Resource: schemas.ClusterTrustBundles, Name: "b1"}, false},
+		{Attributes{User: n1, Verb: api.VerbList, Resource: schemas.ClusterTrustBundles, FieldSelector: "spec.signerName=a.b/c"}, true},
+		{Attributes{User: n1, Verb: api.VerbList, Resource: schemas.ClusterTrustBundles, FieldSelector: "spec.signerName!=a.b/c"}, false},
+		{Attributes{User: n1, Verb: api.VerbList, Resource: schemas.ClusterTrustBundles, FieldSelector: "spec.signerName=a.b/d"}, false},
+		{Attributes{User: n1, Verb: api.VerbList, Resource: schemas.ClusterTrustBundles, FieldSelector: "spec.signerName=b1"}, false},
+		{Attributes{User: n1, Verb: api.VerbList, Resource: schemas.ClusterTrustBundles}, false},
 
 		{Attributes{User: n1, Verb: api.VerbCreate, Resource: schemas.Events, Namespace: "default"}, true},
 		{Attributes{User: n1, Verb: api.VerbUpdate, Resource: schemas.Leases, Namespace: "kube-node-lease", Name: "n1"}, true},

@@ -2,6 +2,7 @@ package access
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	v1 "k8s.io/api/core/v1"
@@ -10,6 +11,7 @@ import (
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/schemas/refer"
 )
 
 // Source is what the node rules read.
@@ -43,6 +45,8 @@ func (n Nodes) Authorize(a Attributes) (bool, string) {
 		return n.pod(a, node)
 	case schemas.ConfigMaps, schemas.Secrets, schemas.ServiceAccounts:
 		return n.reference(a, node)
+	case schemas.ClusterTrustBundles:
+		return n.bundles(a, node)
 	case schemas.Events:
 		switch a.Verb {
 		case api.VerbCreate, api.VerbUpdate, api.VerbPatch:
@@ -133,6 +137,32 @@ func (n Nodes) reference(a Attributes, node schemas.NodeName) (bool, string) {
 	return false, fmt.Sprintf("no relationship found between node '%s' and this object", node)
 }
 
+// bundles: one by name, or all of a signer, if a pod of this node refers to them. Kubernetes lets
+// nodes read all.
+func (n Nodes) bundles(a Attributes, node schemas.NodeName) (bool, string) {
+	ref := schemas.Ref{Resource: a.Resource, Name: a.Name}
+	switch {
+	case a.Subresource != "":
+		return false, ""
+	case a.Verb == api.VerbList:
+		signer, ok := required(a.FieldSelector, "spec.signerName")
+		if !ok {
+			return false, "can only list clustertrustbundles with the field selector spec.signerName"
+		}
+		if ref = refer.Anchors(signer); refer.Signer(ref) == "" {
+			return false, ""
+		}
+	case a.Verb != api.VerbGet || refer.Signer(ref) != "":
+		return false, ""
+	}
+	for _, p := range n.placed(node, "") {
+		if slices.Contains(refer.Objects(p), ref) {
+			return true, ""
+		}
+	}
+	return false, fmt.Sprintf("no relationship found between node '%s' and this object", node)
+}
+
 func (n Nodes) placed(node schemas.NodeName, ns schemas.Namespace) []*v1.Pod {
 	if n.Placed != nil {
 		return n.Placed(node)
@@ -158,10 +188,15 @@ func (n Nodes) lease(a Attributes, node schemas.NodeName) (bool, string) {
 
 // selects tells whether selector requires field to be value.
 func selects(selector, field, value string) bool {
+	got, exact := required(selector, field)
+	return exact && got == value
+}
+
+// required is the value that selector requires field to have, if it requires one.
+func required(selector, field string) (string, bool) {
 	s, err := fields.ParseSelector(selector)
 	if err != nil {
-		return false
+		return "", false
 	}
-	got, exact := s.RequiresExactMatch(field)
-	return exact && got == value
+	return s.RequiresExactMatch(field)
 }

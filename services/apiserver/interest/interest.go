@@ -9,6 +9,7 @@ package interest
 import (
 	"sync"
 
+	certificatesv1 "k8s.io/api/certificates/v1"
 	v1 "k8s.io/api/core/v1"
 
 	"github.com/skerry/skerry/bus/view"
@@ -43,9 +44,19 @@ func (i *Interest) Handle(c view.Change) {
 	case schemas.Pods:
 		i.pod(c)
 	case schemas.ConfigMaps, schemas.Secrets:
-		for _, n := range i.concerned(c.Ref) {
-			i.tell(n, c.Ref)
+		i.changed(c.Ref)
+	case schemas.ClusterTrustBundles:
+		i.changed(c.Ref)
+		// Whose it is never changes.
+		if b, ok := c.Object.(*certificatesv1.ClusterTrustBundle); ok && b.Spec.SignerName != "" {
+			i.changed(refer.Anchors(b.Spec.SignerName))
 		}
+	}
+}
+
+func (i *Interest) changed(ref schemas.Ref) {
+	for _, n := range i.concerned(ref) {
+		i.tell(n, ref)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	certificatesv1 "k8s.io/api/certificates/v1"
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -59,6 +60,20 @@ func TestNodesHearOfWhatTheirPodsReferTo(t *testing.T) {
 	change(view.Deleted, pod("c", "n3", "c1"), nil)
 	cm("c1")
 	expect("all are gone")
+	if len(i.nodes) != 0 {
+		t.Errorf("remembered: %v", i.nodes)
+	}
+	bundles := pod("d", "n4", "")
+	bundles.Spec.Volumes[0].VolumeSource = v1.VolumeSource{Projected: &v1.ProjectedVolumeSource{Sources: []v1.VolumeProjection{
+		{ClusterTrustBundle: &v1.ClusterTrustBundleProjection{Name: new("b")}}, {ClusterTrustBundle: &v1.ClusterTrustBundleProjection{SignerName: new("a.b/c")}}}}}
+	change(view.Added, bundles, nil)
+	for _, b := range []*certificatesv1.ClusterTrustBundle{{ObjectMeta: metav1.ObjectMeta{Name: "b"}}, {ObjectMeta: metav1.ObjectMeta{Name: "other"}},
+		{ObjectMeta: metav1.ObjectMeta{Name: "a.b:c:1"}, Spec: certificatesv1.ClusterTrustBundleSpec{SignerName: "a.b/c"}},
+		{ObjectMeta: metav1.ObjectMeta{Name: "a.b:d:1"}, Spec: certificatesv1.ClusterTrustBundleSpec{SignerName: "a.b/d"}}} {
+		i.Handle(view.Change{Type: view.Deleted, Ref: schemas.RefOf(schemas.ClusterTrustBundles, b), Object: b})
+	}
+	expect("bundles, by name and by signer", "n4 a.b/c", "n4 b")
+	change(view.Deleted, bundles, nil)
 	if len(i.nodes) != 0 {
 		t.Errorf("remembered: %v", i.nodes)
 	}

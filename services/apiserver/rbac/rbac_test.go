@@ -179,6 +179,10 @@ func TestDefaultsAreValidAndDoWhatTheirNamesSay(t *testing.T) {
 	if !ask(GroupAuthenticated, access.Attributes{Verb: "create", Resource: schemas.SelfSubjectAccessReviews}) {
 		t.Error("not everybody may ask what they may")
 	}
+	bundles := access.Attributes{Verb: "list", Resource: schemas.ClusterTrustBundles}
+	if !ask("system:serviceaccounts", bundles) || ask(GroupAuthenticated, bundles) {
+		t.Error("it is not service accounts that read trust bundles")
+	}
 	if !ask(GroupUnauthenticated, access.Attributes{Verb: "get", Path: "/version"}) || ask(GroupUnauthenticated, access.Attributes{Verb: "get", Path: "/apis"}) {
 		t.Error("strangers may see something else than versions and health")
 	}

@@ -18,6 +18,7 @@ const Autoupdate = rbacv1.AutoUpdateAnnotationKey
 const (
 	GroupAuthenticated   = "system:authenticated"
 	GroupUnauthenticated = "system:unauthenticated"
+	groupServiceAccounts = "system:serviceaccounts"
 )
 
 var (
@@ -34,11 +35,13 @@ func Defaults() []schemas.Object {
 			rule([]string{"create"}, "authorization.k8s.io", "selfsubjectaccessreviews", "selfsubjectrulesreviews"),
 			rule([]string{"create"}, "authentication.k8s.io", "selfsubjectreviews")),
 		clusterRole("system:public-info-viewer", paths("/healthz", "/livez", "/readyz", "/version", "/version/")),
+		clusterRole("system:cluster-trust-bundle-discovery", rule(readVerbs, schemas.ClusterTrustBundles.Group, schemas.ClusterTrustBundles.Plural)),
 		aggregated("admin"), aggregated("edit"), aggregated("view"),
 		aggregatedTo("admin", adminRules()), aggregatedTo("edit", editRules()), aggregatedTo("view", viewRules()),
 		clusterBinding("cluster-admin", access.GroupMasters),
 		clusterBinding("system:discovery", GroupAuthenticated),
 		clusterBinding("system:basic-user", GroupAuthenticated),
+		clusterBinding("system:cluster-trust-bundle-discovery", groupServiceAccounts),
 		clusterBinding("system:public-info-viewer", GroupAuthenticated, GroupUnauthenticated),
 	}
 }

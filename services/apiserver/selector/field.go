@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
+	certificatesv1 "k8s.io/api/certificates/v1"
 	v1 "k8s.io/api/core/v1"
 
 	"github.com/skerry/skerry/schemas"
@@ -61,6 +62,8 @@ func byResource(r schemas.Resource) map[string]getter {
 	case schemas.Namespaces:
 		phase := of(func(n *v1.Namespace) string { return string(n.Status.Phase) })
 		return map[string]getter{"status.phase": phase, "name": func(o schemas.Object) string { return o.GetName() }}
+	case schemas.ClusterTrustBundles:
+		return map[string]getter{"spec.signerName": of(func(b *certificatesv1.ClusterTrustBundle) string { return b.Spec.SignerName })}
 	case schemas.ReplicaSets:
 		return map[string]getter{
 			"status.replicas": of(func(s *appsv1.ReplicaSet) string { return strconv.Itoa(int(s.Status.Replicas)) }),

@@ -1,0 +1,20 @@
+package kinds
+
+import (
+	certificatesv1 "k8s.io/api/certificates/v1"
+
+	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/schemas/column"
+	"github.com/skerry/skerry/schemas/validate"
+)
+
+func clusterTrustBundle() *schemas.Kind {
+	return entry[certificatesv1.ClusterTrustBundle](&schemas.Kind{
+		Resource: schemas.ClusterTrustBundles, Version: "v1", Kind: "ClusterTrustBundle",
+		Singular:       "clustertrustbundle",
+		Validate:       validate.ClusterTrustBundle,
+		ValidateUpdate: validate.ClusterTrustBundleUpdate,
+		Columns:        column.ClusterTrustBundle(),
+		Revisioned:     true,
+	})
+}
