@@ -55,6 +55,9 @@ type Config struct {
 	// only simulated; nil are the real ones.
 	Runtime Runtime
 	Keep    Keep
+	// Alike has what work orders and statuses have in common; nil is one of its own. Many
+	// agents in one process share one.
+	Alike   *share.Pool
 	Table   *schemas.Table
 	Log     *slog.Logger
 	Version string
@@ -84,6 +87,9 @@ type Config struct {
 func (c *Config) defaults() {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Alike == nil {
+		c.Alike = share.New()
 	}
 	if c.MaxPods == 0 {
 		c.MaxPods = 110
@@ -138,7 +144,6 @@ type agent struct {
 	cgroups  *cgroup.Tracker
 	kept     Keep
 	poster   *status.Poster
-	alike    *share.Pool // what the work orders have in common
 	recorder *record.Recorder
 	node     *node.Node
 	network  *network.Network
@@ -170,7 +175,7 @@ func assemble(conn *bus.Conn, c Config) (*agent, error) {
 	}
 	kept := c.Keep
 	a := &agent{
-		Config: c, kept: kept, orders: newOrders(), alike: share.New(),
+		Config: c, kept: kept, orders: newOrders(),
 		client: api.NewClient(conn, c.Table),
 		driver: c.Runtime, cgroups: tracker(c.Runtime),
 	}
@@ -196,7 +201,7 @@ func assemble(conn *bus.Conn, c Config) (*agent, error) {
 	}
 	a.pods = pod.New(pod.Config{
 		Runtime: a.driver, Orders: a.orders, Reporter: newReporter(conn, c, a.poster), Keeper: kept,
-		Recorder: a.recorder, Images: a.driver, Source: src, Volumes: a.volumes, Classes: src, Settings: settings(c), Resolver: a.names, Devices: ledger, Actions: action.New(a.driver),
+		Recorder: a.recorder, Images: a.driver, Source: src, Volumes: a.volumes, Classes: src, Settings: settings(c), Resolver: a.names, Devices: ledger, Alike: c.Alike, Actions: action.New(a.driver),
 		Messages: messages(c), LogTail: a.logTail,
 		Node: c.Node, HostIPs: a.node.HostIPs, Allocatable: a.node.Allocatable, Network: a.network.Ready, Limits: a.limits(), Admit: a.admit, Cgroups: a.cgroups,
 		Workers: c.StartsAtOnce, Now: time.Now, Log: c.Log,

@@ -144,7 +144,7 @@ func (a *agent) take(e store.Entry) error {
 		a.pods.Add(key)
 		return nil
 	}
-	p, err := a.alike.Pod(e.Value)
+	p, err := a.Alike.Pod(e.Value)
 	if err != nil {
 		return fmt.Errorf("decode: %w", err)
 	}

@@ -75,7 +75,7 @@ func (r *Runtime) StartContainer(ctx context.Context, id string) error {
 // expire ends a container by itself.
 func (r *Runtime) expire(c *container) {
 	r.mu.Lock()
-	tell := r.tell(c.pod.spec.Key, true)
+	tell := r.tell(c.pod.key, true)
 	ended := r.exit(c, c.program.Code)
 	r.mu.Unlock()
 	if ended {
@@ -113,7 +113,7 @@ func (r *Runtime) StopContainer(ctx context.Context, id string, grace time.Durat
 		r.mu.Unlock()
 		return nil
 	}
-	tell := r.tell(c.pod.spec.Key, true)
+	tell := r.tell(c.pod.key, true)
 	switch {
 	case grace < time.Second: // as Podman's driver: SIGKILL at once
 		r.exit(c, killed)
@@ -144,7 +144,7 @@ func (r *Runtime) RemoveContainer(ctx context.Context, id string) error {
 		r.mu.Unlock()
 		return nil
 	}
-	tell := r.tell(c.pod.spec.Key, false)
+	tell := r.tell(c.pod.key, false)
 	r.drop(c)
 	r.mu.Unlock()
 	tell()

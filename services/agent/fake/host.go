@@ -71,7 +71,7 @@ func (r *Runtime) RemoveNetwork(ctx context.Context, name string) error {
 	}
 	defer r.mu.Unlock()
 	for _, p := range r.pods {
-		if p.spec.Network == name && !p.spec.HostNetwork {
+		if p.network == name && !p.hostNetwork {
 			return fmt.Errorf("remove network %s: it is in use", name)
 		}
 	}

@@ -15,7 +15,7 @@ func (r *Runtime) Pods(ctx context.Context) ([]sandbox.Pod, error) {
 
 // Pod implements pod.Observer.
 func (r *Runtime) Pod(ctx context.Context, k sandbox.Key) ([]sandbox.Pod, error) {
-	return r.list(ctx, func(p *pod) bool { return p.spec.Key == k })
+	return r.list(ctx, func(p *pod) bool { return p.key == k })
 }
 
 func (r *Runtime) list(ctx context.Context, want func(*pod) bool) ([]sandbox.Pod, error) {
@@ -46,8 +46,9 @@ func (r *Runtime) Look(ctx context.Context, known sandbox.Pod) (sandbox.Pod, err
 }
 
 func (p *pod) show(id string) sandbox.Pod {
-	out := sandbox.Pod{ID: id, Key: p.spec.Key, UID: p.spec.UID, Grace: p.spec.Grace, HostNetwork: p.spec.HostNetwork, Infra: p.infra}
-	if p.ip.IsValid() && p.infra.State == sandbox.Running {
+	out := sandbox.Pod{ID: id, Key: p.key, UID: p.uid, Grace: p.grace, HostNetwork: p.hostNetwork,
+		Infra: sandbox.Container{ID: p.infra, State: p.state, StartedAt: p.started, FinishedAt: p.ended}}
+	if p.ip.IsValid() && p.state == sandbox.Running {
 		out.IP = p.ip.String()
 	}
 	out.Containers = make([]sandbox.Container, len(p.containers))
@@ -67,7 +68,9 @@ func (r *Runtime) CreateSandbox(ctx context.Context, s sandbox.Spec) (string, er
 	if r.pods[id] != nil {
 		return "", fmt.Errorf("create pod %s: %w", id, sandbox.ErrExists)
 	}
-	r.pods[id] = &pod{spec: s, infra: sandbox.Container{ID: s.InfraName(), State: sandbox.Created}}
+	p := &pod{key: s.Key, uid: s.UID, grace: s.Grace, network: s.Network, hostNetwork: s.HostNetwork, infra: s.InfraName(), state: sandbox.Created}
+	id = p.infra[:len(id)] // the same memory
+	r.pods[id] = p
 	return id, nil
 }
 
@@ -81,17 +84,17 @@ func (r *Runtime) StartSandbox(ctx context.Context, s sandbox.Spec) error {
 	if p == nil {
 		return fmt.Errorf("start pod %s: %w", s.Name(), sandbox.ErrNotFound)
 	}
-	if p.infra.State == sandbox.Running {
+	if p.state == sandbox.Running {
 		return nil
 	}
-	if !p.spec.HostNetwork && !p.ip.IsValid() {
-		ip, err := r.address(p.spec.Network)
+	if !p.hostNetwork && !p.ip.IsValid() {
+		ip, err := r.address(p.network)
 		if err != nil {
 			return fmt.Errorf("start pod %s: %w", s.Name(), err)
 		}
 		p.ip = ip
 	}
-	p.infra.State, p.infra.StartedAt = sandbox.Running, r.Now()
+	p.state, p.started = sandbox.Running, r.Now()
 	return nil
 }
 
@@ -105,12 +108,12 @@ func (r *Runtime) StopSandbox(ctx context.Context, id string) error {
 		r.mu.Unlock()
 		return nil
 	}
-	tell := r.tell(p.spec.Key, true)
+	tell := r.tell(p.key, true)
 	for _, c := range p.containers {
 		r.exit(c, killed)
 	}
-	if p.infra.State == sandbox.Running {
-		p.infra.State, p.infra.FinishedAt = sandbox.Exited, r.Now()
+	if p.state == sandbox.Running {
+		p.state, p.ended = sandbox.Exited, r.Now()
 	}
 	r.mu.Unlock()
 	tell()
@@ -127,7 +130,7 @@ func (r *Runtime) RemoveSandbox(ctx context.Context, id string) error {
 		r.mu.Unlock()
 		return nil
 	}
-	tell := r.tell(p.spec.Key, false)
+	tell := r.tell(p.key, false)
 	for _, c := range slices.Clone(p.containers) {
 		r.drop(c)
 	}

@@ -17,6 +17,8 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
 
@@ -68,17 +70,25 @@ type Runtime struct {
 	emit       func(sandbox.Change)
 }
 
+// pod is what of a sandbox's spec is asked for again. There are very many.
 type pod struct {
-	spec       sandbox.Spec
-	infra      sandbox.Container
-	ip         netip.Addr
-	containers []*container
+	key         sandbox.Key
+	uid         types.UID
+	grace       time.Duration
+	network     string
+	hostNetwork bool
+	infra       string // id of the container that holds its namespaces
+	state       sandbox.State
+	started     time.Time
+	ended       time.Time
+	ip          netip.Addr
+	containers  []*container
 }
 
 type container struct {
 	sandbox.Container
 	pod     *pod
-	program Program
+	program *Program    // shared by all that do nothing else than run
 	end     *time.Timer // of a life that ends by itself
 }
 
@@ -149,15 +159,19 @@ func (r *Runtime) tell(k sandbox.Key, died bool) func() {
 	return func() { emit(sandbox.Change{Key: k, Died: died}) }
 }
 
+// steady starts at once and runs until it is stopped.
+var steady = &Program{}
+
 // program decides what a container does.
-func (r *Runtime) program(c sandbox.ContainerSpec) Program {
+func (r *Runtime) program(c sandbox.ContainerSpec) *Program {
 	if r.Behave != nil {
-		return r.Behave(c)
+		p := r.Behave(c)
+		return &p
 	}
-	var p Program
 	if r.StartTime == 0 && r.FailRate == 0 && r.Lifetime == 0 {
-		return p
+		return steady
 	}
+	p := &Program{}
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(c.FullName()))
 	dice := rand.New(rand.NewPCG(r.Seed, h.Sum64()))

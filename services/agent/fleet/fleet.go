@@ -27,6 +27,7 @@ import (
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/pause"
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/schemas/share"
 	"github.com/skerry/skerry/services/agent"
 	"github.com/skerry/skerry/services/agent/fake"
 	"github.com/skerry/skerry/services/agent/keep"
@@ -59,8 +60,9 @@ const atOnce = 32
 // Fleet is running agents.
 type Fleet struct {
 	Config
-	up   atomic.Int64
-	full chan struct{} // closed when every node has connected once
+	alike *share.Pool // of all nodes' pods
+	up    atomic.Int64
+	full  chan struct{} // closed when every node has connected once
 }
 
 // New returns a fleet; Run runs it.
@@ -68,7 +70,7 @@ func New(c Config) *Fleet {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Fleet{Config: c, full: make(chan struct{})}
+	return &Fleet{Config: c, alike: share.New(), full: make(chan struct{})}
 }
 
 // Connected closes when every node has been connected once.
@@ -118,7 +120,7 @@ func (f *Fleet) run(ctx context.Context, i int, connected func()) error {
 	c := agent.Config{
 		Node: name, Table: f.Table, Log: f.Log.With("node", name), Version: f.Version,
 		Address: address(i), MaxPods: f.MaxPods, Capacity: f.Capacity,
-		Runtime: fake.New(f.Runtime), Keep: keep.Nothing{},
+		Runtime: fake.New(f.Runtime), Keep: keep.Nothing{}, Alike: f.alike,
 	}
 	if f.Labels != nil {
 		c.Labels = f.Labels(i)

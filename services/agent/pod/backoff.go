@@ -34,18 +34,23 @@ func (b Backoff) Next(now time.Time) Backoff {
 	return Backoff{Delay: d, Updated: now}
 }
 
-// Failure is something that could not be done, and when to try again.
-type Failure struct {
-	Reason  string
-	Message string
-	Until   time.Time
-	Tries   int
-	// OfVolume: the pod waits for its volumes, and not longer than they take.
-	OfVolume bool
+// Hold is how long something that could not be done waits.
+type Hold struct {
+	Until time.Time
+	Tries int
 }
 
-// Again is the failure after it happened once more: retried after 1 s, doubling to 1 min.
-func (f Failure) Again(reason, message string, now time.Time) Failure {
-	d := min(time.Second<<min(f.Tries, 6), time.Minute)
-	return Failure{Reason: reason, Message: message, Until: now.Add(d), Tries: f.Tries + 1}
+// Again is the hold after it could not be done once more: for 1 s, doubling to 1 min.
+func (h Hold) Again(now time.Time) Hold {
+	d := min(time.Second<<min(h.Tries, 6), time.Minute)
+	return Hold{Until: now.Add(d), Tries: h.Tries + 1}
+}
+
+// Failure is something that could not be done, and when to try again.
+type Failure struct {
+	Hold
+	Reason  string
+	Message string
+	// OfVolume: the pod waits for its volumes, and not longer than they take.
+	OfVolume bool
 }

@@ -13,27 +13,19 @@ import (
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
 
-// granted is a pod as it was granted, and what it requests: to add that up anew for each pod
-// that comes would cost a full node more than all else.
-type granted struct {
-	pod      *v1.Pod
-	requests v1.ResourceList
-}
-
 // grant notes that a pod that the node has taken has the resources that p asks for.
 func (r *Reconciler) grant(p *v1.Pod) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.granted == nil {
-		r.granted, r.sum = map[types.UID]granted{}, v1.ResourceList{}
+		r.granted, r.sum = map[types.UID]*v1.Pod{}, v1.ResourceList{}
 	}
-	if r.granted[p.UID].pod == p {
+	if r.granted[p.UID] == p {
 		return
 	}
 	r.drop(p.UID)
-	g := granted{pod: p, requests: amount.Requests(&p.Spec)}
-	r.granted[p.UID] = g
-	for n, q := range g.requests {
+	r.granted[p.UID] = p
+	for n, q := range amount.Requests(&p.Spec) {
 		have := r.sum[n]
 		have.Add(q)
 		r.sum[n] = have
@@ -49,12 +41,18 @@ func (r *Reconciler) release(uid types.UID) {
 
 // drop needs r.mu.
 func (r *Reconciler) drop(uid types.UID) {
-	subtract(r.sum, r.granted[uid].requests)
+	r.subtract(r.sum, uid)
 	delete(r.granted, uid)
 }
 
-func subtract(sum, l v1.ResourceList) {
-	for n, q := range l {
+// subtract takes out of sum what the pod was granted, which is added up anew for that: to
+// keep it would take more memory than all else that is known of most pods.
+func (r *Reconciler) subtract(sum v1.ResourceList, uid types.UID) {
+	p := r.granted[uid]
+	if p == nil {
+		return
+	}
+	for n, q := range amount.Requests(&p.Spec) {
 		have := sum[n]
 		have.Sub(q)
 		sum[n] = have
@@ -67,13 +65,13 @@ func (r *Reconciler) taken(uid types.UID) fit.Others {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var out fit.Others
-	for other, g := range r.granted {
-		if order, _ := r.Orders.Order(KeyOf(g.pod)); order == nil || order.UID != other {
+	for other, p := range r.granted {
+		if order, _ := r.Orders.Order(KeyOf(p)); order == nil || order.UID != other {
 			r.drop(other) // its room is another's already
 			continue
 		}
 		if other != uid {
-			out.Pods = append(out.Pods, g.pod)
+			out.Pods = append(out.Pods, p)
 		}
 	}
 	slices.SortFunc(out.Pods, func(a, b *v1.Pod) int { return cmp.Compare(a.UID, b.UID) })
@@ -81,7 +79,7 @@ func (r *Reconciler) taken(uid types.UID) fit.Others {
 	for n, q := range r.sum {
 		out.Taken[n] = q.DeepCopy()
 	}
-	subtract(out.Taken, r.granted[uid].requests)
+	r.subtract(out.Taken, uid)
 	return out
 }
 

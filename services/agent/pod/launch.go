@@ -157,7 +157,7 @@ func (l *launching) prepare(ctx context.Context, up bool, mine *sandbox.Pod) (bo
 	if sandboxErr != nil {
 		return false, l.sandboxFailed(ctx, sandboxErr)
 	}
-	l.e.mem.Sandbox = Failure{}
+	l.e.mem.Sandbox = Hold{}
 	return err == nil, err
 }
 
@@ -193,7 +193,7 @@ func (l *launching) sandboxFailed(ctx context.Context, err error) error {
 		}
 		return err
 	}
-	l.e.mem.Sandbox = l.e.mem.Sandbox.Again("FailedCreatePodSandBox", err.Error(), l.Now())
+	l.e.mem.Sandbox = l.e.mem.Sandbox.Again(l.Now())
 	l.Recorder.Event(l.pod, v1.EventTypeWarning, "FailedCreatePodSandBox", "Failed to create pod sandbox: "+err.Error())
 	if l.id == "" {
 		return nil
@@ -315,7 +315,7 @@ func (l *launching) createFailed(c *starting) error {
 		reason = "CreateContainerConfigError"
 	}
 	name := c.spec.Name
-	l.e.mem.Failures = with(l.e.mem.Failures, name, l.e.mem.Failures[name].Again(reason, c.err.Error(), l.Now()))
+	l.e.mem.Failures = with(l.e.mem.Failures, name, Failure{Hold: l.e.mem.Failures[name].Again(l.Now()), Reason: reason, Message: c.err.Error()})
 	return nil
 }
 

@@ -47,8 +47,8 @@ type Memory struct {
 	// Backoff holds back restarts, Failures retries, by container.
 	Backoff  map[string]Backoff
 	Failures map[string]Failure
-	// Sandbox is why the sandbox could not be made.
-	Sandbox Failure
+	// Sandbox is set when the sandbox could not be made.
+	Sandbox Hold
 	// Unstarted are containers, by id, that were made but could not be started.
 	Unstarted map[string]status.Unstarted
 	// Evicted is why the pod must fail, nil if it need not. That it must is also in Last.

@@ -116,7 +116,7 @@ func TestMake(t *testing.T) {
 		{"running", Input{Order: order(), Observed: []sandbox.Pod{up(c(0, sandbox.Running, 0))}}, ""},
 		{"paused is left alone", Input{Order: order(), Observed: []sandbox.Pod{up(c(0, sandbox.Paused, 0))}}, ""},
 		{"in between: look again", Input{Order: order(), Observed: []sandbox.Pod{up(c(0, sandbox.Unknown, 0))}}, "wake 1s"},
-		{"no sandbox could be made", Input{Order: order(), Memory: Memory{Sandbox: Failure{Until: t0.Add(time.Second)}}}, "wake 1s"},
+		{"no sandbox could be made", Input{Order: order(), Memory: Memory{Sandbox: Hold{Until: t0.Add(time.Second)}}}, "wake 1s"},
 		{"host network needs no network", Input{Order: order(func(p *v1.Pod) { p.Spec.HostNetwork = true })}, "create sandbox; start container c#0"},
 
 		// Ending and restarting.

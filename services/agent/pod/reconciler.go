@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/schemas/share"
 	"github.com/skerry/skerry/services/agent/device"
 	"github.com/skerry/skerry/services/agent/env"
 	"github.com/skerry/skerry/services/agent/fit"
@@ -63,6 +64,7 @@ type Config struct {
 	Settings Settings
 	Resolver *resolver.Files // nil: containers have the runtime's
 	Devices  *device.Ledger  // nil: the node declares none
+	Alike    *share.Pool     // what statuses have in common; nil: each has its own
 
 	Workers int // pods that are started at once; 0 means 4
 	Now     func() time.Time
@@ -87,34 +89,36 @@ type Reconciler struct {
 	mu     sync.Mutex
 	pods   map[sandbox.Key]*entry
 	looked bool // at everything, once
-	// granted are the pods that have something of the node, with what they were granted.
-	granted map[types.UID]granted
-	sum     v1.ResourceList // of all that is granted
+	// granted are the pods that have something of the node, as they were granted; sum is what
+	// they request together: to add that up anew for each pod that comes would cost a full node
+	// more than all else.
+	granted map[types.UID]*v1.Pod
+	sum     v1.ResourceList
 }
 
 // entry is what is remembered of one pod. Its worker owns it, but for stops, evicted, retry
-// and what was seen, which r.mu guards.
+// and what was seen, which r.mu guards. A full node has hundreds: it is kept small.
 type entry struct {
 	uid      types.UID
 	mem      Memory
 	kept     *v1.Pod            // the order as last kept on disk
 	messages map[string]string  // termination messages, by container id
 	said     *[sha256.Size]byte // digest of mem.Last's text, nil if it has not been made
-	// reported is false until the status is known to have been posted by this agent or the one before.
-	reported bool
 	stops    []*stop
-	// admitted or refused: a pod is asked about once. since is when it first did not fit.
-	admitted, refused bool
-	since             time.Time
-	finished          bool      // nothing of it is left here
-	asked             time.Time // when its removal was asked for
-	size              sizing
-	evicted           *Eviction // as asked for, until its worker takes it in
-	retry             bool      // what waits for volumes need not wait any more
+	since    time.Time // when it first did not fit
+	asked    time.Time // when its removal was asked for
+	size     sizing
+	evicted  *Eviction // as asked for, until its worker takes it in
 	// seen are the pod's sandboxes as last seen. listed is false for a pod that is new
 	// since everything was looked at; fresh is true while seen is known to be complete.
 	seen          []sandbox.Pod
 	listed, fresh bool
+
+	// reported is false until the status is known to have been posted by this agent or the one before.
+	reported          bool
+	admitted, refused bool // a pod is asked about once
+	finished          bool // nothing of it is left here
+	retry             bool // what waits for volumes need not wait any more
 }
 
 // maxRounds bounds how often one turn plans again after acting: removing, making,
@@ -323,6 +327,9 @@ func (r *Reconciler) report(e *entry, in Input, plan Plan) {
 		r.release(in.Order.UID) // before anybody can know
 	}
 	if changed {
+		if r.Alike != nil {
+			st.Conditions = r.Alike.Conditions(st.Conditions)
+		}
 		for _, t := range transitions(in.Order, e.mem.Last, st) {
 			r.Recorder.EventAt(in.Order, member.PathOf(in.Order, t.container), t.eventType, t.reason, t.message)
 		}

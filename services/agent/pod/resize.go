@@ -30,7 +30,7 @@ type sizing struct {
 	desired, granted *v1.Pod // the order, and what the node makes of it
 	pending          *v1.PodCondition
 	progress         *v1.PodCondition
-	failure          Failure
+	failure          Hold
 	// actual are resources of containers, by name, that are not yet what was granted; whole
 	// are the pod's own, if they are not.
 	actual map[string]v1.ResourceRequirements
@@ -98,7 +98,7 @@ func (r *Reconciler) resize(ctx context.Context, k sandbox.Key, e *entry, in Inp
 		if s.progress != nil {
 			r.Recorder.Event(in.Order, v1.EventTypeNormal, "ResizeCompleted", "Pod resize completed")
 		}
-		s.progress, s.actual, s.whole, s.failure = nil, nil, nil, Failure{}
+		s.progress, s.actual, s.whole, s.failure = nil, nil, nil, Hold{}
 		return wake
 	}
 	if s.progress == nil {
@@ -113,11 +113,11 @@ func (r *Reconciler) resize(ctx context.Context, k sandbox.Key, e *entry, in Inp
 	}
 	s.progress = inProgress(in.Order, "", "")
 	if err := r.actuate(ctx, k, e, in, todo); err != nil {
-		s.failure = s.failure.Again(v1.PodReasonError, err.Error(), in.Now)
+		s.failure = s.failure.Again(in.Now)
 		s.progress = inProgress(in.Order, v1.PodReasonError, err.Error())
 		return s.failure.Until
 	}
-	s.failure = Failure{}
+	s.failure = Hold{}
 	return in.Now.Add(time.Second) // to see it completed
 }
 

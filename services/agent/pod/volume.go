@@ -63,12 +63,12 @@ func each(err error) []error {
 // hold has the pod's starts wait until then, or for its back-off, or until Retry. Its containers
 // say why if it is for an image.
 func (l *launching) hold(reason, message string, until time.Time) {
-	f := l.e.mem.Sandbox.Again(reason, message, l.Now())
+	f := l.e.mem.Sandbox.Again(l.Now())
 	if !until.IsZero() {
 		f.Until = until
 	}
 	l.e.mem.Sandbox = f
-	one := Failure{Reason: "ContainerCreating", Until: f.Until, OfVolume: true}
+	one := Failure{Hold: Hold{Until: f.Until}, Reason: "ContainerCreating", OfVolume: true}
 	if reason == errNeverPull || reason == pullBackOff {
 		one.Reason, one.Message = reason, message
 	}

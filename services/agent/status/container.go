@@ -49,10 +49,10 @@ func (in Input) container(c member.Container) v1.ContainerStatus {
 		cs.StopSignal = new(*c.Lifecycle.StopSignal)
 	}
 	if c.Sort != member.Ephemeral {
-		cs.Resources = c.Resources.DeepCopy()
-		cs.AllocatedResources = c.Resources.Requests.DeepCopy()
+		cs.Resources = &c.Resources
+		cs.AllocatedResources = c.Resources.Requests
 		if r, ok := in.Actual[c.Name]; ok && cs.State.Running != nil {
-			cs.Resources = r.DeepCopy()
+			cs.Resources = &r
 		}
 	}
 	if last != nil {

@@ -69,7 +69,8 @@ type Input struct {
 	Now      time.Time
 }
 
-// Compute is the pod's status now. Pure.
+// Compute is the pod's status now. Pure. Resources in it are those of the input, which nobody
+// changes: pods of one template have them in memory once.
 func Compute(in Input) v1.PodStatus {
 	st := v1.PodStatus{
 		ObservedGeneration: in.Pod.Generation,
@@ -96,8 +97,8 @@ func Compute(in Input) v1.PodStatus {
 		st.Reason, st.Message = d.Reason, d.Message
 	}
 	if r := in.Pod.Spec.Resources; r != nil {
-		if st.Resources = r.DeepCopy(); in.Whole != nil {
-			st.Resources = in.Whole.DeepCopy()
+		if st.Resources = r; in.Whole != nil {
+			st.Resources = in.Whole
 		}
 		st.AllocatedResources = amount.Requests(&in.Pod.Spec)
 	}

@@ -210,6 +210,7 @@ func TestPoster(t *testing.T) {
 		p := NewPoster(s, s, "x", slog.New(slog.DiscardHandler))
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
+		pass := func(d time.Duration) { time.Sleep(d); synctest.Wait() }
 		go func() { done <- p.Run(ctx) }()
 		post := func(k bus.Key, v any) {
 			if err := p.Post(k, v); err != nil {
@@ -221,10 +222,10 @@ func TestPoster(t *testing.T) {
 			post("a", i)
 			post("old", i)
 		}
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		set := func(away, mute bool) { s.mu.Lock(); s.away, s.mute = away, mute; s.mu.Unlock() }
 		set(false, false)
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if string(s.values["a"].Value) != "99" || string(s.values["old"].Value) != "99" || s.writes != 2 || !p.Posted("a", never) {
 			t.Errorf("%+v after %d writes", s.values, s.writes)
 		}
@@ -233,12 +234,12 @@ func TestPoster(t *testing.T) {
 		}
 		set(false, true) // written, but nobody said so
 		post("a", 100)
-		time.Sleep(time.Second)
+		pass(time.Second)
 		set(false, false)
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		p.Delete("old")
 		p.Delete("never there")
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if string(s.values["a"].Value) != "100" || !s.values["old"].Deleted || !p.Posted("old", never) || !p.Posted("never there", never) {
 			t.Errorf("%+v", s.values)
 		}
@@ -247,7 +248,7 @@ func TestPoster(t *testing.T) {
 			t.Errorf("lists after a write without an answer: %q", s.lists)
 		}
 		post("old", 2) // over its delete marker
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if string(s.values["old"].Value) != "2" {
 			t.Errorf("%+v", s.values)
 		}
@@ -292,9 +293,11 @@ func TestPosterWaits(t *testing.T) {
 		later(1)
 		time.Sleep(600 * time.Millisecond)
 		later(2)
+		s.mu.Lock() // no Wait orders this before what the timer wakes
 		if s.writes != 0 {
 			t.Errorf("%d writes of what may wait", s.writes)
 		}
+		s.mu.Unlock()
 		time.Sleep(401 * time.Millisecond)
 		synctest.Wait()
 		if s.writes != 1 || string(s.values["a"].Value) != "2" {
