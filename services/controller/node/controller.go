@@ -15,6 +15,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -40,6 +41,9 @@ type Controller struct {
 	pulse *pulse
 	pool  *pool
 	turns limiter
+	// first sees all nodes there are before anything is said of one: what pulse and
+	// pool know is of all of them at any time.
+	first sync.Once
 }
 
 // New returns the controller. Nothing is known of the nodes' hearts yet.
@@ -86,18 +90,26 @@ func (k *Controller) Keys(ch view.Change) []schemas.Ref {
 	}
 	now, _ := ch.Object.(*corev1.Node)
 	old, _ := ch.Old.(*corev1.Node)
+	k.first.Do(func() {
+		for _, n := range k.nodes() {
+			k.see(n)
+		}
+	})
+	was := judge(k.pulse.claimed())
 	if ch.Type == view.Deleted {
 		k.pulse.drop(schemas.NodeName(ch.Ref.Name))
+		k.pool.drop(schemas.NodeName(ch.Ref.Name))
+	} else if now != nil {
+		k.see(now)
 	}
 	if ch.Type == view.Modified && old != nil && now != nil && readiness(old) == readiness(now) {
 		return []schemas.Ref{ch.Ref}
 	}
 	keys := []schemas.Ref{ch.Ref}
-	all := k.nodes()
-	if !changesMercy(all, now, ch.Type) {
+	if !k.changesMercy(was) {
 		return keys
 	}
-	for _, n := range all {
+	for _, n := range k.nodes() {
 		if n.Name != string(ch.Ref.Name) && readiness(n) != corev1.ConditionTrue {
 			keys = append(keys, schemas.RefOf(schemas.Nodes, n))
 		}
@@ -105,20 +117,16 @@ func (k *Controller) Keys(ch view.Change) []schemas.Ref {
 	return keys
 }
 
-// changesMercy tells whether one node's change may change what is to become of the
-// others: as their readiness says, and with one or two of them lost beside it.
-func changesMercy(all []*corev1.Node, now *corev1.Node, what view.ChangeType) bool {
-	ready := 0
-	for _, n := range all {
-		if readiness(n) == corev1.ConditionTrue {
-			ready++
-		}
-	}
-	was := ready + 1 // it became ready: one less before
-	if now != nil && what != view.Deleted && readiness(now) == corev1.ConditionTrue {
-		was = ready - 1
-	}
-	return judge(ready, len(all)-ready) != judge(was, len(all)-was) || len(all) < few
+func (k *Controller) see(n *corev1.Node) {
+	k.pulse.see(n)
+	k.pool.see(n)
+}
+
+// changesMercy tells whether a node's change may change what is to become of the others,
+// of whom was was to be thought before.
+func (k *Controller) changesMercy(was mercy) bool {
+	ready, unready := k.pulse.claimed()
+	return judge(ready, unready) != was || ready+unready < few
 }
 
 // few is a number of nodes for which nothing needs to be spared.
@@ -148,7 +156,7 @@ func (k *Controller) Reconcile(ctx context.Context, key schemas.Ref) (time.Durat
 	}
 	now := k.c.Now()
 	l, ask := k.pulse.of(schemas.NodeName(n.Name), n.CreationTimestamp.Time, now)
-	m := k.mercy(now)
+	m := judge(k.pulse.count(now))
 	// Plan.
 	p := plan(n, l, m, k.turns.wait(m, now), now)
 	next := n.DeepCopy()
@@ -183,26 +191,12 @@ func (k *Controller) allocate(n *corev1.Node) error {
 	if n.Spec.PodCIDR != "" || n.DeletionTimestamp != nil {
 		return nil
 	}
-	cidr, err := k.pool.free(k.nodes())
+	cidr, err := k.pool.give(schemas.NodeName(n.Name))
 	if err != nil {
 		return fmt.Errorf("allocate pod CIDR for node %s: %w", n.Name, err)
 	}
 	n.Spec.PodCIDR, n.Spec.PodCIDRs = cidr, []string{cidr}
 	return nil
-}
-
-// mercy looks at all nodes, also at those whose loss is known but not written yet.
-func (k *Controller) mercy(now time.Time) mercy {
-	ready, unready := 0, 0
-	for _, n := range k.nodes() {
-		l, _ := k.pulse.of(schemas.NodeName(n.Name), n.CreationTimestamp.Time, now)
-		if l != lost && readiness(n) == corev1.ConditionTrue {
-			ready++
-		} else {
-			unready++
-		}
-	}
-	return judge(ready, unready)
 }
 
 func (k *Controller) conclude(ctx context.Context, n *corev1.Node, p Plan) error {

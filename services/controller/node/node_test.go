@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -302,30 +303,87 @@ func TestCIDRs(t *testing.T) {
 	if got := f.node("n4").Spec.PodCIDR; seen[got] {
 		t.Errorf("n4 has %s, which was another's a moment ago", got)
 	}
+}
 
-	small, err := newPool("10.0.0.0/23")
+func TestPool(t *testing.T) {
+	with := func(node, cidr string) *corev1.Node {
+		n := &corev1.Node{}
+		n.Name, n.Spec.PodCIDR, n.Spec.PodCIDRs = node, cidr, []string{cidr}
+		return n
+	}
+	p, err := newPool("10.0.0.0/22")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var nodes []*corev1.Node
-	for range 2 {
-		cidr, err := small.free(nodes)
-		if err != nil {
-			t.Fatal(err)
+	p.see(with("odd", "10.0.1.0/25")) // chosen by somebody: its range is nobody else's
+	give := func(node, want string) {
+		t.Helper()
+		got, err := p.give(schemas.NodeName(node))
+		if want == "" && !errors.Is(err, errNoCIDR) || want != "" && (err != nil || got != want) {
+			t.Errorf("%s gets %q, %v, want %q", node, got, err, want)
 		}
-		n := &corev1.Node{}
-		n.Spec.PodCIDR = cidr
-		nodes = append(nodes, n)
 	}
-	if _, err := small.free(nodes); !errors.Is(err, errNoCIDR) {
-		t.Errorf("a third of two: %v", err)
-	}
-	if cidr, err := small.free(nodes[1:]); err != nil || cidr != "10.0.0.0/24" {
-		t.Errorf("released: %s, %v", cidr, err)
+	give("a", "10.0.0.0/24")
+	p.see(with("a", "")) // seen before it was told
+	give("a", "10.0.0.0/24")
+	give("b", "10.0.2.0/24")
+	give("c", "10.0.3.0/24")
+	give("d", "")
+	p.see(with("twin", "10.0.0.0/24"))
+	p.drop("a")
+	give("d", "") // its twin has it still
+	p.drop("twin")
+	give("d", "10.0.0.0/24")
+	p.drop("odd")
+	give("e", "10.0.1.0/24")
+	if len(p.of) != 4 || len(p.used) != 4 || len(p.odd) != 0 {
+		t.Errorf("left: %v, %v, %v", p.of, p.used, p.odd)
 	}
 	for _, bad := range []string{"", "10.0.0.0/25", "fd00::/16"} {
 		if _, err := newPool(bad); err == nil {
 			t.Errorf("newPool(%q) is fine", bad)
+		}
+	}
+}
+
+// Whatever happened to the nodes: how many are ready is what looking at each of them says.
+func TestPulseCounts(t *testing.T) {
+	at := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	for seed := range uint64(100) {
+		rnd := rand.New(rand.NewPCG(seed, 1))
+		p := newPulse(40*time.Second, at)
+		now, nodes := at, map[schemas.NodeName]*corev1.Node{}
+		for range 100 {
+			node := schemas.NodeName(name(rnd.IntN(6)))
+			switch rnd.IntN(6) {
+			case 0:
+				delete(nodes, node)
+				p.drop(node)
+			case 1:
+				p.note(lease.Beat{Node: node})
+			case 2:
+				p.note(lease.Beat{Node: node, Lost: true})
+			case 3:
+				if rnd.IntN(8) == 0 {
+					p.restart(now)
+				}
+			default:
+				n := &corev1.Node{}
+				n.Name, n.CreationTimestamp = string(node), metav1.NewTime(now)
+				n.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: []corev1.ConditionStatus{corev1.ConditionTrue, corev1.ConditionFalse}[rnd.IntN(2)]}}
+				nodes[node] = n
+				p.see(n)
+			}
+			now = now.Add(time.Duration(rnd.IntN(10)) * time.Second)
+			ready := 0
+			for node, n := range nodes {
+				if l, _ := p.of(node, n.CreationTimestamp.Time, now); l != lost && readiness(n) == corev1.ConditionTrue {
+					ready++
+				}
+			}
+			if got, un := p.count(now); got != ready || un != len(nodes)-ready {
+				t.Fatalf("seed %d: %d ready and %d not, want %d of %d", seed, got, un, ready, len(nodes))
+			}
 		}
 	}
 }

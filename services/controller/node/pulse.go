@@ -4,6 +4,8 @@ import (
 	"sync"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/skerry/skerry/bus/lease"
 	"github.com/skerry/skerry/schemas"
 )
@@ -18,9 +20,9 @@ const (
 	lost
 )
 
-// pulse remembers heartbeats. It tells of no loss before the bus has been in sight
-// for a whole grace: a restarted bus has forgotten every heartbeat, and a
-// controller that was cut off has seen none. Safe for concurrent use.
+// pulse remembers heartbeats, and which nodes call themselves ready. It tells of no loss
+// before the bus has been in sight for a whole grace: a restarted bus has forgotten every
+// heartbeat, and a controller that was cut off has seen none. Safe for concurrent use.
 type pulse struct {
 	grace time.Duration
 
@@ -28,10 +30,75 @@ type pulse struct {
 	since time.Time // when the bus came in sight
 	beats map[schemas.NodeName]bool
 	gone  map[schemas.NodeName]bool
+	nodes map[schemas.NodeName]known
+	ready int // nodes that say so
+	// silent are those of the ready that no heartbeat is known of: few, as a rule, so
+	// that the lost are counted without going over all nodes.
+	silent map[schemas.NodeName]bool
+}
+
+// known is what a node says of itself.
+type known struct {
+	ready   bool
+	created time.Time
 }
 
 func newPulse(grace time.Duration, now time.Time) *pulse {
-	return &pulse{grace: grace, since: now, beats: map[schemas.NodeName]bool{}, gone: map[schemas.NodeName]bool{}}
+	return &pulse{
+		grace: grace, since: now, beats: map[schemas.NodeName]bool{}, gone: map[schemas.NodeName]bool{},
+		nodes: map[schemas.NodeName]known{}, silent: map[schemas.NodeName]bool{},
+	}
+}
+
+// see takes in what a node says of itself.
+func (p *pulse) see(n *corev1.Node) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	name := schemas.NodeName(n.Name)
+	p.forget(name)
+	k := known{readiness(n) == corev1.ConditionTrue, n.CreationTimestamp.Time}
+	if p.nodes[name] = k; k.ready {
+		p.ready++
+	}
+	p.hush(name)
+}
+
+// hush sorts a node into the silent or out of them.
+func (p *pulse) hush(n schemas.NodeName) {
+	if p.nodes[n].ready && !p.beats[n] {
+		p.silent[n] = true
+	} else {
+		delete(p.silent, n)
+	}
+}
+
+func (p *pulse) forget(n schemas.NodeName) {
+	if p.nodes[n].ready {
+		p.ready--
+	}
+	delete(p.nodes, n)
+	delete(p.silent, n)
+}
+
+// claimed is how many nodes call themselves ready, and how many do not.
+func (p *pulse) claimed() (ready, unready int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ready, len(p.nodes) - p.ready
+}
+
+// count is the same with those that are lost among the unready, whether or not that has
+// been concluded yet.
+func (p *pulse) count(now time.Time) (ready, unready int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	ready = p.ready
+	for n := range p.silent {
+		if l, _ := p.life(n, p.nodes[n].created, now); l == lost {
+			ready--
+		}
+	}
+	return ready, len(p.nodes) - ready
 }
 
 // restart begins a new grace: the bus is in sight again.
@@ -40,6 +107,9 @@ func (p *pulse) restart(now time.Time) {
 	defer p.mu.Unlock()
 	p.since = now
 	clear(p.beats)
+	for n := range p.nodes {
+		p.hush(n)
+	}
 }
 
 // note takes a beat in and reports whether it changes what is known.
@@ -54,6 +124,7 @@ func (p *pulse) note(b lease.Beat) bool {
 		p.beats[b.Node] = true
 		delete(p.gone, b.Node)
 	}
+	p.hush(b.Node)
 	return was != [2]bool{p.beats[b.Node], p.gone[b.Node]}
 }
 
@@ -63,6 +134,7 @@ func (p *pulse) drop(n schemas.NodeName) {
 	defer p.mu.Unlock()
 	delete(p.beats, n)
 	delete(p.gone, n)
+	p.forget(n)
 }
 
 // of tells about a node that was created at that time, and when to ask again if
@@ -70,6 +142,10 @@ func (p *pulse) drop(n schemas.NodeName) {
 func (p *pulse) of(n schemas.NodeName, created, now time.Time) (life, time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.life(n, created, now)
+}
+
+func (p *pulse) life(n schemas.NodeName, created, now time.Time) (life, time.Duration) {
 	if p.beats[n] {
 		return alive, 0
 	}

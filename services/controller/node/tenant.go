@@ -32,7 +32,7 @@ type Tenants struct {
 
 // Tenants returns the controller of the pods on k's nodes.
 func (k *Controller) Tenants() *Tenants {
-	return &Tenants{c: k.c, seen: map[schemas.Ref]time.Time{}, spared: func() bool { return k.mercy(k.c.Now()) == spare }}
+	return &Tenants{c: k.c, seen: map[schemas.Ref]time.Time{}, spared: func() bool { return judge(k.pulse.count(k.c.Now())) == spare }}
 }
 
 // Keys returns the pods that a change concerns.
