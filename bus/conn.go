@@ -47,6 +47,8 @@ type Conn struct {
 	NC   *nats.Conn
 	User User
 	Log  *slog.Logger
+	// InProcess: the server is in this process, and there is no other one.
+	InProcess bool
 
 	mu        sync.Mutex
 	reconnect map[int]func()
@@ -69,7 +71,7 @@ func Connect(ctx context.Context, o Options) (*Conn, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	c := &Conn{User: o.User, Log: o.Log, reconnect: map[int]func(){}}
+	c := &Conn{User: o.User, Log: o.Log, InProcess: o.InProcess != nil, reconnect: map[int]func(){}}
 	timeout := 5 * time.Second
 	if d, ok := ctx.Deadline(); ok {
 		timeout = min(timeout, time.Until(d))

@@ -134,11 +134,34 @@ func (b *Bus) URL() string {
 // Conn connects as user; the connection is closed when t ends.
 func (b *Bus) Conn(t testing.TB, user bus.User) *bus.Conn {
 	t.Helper()
+	return connect(t, bus.Options{URL: b.URL(), User: user})
+}
+
+// Inside connects as user as the services of `skerry up` do, without a socket; the
+// connection is closed when t ends, and finds a server that was started again.
+func (b *Bus) Inside(t testing.TB, user bus.User) *bus.Conn {
+	t.Helper()
+	return connect(t, bus.Options{InProcess: b, User: user})
+}
+
+// InProcessConn connects to the server of the moment.
+func (b *Bus) InProcessConn() (net.Conn, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.srv == nil {
+		return nil, net.ErrClosed
+	}
+	return b.srv.InProcessConn()
+}
+
+func connect(t testing.TB, o bus.Options) *bus.Conn {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	c, err := bus.Connect(ctx, bus.Options{URL: b.URL(), User: user, Name: t.Name(), Log: slog.New(slog.DiscardHandler)})
+	o.Name, o.Log = t.Name(), slog.New(slog.DiscardHandler)
+	c, err := bus.Connect(ctx, o)
 	if err != nil {
-		t.Fatalf("connect as %s: %v", user, err)
+		t.Fatalf("connect as %s: %v", o.User, err)
 	}
 	t.Cleanup(c.Close)
 	return c

@@ -81,6 +81,7 @@ func (w *watch) list(l listed) {
 // message takes one message from the wire. While a list is due nothing goes to the
 // reader: it would run ahead of what was missed.
 func (w *watch) message(m *nats.Msg) {
+	w.handled++
 	// Only a full channel makes the client drop messages.
 	if len(w.wire) >= cap(w.wire)-1 && w.lost() {
 		w.dirty = true

@@ -11,6 +11,7 @@ package store
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nuid"
@@ -79,7 +80,8 @@ type Store struct {
 	group  *group // nil if the bucket takes no atomic batches
 	last   lastCall
 	serial counter
-	idle   time.Duration // between a watch's looks for what it may have missed
+	front  atomic.Pointer[front] // of the last watch of everything; nil if there was none
+	idle   time.Duration         // between a watch's looks for what it may have missed
 }
 
 // New returns the bucket. It does no I/O; Provision creates the streams.

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -82,6 +83,10 @@ func (s *Store) Watch(ctx context.Context, lister Lister, filters ...string) <-c
 		w.every = s.idle
 	}
 	w.asker, _ = w.lister.(Asker)
+	if w.direct && slices.Equal(filters, []string{">"}) {
+		w.front = &front{}
+		s.front.Store(w.front)
+	}
 	go w.run(ctx)
 	return w.out
 }
@@ -105,6 +110,8 @@ type watch struct {
 	subs    []*nats.Subscription
 	dropped int    // messages that the client dropped, as known
 	epoch   uint64 // of the connection that the last list began on
+	handled int64  // messages from wire
+	front   *front // nil: of a part of the bucket, or of what others list
 
 	state  *state
 	fresh  []Event         // to the reader: from a list
@@ -146,6 +153,7 @@ func (w *watch) run(ctx context.Context) {
 	defer func() { check.Stop(); w.notYet.Stop(); w.drain() }()
 	for {
 		w.listIfDue(ctx)
+		w.advance()
 		out, head := w.head()
 		select {
 		case <-ctx.Done():
@@ -261,6 +269,7 @@ func (w *watch) unsubscribe() {
 		_ = sub.Unsubscribe()
 	}
 	w.subs = nil
+	w.advance()
 }
 
 // lost tells whether the client dropped messages since it was last asked.

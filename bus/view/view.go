@@ -48,7 +48,7 @@ type Change struct {
 
 // View is the copy. Safe for concurrent use.
 type View struct {
-	conn  *bus.Conn
+	state *store.Store
 	table *schemas.Table
 	log   *slog.Logger
 	pool  *share.Pool
@@ -90,7 +90,7 @@ func New(conn *bus.Conn, table *schemas.Table) *View {
 	return &View{
 		pool:    share.New(),
 		pods:    typed,
-		conn:    conn,
+		state:   store.New(conn, bus.BucketState),
 		table:   table,
 		log:     conn.Log,
 		objects: map[schemas.Ref]*object{},
@@ -102,7 +102,7 @@ func New(conn *bus.Conn, table *schemas.Table) *View {
 
 // Run follows the state until ctx ends. It returns only ctx's error.
 func (v *View) Run(ctx context.Context) error {
-	for e := range store.New(v.conn, bus.BucketState).Watch(ctx, nil, ">") {
+	for e := range v.state.Watch(ctx, nil, ">") {
 		v.take(e)
 	}
 	return ctx.Err()
@@ -118,7 +118,11 @@ func (v *View) WaitSynced(ctx context.Context) error {
 	}
 }
 
-// WaitFor blocks until the view reflects rev (a write of one's own, or store.Last).
+// Reach returns the revision to wait for so that the view shows everything that was acknowledged
+// before a request came in over its connection (store.Reach).
+func (v *View) Reach(ctx context.Context) (store.Revision, error) { return v.state.Reach(ctx) }
+
+// WaitFor blocks until the view reflects rev (a write of one's own, Reach, or store.Last).
 func (v *View) WaitFor(ctx context.Context, rev store.Revision) error {
 	v.mu.Lock()
 	if v.rev >= rev {

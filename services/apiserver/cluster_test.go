@@ -51,10 +51,15 @@ func (h heard) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// serve starts an apiserver and returns when it answers; stop ends it and waits.
+// serve starts an apiserver and returns when it answers; stop ends it and waits. The one of the
+// id a is in the bus' own process, as that of `skerry up` is, others are elsewhere.
 func (c *cluster) serve(t testing.TB, id string) (stop func()) {
 	t.Helper()
-	conn := c.bus.Conn(t, "system:apiserver")
+	connect := c.bus.Conn
+	if id == "a" {
+		connect = c.bus.Inside
+	}
+	conn := connect(t, "system:apiserver")
 	ctx, cancel := context.WithCancel(context.Background())
 	log := newHeard()
 	var running sync.WaitGroup

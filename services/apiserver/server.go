@@ -51,7 +51,7 @@ type Config struct {
 	// Clock is the time; nil is time.Now.
 	Clock func() time.Time
 	// View is the copy of the state that the apiserver keeps up, for others in this
-	// process to read as well; nil is one of its own.
+	// process to read as well, over the same connection; nil is one of its own.
 	View *view.View
 }
 
@@ -149,8 +149,8 @@ func newServer(conn *bus.Conn, c Config) *server {
 	events := event.NewLog(conn, c.Log, eventHub.Handle)
 	s := &server{
 		Config: c, conn: conn, view: v, eventful: rate.NewLimiter(eventRate, eventBurst), events: events, audit: audit.New(conn, c.Log),
-		state:    &replica.Replica{Copy: v, Last: state.Last, Settle: v.Settle, Hub: stateHub},
-		happened: &replica.Replica{Copy: events, Last: events.Last, Settle: events.Settle, Hub: eventHub},
+		state:    &replica.Replica{Copy: v, Settle: v.Settle, Hub: stateHub},
+		happened: &replica.Replica{Copy: events, Settle: events.Settle, Hub: eventHub},
 	}
 	s.interest = interest.New(func(node schemas.NodeName, ref schemas.Ref) {
 		if err := notice.Send(conn, node, ref); err != nil {

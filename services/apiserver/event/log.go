@@ -174,8 +174,8 @@ func (l *Log) Settle() {
 	defer l.turn.Unlock()
 }
 
-// Last is the stream's last revision.
-func (l *Log) Last(ctx context.Context) (store.Revision, error) { return l.stream.Last(ctx) }
+// Reach implements replica.Copy.
+func (l *Log) Reach(ctx context.Context) (store.Revision, error) { return l.stream.Reach(ctx) }
 
 func decode(e store.Entry) (*v1.Event, error) {
 	ev := &v1.Event{}

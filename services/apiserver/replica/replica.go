@@ -2,7 +2,7 @@
 // new as the newest acknowledged write, and a list can show an earlier moment.
 //
 // It only reads. What always holds: what Fresh let through sees every write that was
-// acknowledged, on whichever apiserver, before the read began.
+// acknowledged, on whichever apiserver, before the read's request came in.
 package replica
 
 import (
@@ -27,13 +27,14 @@ type Copy interface {
 	List(r schemas.Resource, ns schemas.Namespace) []schemas.Object
 	Revision() store.Revision
 	WaitFor(ctx context.Context, rev store.Revision) error
+	// Reach returns the revision to wait for to have everything that was acknowledged before
+	// the request came in.
+	Reach(ctx context.Context) (store.Revision, error)
 }
 
 // Replica reads a copy. Safe for concurrent use.
 type Replica struct {
 	Copy
-	// Last asks the bucket for its last revision.
-	Last func(ctx context.Context) (store.Revision, error)
 	// Settle returns once the feeds have what the copy has.
 	Settle func()
 	Hub    *feed.Hub
@@ -41,9 +42,10 @@ type Replica struct {
 	recent recent
 }
 
-// Fresh waits until the copy reflects every write that was acknowledged before the call.
+// Fresh waits until the copy reflects every write that was acknowledged before the
+// request came in that is being answered.
 func (r *Replica) Fresh(ctx context.Context) error {
-	rev, err := r.Last(ctx)
+	rev, err := r.Reach(ctx)
 	if err != nil {
 		return apierrors.NewServiceUnavailable(fmt.Sprintf("the state cannot be read: %v", err))
 	}
