@@ -22,6 +22,9 @@ const (
 	waitingPerSlot = 16
 	// userShare is the part of them that may be one user's.
 	userShare = 2
+	// nodesShare, of sixteen parts, may be the nodes': what they have left of them
+	// is there for whoever looks what is going on.
+	nodesShare = 14
 	// maxWaitingBytes is how many bytes of bodies may be here.
 	maxWaitingBytes = 64 << 20
 )
@@ -44,6 +47,7 @@ type server struct {
 	inFlight int
 	limit    int
 	of       map[string]int // in flight, by the user's token
+	ofNodes  int
 	bytes    int
 	counts   map[Verb]*count
 }
@@ -102,7 +106,8 @@ func (s *server) enter(m *nats.Msg) error {
 		return apierrors.NewServiceUnavailable("the apiserver is stopping")
 	}
 	u := userToken(m.Subject)
-	if s.inFlight >= s.limit || s.of[u] >= s.limit/userShare || s.bytes+len(m.Data) > maxWaitingBytes {
+	node := strings.HasPrefix(u, nodeToken)
+	if s.inFlight >= s.limit || s.of[u] >= s.limit/userShare || s.bytes+len(m.Data) > maxWaitingBytes || node && s.ofNodes >= s.limit*nodesShare/16 {
 		if _, verb, _, err := bus.ParseAPISubject(m.Subject); err == nil {
 			s.count(Verb(verb)).refused++
 		}
@@ -110,6 +115,9 @@ func (s *server) enter(m *nats.Msg) error {
 	}
 	s.inFlight++
 	s.of[u]++
+	if node {
+		s.ofNodes++
+	}
 	s.bytes += len(m.Data)
 	s.running.Add(1)
 	return nil
@@ -118,7 +126,11 @@ func (s *server) enter(m *nats.Msg) error {
 func (s *server) leave(m *nats.Msg) {
 	s.mu.Lock()
 	s.inFlight--
-	if u := userToken(m.Subject); s.of[u] > 1 {
+	u := userToken(m.Subject)
+	if strings.HasPrefix(u, nodeToken) {
+		s.ofNodes--
+	}
+	if s.of[u] > 1 {
 		s.of[u]--
 	} else {
 		delete(s.of, u)
@@ -127,6 +139,9 @@ func (s *server) leave(m *nats.Msg) {
 	s.mu.Unlock()
 	s.running.Done()
 }
+
+// nodeToken is what the tokens of nodes begin with.
+var nodeToken = bus.NodeUser("").Token()
 
 // userToken is the user's token in a request's subject.
 func userToken(subject string) string {

@@ -3,12 +3,14 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
@@ -82,6 +84,32 @@ func TestTooManyRequests(t *testing.T) {
 	close(finish)
 	wg.Wait()
 	stop()
+}
+
+// TestNodesLeaveRoom: however many nodes ask, an operator's request is let in.
+func TestNodesLeaveRoom(t *testing.T) {
+	s := newServer(bustest.Start(t).Conn(t, "system:apiserver"), 1, fake{})
+	enter := func(u bus.User) error {
+		return s.enter(&nats.Msg{Subject: bus.APISubject(u, string(VerbGet), schemas.Pods)})
+	}
+	in := 0
+	for i := range 100 {
+		if err := enter(bus.NodeUser(schemas.NodeName(fmt.Sprint("n", i)))); err == nil {
+			in++
+		} else if !apierrors.IsTooManyRequests(err) {
+			t.Fatal(err)
+		}
+	}
+	if in != s.limit*nodesShare/16 {
+		t.Errorf("%d of %d places are the nodes'", in, s.limit)
+	}
+	if err := enter("admin"); err != nil {
+		t.Errorf("an operator: %v", err)
+	}
+	s.leave(&nats.Msg{Subject: bus.APISubject(bus.NodeUser("n0"), string(VerbGet), schemas.Pods)})
+	if err := enter(bus.NodeUser("n0")); err != nil {
+		t.Errorf("a node after another's end: %v", err)
+	}
 }
 
 // TestStopAnswersWhatRuns: a request that began is answered, later ones go elsewhere.

@@ -10,13 +10,31 @@ import (
 )
 
 // turns hands out the slots in which requests run. While there are none left, users
-// take turns, one request each: whoever sends a thousand waits for them himself. Safe
-// for concurrent use.
+// take turns, one request each: whoever sends a thousand waits for them himself. So do
+// the two levels: five thousand nodes that come back at once are five thousand users, and
+// an operator does not wait for all of them. Safe for concurrent use.
 type turns struct {
 	mu      sync.Mutex
 	free    int
 	waiting map[bus.User][]*turn
-	ring    []bus.User // who waits, the next one first
+	rings   [levels][]bus.User // who waits, the next one first
+	last    level              // whose turn it was
+}
+
+// level is whom a user takes turns with.
+type level int
+
+const (
+	people level = iota // and services, and the pods' accounts
+	nodes
+	levels
+)
+
+func levelOf(u bus.User) level {
+	if _, is := u.Node(); is {
+		return nodes
+	}
+	return people
 }
 
 type turn struct {
@@ -36,7 +54,8 @@ func (t *turns) acquire(ctx context.Context, u bus.User) (release func(), err er
 	}
 	w := &turn{given: make(chan struct{})}
 	if len(t.waiting[u]) == 0 {
-		t.ring = append(t.ring, u)
+		l := levelOf(u)
+		t.rings[l] = append(t.rings[l], u)
 	}
 	t.waiting[u] = append(t.waiting[u], w)
 	t.mu.Unlock()
@@ -64,24 +83,43 @@ func (t *turns) release() {
 
 // passOn gives a slot to the next user's first request. It needs t.mu.
 func (t *turns) passOn() {
-	for len(t.ring) > 0 {
-		u := t.ring[0]
-		t.ring = t.ring[1:]
-		queue := t.waiting[u]
-		w := queue[0]
-		queue[0] = nil
-		if queue = queue[1:]; len(queue) > 0 {
-			t.waiting[u] = queue
-			t.ring = append(t.ring, u)
-		} else {
-			delete(t.waiting, u)
-		}
-		if !w.gone {
-			close(w.given)
+	for l := t.next(); len(t.rings[l]) > 0; l = t.next() {
+		if t.pass(l) {
+			t.last = l
 			return
 		}
 	}
 	t.free++
+}
+
+// next is the level whose turn it is: the one that it was not last time, if anybody waits there.
+func (t *turns) next() level {
+	other := levels - 1 - t.last
+	if len(t.rings[other]) > 0 {
+		return other
+	}
+	return t.last
+}
+
+// pass gives a slot to the first request of the level's next user; false if nobody waits
+// for that any more.
+func (t *turns) pass(l level) bool {
+	u := t.rings[l][0]
+	t.rings[l] = t.rings[l][1:]
+	queue := t.waiting[u]
+	w := queue[0]
+	queue[0] = nil
+	if queue = queue[1:]; len(queue) > 0 {
+		t.waiting[u] = queue
+		t.rings[l] = append(t.rings[l], u)
+	} else {
+		delete(t.waiting, u)
+	}
+	if w.gone {
+		return false
+	}
+	close(w.given)
+	return true
 }
 
 // asker is whose turn a request takes: a gateway's requests are those of its users.

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 
 	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/schemas"
 )
 
 // TestTurns: one user's crowd does not keep another one waiting behind all of it.
@@ -45,6 +46,46 @@ func TestTurns(t *testing.T) {
 	})
 }
 
+// TestTurnsOfNodes: a thousand nodes are not a thousand turns before an operator's.
+func TestTurnsOfNodes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newTurns(1)
+		first, err := s.acquire(t.Context(), "somebody")
+		if err != nil {
+			t.Fatal(err)
+		}
+		order := make(chan bus.User, 20)
+		queue := func(u bus.User) {
+			go func() {
+				release, err := s.acquire(t.Context(), u)
+				if err == nil {
+					order <- u
+					release()
+				}
+			}()
+			synctest.Wait()
+		}
+		for i := range 9 {
+			queue(bus.NodeUser(schemas.NodeName(fmt.Sprint("n", i))))
+		}
+		queue("admin")
+		queue("admin")
+		first()
+		synctest.Wait()
+		got := ""
+		for range 11 {
+			if u := <-order; u == "admin" {
+				got += "a"
+			} else {
+				got += "n"
+			}
+		}
+		if got != "nanannnnnnn" {
+			t.Errorf("the turns were %s", got)
+		}
+	})
+}
+
 // TestTurnsGivenUp: who has gone is passed over, and no slot is lost with them.
 func TestTurnsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -71,8 +112,8 @@ func TestTurnsGivenUp(t *testing.T) {
 			t.Fatal(err)
 		}
 		again()
-		if s.free != 1 || len(s.ring) != 0 || len(s.waiting) != 0 {
-			t.Errorf("%d free, %d wait", s.free, len(s.ring))
+		if s.free != 1 || len(s.rings[people])+len(s.rings[nodes]) != 0 || len(s.waiting) != 0 {
+			t.Errorf("%d free, %v wait", s.free, s.rings)
 		}
 	})
 }
