@@ -13,7 +13,7 @@ import (
 	"github.com/skerry/skerry/cli/config"
 	"github.com/skerry/skerry/cli/failure"
 	"github.com/skerry/skerry/cli/session"
-	"github.com/skerry/skerry/services/agent/volume"
+	"github.com/skerry/skerry/services/agent/mount"
 )
 
 // Down is `skerry down`.
@@ -85,7 +85,7 @@ func (c *Down) purge(ctx context.Context, s *session.Session, dir dataDir) error
 	// A node's folder has no keys of a cluster; the context is another cluster's then.
 	ours := dir.hasAuthority()
 	// Never through a mount: a pod's volume may show a folder of the host.
-	if err := volume.Unmount(dir.agent()); err != nil {
+	if err := mount.Unmount(dir.agent()); err != nil {
 		return fmt.Errorf("unmount volumes: %w", err)
 	}
 	if err := os.RemoveAll(string(dir)); err != nil {

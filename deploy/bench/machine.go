@@ -10,8 +10,8 @@ import (
 	"strings"
 
 	"github.com/skerry/skerry/deploy/lab"
+	"github.com/skerry/skerry/services/agent/mount"
 	"github.com/skerry/skerry/services/agent/podman/engine"
-	"github.com/skerry/skerry/services/agent/volume"
 )
 
 // image is what every measured container runs: one static binary.
@@ -134,7 +134,7 @@ func (m *machine) remove() error {
 	if _, err := os.Stat("/run/netns/" + m.netns); err == nil {
 		errs = append(errs, command("ip", "netns", "del", m.netns))
 	}
-	errs = append(errs, volume.Unmount(m.path("agent", "agent")))
+	errs = append(errs, mount.Unmount(m.path("agent", "agent")))
 	for _, d := range []string{m.path("p", "root", "overlay"), m.path("images", "overlay")} {
 		_ = command("umount", d) // Podman's overlay leaves mounts behind, if it was used
 	}

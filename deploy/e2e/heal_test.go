@@ -12,7 +12,7 @@ import (
 
 	"github.com/skerry/skerry/deploy/lab"
 	"github.com/skerry/skerry/services/agent"
-	"github.com/skerry/skerry/services/agent/volume"
+	"github.com/skerry/skerry/services/agent/mount"
 )
 
 // TestServes is the main job: from a manifest to a page.
@@ -60,7 +60,7 @@ func TestHeals(t *testing.T) {
 			return err
 		}},
 		{"spaceless", "unmounting its namespaces", "", func(h *lab.Host, p *v1.Pod) error {
-			return volume.Unmount(spaceOf(t, h, p))
+			return mount.Unmount(spaceOf(t, h, p))
 		}},
 	} {
 		skerry(t, deployment(c.name, "v1", 1)+c.spec, "apply", "-n", ns, "-f", "-", "--wait")

@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/skerry/skerry/services/agent/mount"
 	"github.com/skerry/skerry/services/agent/podman/engine"
-	"github.com/skerry/skerry/services/agent/volume"
 )
 
 // Host is one Podman host of the lab.
@@ -91,7 +91,7 @@ func (h *Host) PowerOff() error {
 	_, cut := run("ip", "link", "del", h.veth())
 	return errors.Join(cut,
 		h.lab.Kill(h.Name+"-agent"), h.lab.Kill(h.Name+"-podman"), h.killContainers(),
-		volume.Unmount(h.AgentDir())) // what was in memory is lost
+		mount.Unmount(h.AgentDir())) // what was in memory is lost
 }
 
 // PowerOn brings the host back after PowerOff, as it was on disk.
@@ -132,7 +132,7 @@ func (h *Host) down() error {
 		_, err := run("ip", "netns", "del", h.Netns())
 		errs = append(errs, err)
 	}
-	errs = append(errs, volume.Unmount(h.AgentDir()))
+	errs = append(errs, mount.Unmount(h.AgentDir()))
 	// Podman leaves its overlay's own mount behind.
 	_, _ = run("umount", filepath.Join(h.dir, "root", "overlay"))
 	return errors.Join(errs...)

@@ -1,11 +1,13 @@
 #!/bin/sh
 # Installs what Skerry needs on a host and is missing: Podman and its parts; with the
-# argument "test" also busybox, which the images of the tests are made of.
+# argument "test" also busybox, which the images of the tests are made of, and what
+# makes the file systems of disks.
 # Says what it does; does nothing where everything is there. Uses sudo when not root.
 set -eu
 
 busybox=
-[ "${1:-}" = test ] && busybox=busybox
+disk=
+[ "${1:-}" = test ] && busybox=busybox && disk="e2fsprogs xfsprogs"
 
 missing=
 need() { command -v "$1" >/dev/null 2>&1 || [ -x "$2" ] || missing="$missing $1"; }
@@ -21,6 +23,8 @@ command -v runc >/dev/null 2>&1 || command -v crun >/dev/null 2>&1 || missing="$
 command -v iptables >/dev/null 2>&1 || [ -x /usr/sbin/iptables ] || missing="$missing iptables"
 command -v nft >/dev/null 2>&1 || [ -x /usr/sbin/nft ] || missing="$missing nftables"
 [ -z "$busybox" ] || command -v busybox >/dev/null 2>&1 || missing="$missing busybox"
+[ -z "$disk" ] || need mkfs.ext4 /sbin/mkfs.ext4
+[ -z "$disk" ] || need mkfs.xfs /sbin/mkfs.xfs
 
 [ -z "$missing" ] && exit 0
 echo "setup: missing:$missing"
@@ -36,15 +40,15 @@ run() { echo "setup: $sudo $*"; $sudo "$@"; }
 if command -v apt-get >/dev/null 2>&1; then
 	run apt-get update -qq
 	run env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-		podman runc conmon netavark aardvark-dns catatonit iptables nftables uidmap iproute2 util-linux ${busybox:+busybox-static}
+		podman runc conmon netavark aardvark-dns catatonit iptables nftables uidmap iproute2 util-linux ${busybox:+busybox-static} $disk
 elif command -v dnf >/dev/null 2>&1; then
-	run dnf install -y podman conmon netavark aardvark-dns catatonit iptables-nft nftables iproute util-linux $busybox
+	run dnf install -y podman conmon netavark aardvark-dns catatonit iptables-nft nftables iproute util-linux $busybox $disk
 elif command -v zypper >/dev/null 2>&1; then
-	run zypper --non-interactive install podman conmon netavark aardvark-dns catatonit iptables nftables iproute2 util-linux ${busybox:+busybox-static}
+	run zypper --non-interactive install podman conmon netavark aardvark-dns catatonit iptables nftables iproute2 util-linux ${busybox:+busybox-static} $disk
 elif command -v pacman >/dev/null 2>&1; then
-	run pacman -Sy --noconfirm --needed podman conmon netavark aardvark-dns catatonit iptables-nft nftables iproute2 util-linux crun $busybox
+	run pacman -Sy --noconfirm --needed podman conmon netavark aardvark-dns catatonit iptables-nft nftables iproute2 util-linux crun $busybox $disk
 elif command -v apk >/dev/null 2>&1; then
-	run apk add podman conmon netavark aardvark-dns catatonit iptables nftables iproute2 util-linux ${busybox:+busybox-static}
+	run apk add podman conmon netavark aardvark-dns catatonit iptables nftables iproute2 util-linux ${busybox:+busybox-static} $disk
 else
 	echo "setup: no package manager that I know (apt, dnf, zypper, pacman, apk); install Podman 4.3 or newer by hand" >&2
 	exit 1

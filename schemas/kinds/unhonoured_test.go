@@ -51,14 +51,14 @@ func TestWarnings(t *testing.T) {
 	spec.SecurityContext = &corev1.PodSecurityContext{}
 	spec.AutomountServiceAccountToken = &no
 	spec.ShareProcessNamespace = &yes
-	spec.Volumes = []corev1.Volume{{Name: "v", VolumeSource: corev1.VolumeSource{ISCSI: &corev1.ISCSIVolumeSource{IQN: "i"}}}}
+	spec.Volumes = []corev1.Volume{{Name: "v", VolumeSource: corev1.VolumeSource{CephFS: &corev1.CephFSVolumeSource{Path: "/"}}}}
 	spec.Containers = []corev1.Container{{Name: "a", TerminationMessagePolicy: corev1.TerminationMessageReadFile}, {
 		Name: "b", VolumeDevices: []corev1.VolumeDevice{{Name: "d"}},
 		Resources: corev1.ResourceRequirements{Limits: corev1.ResourceList{"cpu": one, "hugepages-2Mi": one, "x.io/gpu": one, "a.io/b": one, "c.io/none": {}}},
 		Env:       []corev1.EnvVar{{Name: "A", ValueFrom: &corev1.EnvVarSource{FileKeyRef: &corev1.FileKeySelector{Key: "k"}}}},
 	}}
 	want := []string{
-		"spec.template.spec.volumes[0].iscsi",
+		"spec.template.spec.volumes[0].cephfs",
 		"spec.template.spec.containers[1].volumeDevices",
 	}
 	var got []string

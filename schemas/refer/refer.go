@@ -104,6 +104,15 @@ func (s *seen) volume(v *v1.VolumeSource) {
 	if v.Secret != nil {
 		s.add(schemas.Secrets, v.Secret.SecretName)
 	}
+	if v.ISCSI != nil {
+		s.local(v.ISCSI.SecretRef)
+	}
+	if v.CSI != nil {
+		s.local(v.CSI.NodePublishSecretRef)
+	}
+	if v.FlexVolume != nil {
+		s.local(v.FlexVolume.SecretRef)
+	}
 	if v.Projected == nil {
 		return
 	}
@@ -126,5 +135,11 @@ func (s *seen) bundle(c *v1.ClusterTrustBundleProjection) {
 		s.ref(schemas.Ref{Resource: schemas.ClusterTrustBundles, Name: schemas.Name(*c.Name)})
 	case c.SignerName != nil:
 		s.ref(Anchors(*c.SignerName))
+	}
+}
+
+func (s *seen) local(r *v1.LocalObjectReference) {
+	if r != nil {
+		s.add(schemas.Secrets, r.Name)
 	}
 }

@@ -34,12 +34,16 @@ func TestObjects(t *testing.T) {
 				{ConfigMap: &v1.ConfigMapProjection{LocalObjectReference: name("c5")}}, {Secret: &v1.SecretProjection{LocalObjectReference: name("s5")}},
 				{ClusterTrustBundle: &v1.ClusterTrustBundleProjection{Name: new("b6")}}, {ClusterTrustBundle: &v1.ClusterTrustBundleProjection{SignerName: new("a.b/c")}},
 				{ClusterTrustBundle: &v1.ClusterTrustBundleProjection{SignerName: new("a.b/c")}}}}}},
+			{VolumeSource: v1.VolumeSource{ISCSI: &v1.ISCSIVolumeSource{SecretRef: new(name("chap"))}}},
+			{VolumeSource: v1.VolumeSource{CSI: &v1.CSIVolumeSource{NodePublishSecretRef: new(name("publish"))}}},
+			{VolumeSource: v1.VolumeSource{FlexVolume: &v1.FlexVolumeSource{SecretRef: new(name("flex"))}}},
+			{VolumeSource: v1.VolumeSource{ISCSI: &v1.ISCSIVolumeSource{}}},
 		},
 	}}
 	want := map[schemas.Resource][]string{
 		schemas.ServiceAccounts:     {"sa"},
 		schemas.ConfigMaps:          {"c1", "a1", "c2", "a2", "c4", "c5"},
-		schemas.Secrets:             {"pull", "s1", "a1", "s2", "a2", "e3", "s4", "s5"},
+		schemas.Secrets:             {"pull", "s1", "a1", "s2", "a2", "e3", "s4", "s5", "chap", "publish", "flex"},
 		schemas.ClusterTrustBundles: {"b6", "a.b/c"},
 	}
 	got := map[schemas.Resource][]string{}

@@ -30,7 +30,7 @@ func remoteSources(s *v1.VolumeSource) []member {
 		{"rbd", s.RBD != nil, func(p *field.Path) field.ErrorList {
 			return need(p, "monitors", strings.Join(s.RBD.CephMonitors, ","), "image", s.RBD.RBDImage)
 		}},
-		{"flexVolume", s.FlexVolume != nil, func(p *field.Path) field.ErrorList { return need(p, "driver", s.FlexVolume.Driver) }},
+		{"flexVolume", s.FlexVolume != nil, func(p *field.Path) field.ErrorList { return flex(p, s.FlexVolume) }},
 		{"cinder", s.Cinder != nil, func(p *field.Path) field.ErrorList { return need(p, "volumeID", s.Cinder.VolumeID) }},
 		{"cephfs", s.CephFS != nil, func(p *field.Path) field.ErrorList {
 			return need(p, "monitors", strings.Join(s.CephFS.Monitors, ","))
@@ -67,16 +67,6 @@ func nfs(p *field.Path, s *v1.NFSVolumeSource) field.ErrorList {
 		when(relative, field.Invalid(p.Child("path"), s.Path, "must be an absolute path"))...)
 }
 
-func iscsi(p *field.Path, s *v1.ISCSIVolumeSource) field.ErrorList {
-	const mostLUN = 255
-	errs := need(p, "targetPortal", s.TargetPortal, "iqn", s.IQN)
-	known := strings.HasPrefix(s.IQN, "iqn") || strings.HasPrefix(s.IQN, "eui") || strings.HasPrefix(s.IQN, "naa")
-	errs = append(errs, when(s.IQN != "" && !known,
-		field.Invalid(p.Child("iqn"), s.IQN, "must be valid format starting with iqn, eui, or naa"))...)
-	return append(errs, when(s.Lun < 0 || s.Lun > mostLUN,
-		field.Invalid(p.Child("lun"), s.Lun, validation.InclusiveRangeError(0, mostLUN)))...)
-}
-
 func partition(p *field.Path, n int32) field.ErrorList {
 	const most = 255
 	return when(n < 0 || n > most, field.Invalid(p.Child("partition"), n, validation.InclusiveRangeError(1, most)))
@@ -88,17 +78,4 @@ func flocker(p *field.Path, s *v1.FlockerVolumeSource) field.ErrorList {
 	return append(
 		when(none, field.Required(p, "one of datasetName and datasetUUID is required")),
 		when(both, field.Invalid(p, "resource", "datasetName and datasetUUID can not be specified simultaneously"))...)
-}
-
-func fibre(p *field.Path, s *v1.FCVolumeSource) field.ErrorList {
-	targets := len(s.TargetWWNs) > 0
-	switch {
-	case targets && len(s.WWIDs) > 0:
-		return field.ErrorList{field.Invalid(p.Child("targetWWNs"), s.TargetWWNs, "fc.targetWWNs and fc.wwids can not be specified simultaneously")}
-	case !targets && len(s.WWIDs) == 0:
-		return field.ErrorList{field.Required(p.Child("targetWWNs"), "must specify either targetWWNs or wwids, but not both")}
-	case targets && s.Lun == nil:
-		return field.ErrorList{field.Required(p.Child("lun"), "lun is required if targetWWNs is specified")}
-	}
-	return nil
 }

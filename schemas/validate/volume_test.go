@@ -66,7 +66,17 @@ func TestVolumes(t *testing.T) {
 		{"iscsi", volume(v1.VolumeSource{ISCSI: &v1.ISCSIVolumeSource{IQN: "x", Lun: 256}}), []fault{
 			{required, volumeAt(".iscsi.targetPortal"), ""}, {invalid, volumeAt(".iscsi.iqn"), "starting with"}, {invalid, volumeAt(".iscsi.lun"), "between 0 and 255"},
 		}},
+		{"iscsi names", volume(v1.VolumeSource{ISCSI: &v1.ISCSIVolumeSource{TargetPortal: "p", IQN: "iqn.2001-04.com.example", InitiatorName: new("eui.1"), SessionCHAPAuth: true}}), []fault{
+			{invalid, volumeAt(".iscsi.iqn"), "must be valid format"}, {required, volumeAt(".iscsi.secretRef"), ""}, {invalid, volumeAt(".iscsi.initiatorname"), "must be valid format"},
+		}},
+		{"good iscsi", volume(v1.VolumeSource{ISCSI: &v1.ISCSIVolumeSource{TargetPortal: "p", IQN: "naa.62004567BA64678D0123456789ABCDEF", InitiatorName: new("iqn.2001-04.com.example:a")}}), nil},
 		{"fc", volume(v1.VolumeSource{FC: &v1.FCVolumeSource{TargetWWNs: []string{"a"}}}), one(required, volumeAt(".fc.lun"), "lun is required")},
+		{"fc without a target", volume(v1.VolumeSource{FC: &v1.FCVolumeSource{}}), one(required, volumeAt(".fc.targetWWNs"), "must specify either targetWWNs or wwids")},
+		{"fc twice", volume(v1.VolumeSource{FC: &v1.FCVolumeSource{TargetWWNs: []string{"a"}, WWIDs: []string{"b"}, Lun: new(int32(256))}}), []fault{
+			{invalid, volumeAt(".fc.targetWWNs"), "targetWWNs and wwids can not be specified simultaneously"}, {invalid, volumeAt(".fc.lun"), "between 0 and 255"}}},
+		{"flex", volume(v1.VolumeSource{FlexVolume: &v1.FlexVolumeSource{Options: map[string]string{"a": "", "Kubernetes.io/b": "", "x.k8s.io/c": "", "notk8s.io/d": ""}}}), []fault{
+			{required, volumeAt(".flexVolume.driver"), ""}, {invalid, volumeAt(".flexVolume.options[Kubernetes.io/b]"), "namespaces are reserved"},
+			{invalid, volumeAt(".flexVolume.options[x.k8s.io/c]"), "namespaces are reserved"}}},
 		{"gce", volume(v1.VolumeSource{GCEPersistentDisk: &v1.GCEPersistentDiskVolumeSource{Partition: 256}}),
 			[]fault{{required, volumeAt(".gcePersistentDisk.pdName"), ""}, {invalid, volumeAt(".gcePersistentDisk.partition"), "between"}}},
 		{"flocker", volume(v1.VolumeSource{Flocker: &v1.FlockerVolumeSource{}}), one(required, volumeAt(".flocker"), "one of datasetName")},

@@ -33,6 +33,7 @@ import (
 	"github.com/skerry/skerry/services/agent/action"
 	"github.com/skerry/skerry/services/agent/cgroup"
 	"github.com/skerry/skerry/services/agent/device"
+	"github.com/skerry/skerry/services/agent/disk"
 	"github.com/skerry/skerry/services/agent/eviction"
 	"github.com/skerry/skerry/services/agent/keep"
 	"github.com/skerry/skerry/services/agent/logfile"
@@ -77,6 +78,8 @@ type Config struct {
 	UnsafeSysctls  []string // kernel parameters that pods may set beside the safe ones
 	ClusterDomain  string   // cluster.local
 	ClusterDNS     []string // addresses of the cluster's own DNS; none: pods resolve as the host does
+
+	Disks disk.Host // where the host's devices are; the zero value is where they usually are
 
 	HeartbeatInterval time.Duration // 3 s
 	HeartbeatTTL      time.Duration // 10 s

@@ -28,9 +28,9 @@ import (
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/schemas/kinds"
 	"github.com/skerry/skerry/services/agent"
+	"github.com/skerry/skerry/services/agent/mount"
 	"github.com/skerry/skerry/services/agent/podman/podmantest"
 	"github.com/skerry/skerry/services/agent/sandbox"
-	"github.com/skerry/skerry/services/agent/volume"
 )
 
 const node = "n1"
@@ -43,12 +43,15 @@ type cluster struct {
 	control *control
 	admin   *bus.Conn
 	dir     string
+	config  agent.Config // of the agent, besides what all have
 	stop    func()
 }
 
-func start(t *testing.T) *cluster {
+func start(t *testing.T) *cluster { return startWith(t, agent.Config{}) }
+
+func startWith(t *testing.T, config agent.Config) *cluster {
 	t.Helper()
-	c := &cluster{t: t, host: podmantest.Start(t), bus: bustest.Start(t).Provisioned(t)}
+	c := &cluster{config: config, t: t, host: podmantest.Start(t), bus: bustest.Start(t).Provisioned(t)}
 	c.dir = filepath.Join(c.host.Dir, "agent")
 	conn := c.bus.Conn(t, "system:apiserver")
 	c.control = &control{state: store.New(conn, bus.BucketState), objects: map[schemas.Ref]schemas.Object{}}
@@ -71,12 +74,10 @@ func (c *cluster) agent() {
 	if testing.Verbose() {
 		level = slog.LevelWarn
 	}
-	go func() {
-		done <- agent.Run(ctx, conn, agent.Config{
-			Node: node, Socket: c.host.Socket, DataDir: c.dir, Table: kinds.Table(), Version: "test",
-			Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
-		})
-	}()
+	config := c.config
+	config.Node, config.Socket, config.DataDir, config.Table, config.Version = node, c.host.Socket, c.dir, kinds.Table(), "test"
+	config.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	go func() { done <- agent.Run(ctx, conn, config) }()
 	c.stop = func() {
 		cancel()
 		if err := <-done; !errors.Is(err, context.Canceled) {
@@ -298,7 +299,7 @@ func TestCutOff(t *testing.T) {
 	c.stop()
 	c.host.Podman(t, "pod", "rm", "--all", "--force", "--time=0")
 	c.host.Podman(t, "rm", "--all", "--force", "--time=0")
-	if err := volume.Unmount(agent.SandboxDir(c.dir)); err != nil {
+	if err := mount.Unmount(agent.SandboxDir(c.dir)); err != nil {
 		t.Fatal(err)
 	}
 	conn := func() { c.bus.Up(t); c.agent(); c.bus.Stop() }

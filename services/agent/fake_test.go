@@ -26,6 +26,7 @@ type control struct {
 	mu      sync.Mutex
 	objects map[schemas.Ref]schemas.Object
 	events  []string
+	said    []string // their messages
 }
 
 func (c *control) Do(ctx context.Context, r *api.Request) (*api.Reply, error) {
@@ -65,7 +66,7 @@ func (c *control) Do(ctx context.Context, r *api.Request) (*api.Reply, error) {
 		if err := json.Unmarshal(r.Body, e); err != nil {
 			return nil, err
 		}
-		c.events = append(c.events, e.Reason)
+		c.events, c.said = append(c.events, e.Reason), append(c.said, e.Message)
 		obj = e
 	case r.Verb == api.VerbPatch && r.Resource == schemas.Events:
 		obj = &v1.Event{}

@@ -17,11 +17,11 @@ import (
 	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/skerry/skerry/services/agent/mount"
 	"github.com/skerry/skerry/services/agent/podman"
 	"github.com/skerry/skerry/services/agent/podman/podmantest"
 	"github.com/skerry/skerry/services/agent/sandbox"
 	"github.com/skerry/skerry/services/agent/space"
-	"github.com/skerry/skerry/services/agent/volume"
 )
 
 // yard is a host for sandboxes without infra containers.
@@ -181,7 +181,7 @@ func TestBareAfterTheAgent(t *testing.T) {
 		t.Errorf("%s has the other's address", id)
 	}
 	// A reboot, as far as it can be had.
-	if err := errors.Join(y.StopContainer(y.ctx, c, 0), volume.Unmount(y.dir())); err != nil {
+	if err := errors.Join(y.StopContainer(y.ctx, c, 0), mount.Unmount(y.dir())); err != nil {
 		t.Fatal(err)
 	}
 	if is := y.pod("12345671"); is.Infra.State != sandbox.Exited || is.IP != "" || len(is.Containers) != 1 {

@@ -18,6 +18,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/skerry/skerry/services/agent/sandbox"
+
+	"github.com/skerry/skerry/services/agent/mount"
 )
 
 func TestProjectedFiles(t *testing.T) {
@@ -264,7 +266,7 @@ func TestTokensAreRenewed(t *testing.T) {
 	g.must(g.settle(p))
 	has("nobody answers", "vault1")
 	// A host that boots without a bus has lost what was in memory, but for the token it kept.
-	g.must(Unmount(g.data))
+	g.must(mount.Unmount(g.data))
 	g.start()
 	g.must(g.Prepare(t.Context(), p))
 	has("after a reboot", "vault1")

@@ -95,30 +95,6 @@ func chmod(f *os.File, mode fs.FileMode) error {
 	return os.Chmod(fmt.Sprintf("/proc/self/fd/%d", f.Fd()), mode)
 }
 
-// bind mounts what f is open on at target, which exists; recursive with all mounts below it,
-// and readOnly (then all of them).
-func bind(f *os.File, target string, recursive, readOnly bool) error {
-	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC | unix.AT_EMPTY_PATH)
-	if recursive {
-		flags |= unix.AT_RECURSIVE
-	}
-	tree, err := unix.OpenTree(int(f.Fd()), "", flags)
-	if err != nil {
-		return fmt.Errorf("clone mount: %w", err)
-	}
-	defer func() { _ = unix.Close(tree) }()
-	if readOnly {
-		attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
-		if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, attr); err != nil {
-			return fmt.Errorf("make mount read-only: %w", err)
-		}
-	}
-	if err := unix.MoveMount(tree, "", unix.AT_FDCWD, target, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
-		return fmt.Errorf("mount %s: %w", target, err)
-	}
-	return nil
-}
-
 // tmpfs mounts a file system in memory; size 0 is the kernel's default, half of the memory.
 func tmpfs(target string, size int64, mode fs.FileMode) error {
 	options := fmt.Sprintf("mode=%04o", mode.Perm())

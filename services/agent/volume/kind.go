@@ -16,6 +16,8 @@ const (
 	kindHost      kind = "kubernetes.io~host-path" // has no directory
 	kindImage     kind = "kubernetes.io~image"     // its directory is empty
 	kindNFS       kind = "kubernetes.io~nfs"
+	kindFC        kind = "kubernetes.io~fc"
+	kindISCSI     kind = "kubernetes.io~iscsi"
 	kindConfigMap kind = "kubernetes.io~configmap"
 	kindSecret    kind = "kubernetes.io~secret"
 	kindDownward  kind = "kubernetes.io~downward-api"
@@ -33,6 +35,10 @@ func kindOf(v *v1.Volume) kind {
 		return kindImage
 	case v.NFS != nil:
 		return kindNFS
+	case v.FC != nil:
+		return kindFC
+	case v.ISCSI != nil:
+		return kindISCSI
 	case v.ConfigMap != nil:
 		return kindConfigMap
 	case v.Secret != nil:
@@ -49,6 +55,9 @@ func kindOf(v *v1.Volume) kind {
 func (k kind) made() bool {
 	return k == kindConfigMap || k == kindSecret || k == kindDownward || k == kindProjected
 }
+
+// disk tells whether the volume is on a block device of the host.
+func (k kind) disk() bool { return k == kindFC || k == kindISCSI }
 
 // secret tells whether the volume's files are kept in memory only.
 func (k kind) secret() bool { return k == kindSecret || k == kindProjected }

@@ -12,12 +12,15 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/schemas/refer"
+	"github.com/skerry/skerry/services/agent/disk"
 	"github.com/skerry/skerry/services/agent/env"
+	"github.com/skerry/skerry/services/agent/mount"
 	"github.com/skerry/skerry/services/agent/sandbox"
 	"github.com/skerry/skerry/services/reconcile"
 )
@@ -52,6 +55,8 @@ type Config struct {
 	Images Images
 	// Mount mounts file systems of other machines; nil: the host's mount(8) does.
 	Mount Mount
+	// Host is where the host's devices are.
+	Host disk.Host
 }
 
 // Manager makes and refreshes the volumes of a node's pods. Safe for concurrent use.
@@ -61,7 +66,8 @@ type Manager struct {
 	memory string // <data>/memory, a tmpfs
 	loop   *reconcile.Loop[types.UID]
 	recent recent
-	remote remote
+	slow   *slow
+	disks  *disk.Manager // nil if the node is only simulated
 
 	mounting sync.Mutex // of memory
 
@@ -91,9 +97,9 @@ const refreshers = 2
 func New(c Config) (*Manager, error) {
 	m := &Manager{Config: c, known: map[types.UID]*state{}, users: map[schemas.Ref]map[types.UID]bool{}}
 	m.recent = recent{source: c.Source, now: c.Now, entries: map[schemas.Ref]*reading{}}
-	m.remote = remote{mount: c.Mount, patience: mountPatience, running: map[string]*mounting{}}
+	m.slow = newSlow()
 	if c.Mount == nil {
-		m.remote.mount = mountCommand
+		m.Mount = mount.Command
 	}
 	m.loop = reconcile.New("volume", refreshers, c.Log, m.refresh)
 	if c.Dir == "" {
@@ -109,16 +115,22 @@ func New(c Config) (*Manager, error) {
 			return nil, fmt.Errorf("make volumes' directory: %w", err)
 		}
 	}
+	m.disks = disk.New(disk.Config{Dir: filepath.Join(dir, "disks"), Pods: m.pods, Host: c.Host, Log: c.Log})
 	return m, nil
 }
 
 // simulated tells whether there is no host to make volumes on.
 func (m *Manager) simulated() bool { return m.pods == "" }
 
-// Run refreshes volumes until ctx ends.
+// Run refreshes volumes, and lets go of what none of them uses any more, until ctx ends.
 func (m *Manager) Run(ctx context.Context) error {
-	defer m.remote.stop()
-	return m.loop.Run(ctx)
+	defer m.slow.stop()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return m.loop.Run(ctx) })
+	if m.disks != nil {
+		g.Go(func() error { return m.disks.Run(ctx) })
+	}
+	return g.Wait()
 }
 
 // Ordered takes in a pod's order, new or changed: files that show its labels are written again.
@@ -172,7 +184,11 @@ type setUpError struct {
 }
 
 func (e *setUpError) Error() string {
-	return fmt.Sprintf("MountVolume.SetUp failed for volume %q : %v", e.volume, e.err)
+	step := "SetUp"
+	if of := (*disk.Error)(nil); errors.As(e.err, &of) {
+		step = of.Step
+	}
+	return fmt.Sprintf("MountVolume.%s failed for volume %q : %v", step, e.volume, e.err)
 }
 
 func (e *setUpError) Unwrap() error { return e.err }
@@ -235,6 +251,8 @@ func (m *Manager) setUp(ctx context.Context, s *state, p *v1.Pod, v *v1.Volume) 
 		return m.image(ctx, s, p.UID, v.Name, v.Image.Reference)
 	case k == kindNFS:
 		return m.nfs(ctx, v.NFS, path, func() { m.Retry(keyOf(p)) })
+	case k.disk():
+		return m.disk(ctx, p, v, path)
 	case k.made():
 		want, err := m.payloadOf(ctx, s, p, v, m.Source)
 		if err == nil {
@@ -296,7 +314,7 @@ func (m *Manager) path(uid types.UID, k kind, name string) string {
 	switch {
 	case k.secret():
 		base = m.memory
-	case k != kindEmpty && k != kindNFS && k != kindImage && !k.made():
+	case k == "" || k == kindHost:
 		return ""
 	}
 	return filepath.Join(base, string(uid), "volumes", string(k), name)
@@ -319,7 +337,7 @@ func (m *Manager) Remove(uid types.UID) error {
 		defer s.turn.Unlock()
 		s.gone = true
 	}
-	return m.clear(uid)
+	return errors.Join(m.clear(uid), m.disks.Collect())
 }
 
 func (m *Manager) clear(uid types.UID) error {
@@ -331,7 +349,7 @@ func (m *Manager) clear(uid types.UID) error {
 		if _, err := os.Lstat(dir); errors.Is(err, os.ErrNotExist) {
 			continue
 		}
-		if err := errors.Join(m.remote.abandon(dir), Unmount(dir), m.releaseImages(uid)); err != nil {
+		if err := errors.Join(m.slow.abandon(dir), mount.Unmount(dir), m.releaseImages(uid)); err != nil {
 			errs = append(errs, err)
 			continue
 		}
@@ -364,7 +382,7 @@ func (m *Manager) Sweep(needed func(types.UID) bool) error {
 		uids[uid] = true
 	}
 	m.mu.Unlock()
-	var errs []error
+	errs := []error{m.disks.Collect()}
 	for uid := range uids {
 		if !needed(uid) {
 			errs = append(errs, m.Remove(uid))

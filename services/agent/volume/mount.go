@@ -15,6 +15,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 
 	"github.com/skerry/skerry/services/agent/env"
+	"github.com/skerry/skerry/services/agent/mount"
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
 
@@ -150,7 +151,7 @@ func stageAt(stage, source, sub string, readOnly bool, find func(dir *os.File, s
 		return err
 	}
 	// Of the container's former start; what that has mounted is its own.
-	if err := errors.Join(Unmount(stage), removeTree(stage)); err != nil {
+	if err := errors.Join(mount.Unmount(stage), removeTree(stage)); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(stage), 0o711); err != nil {
@@ -164,7 +165,7 @@ func stageAt(stage, source, sub string, readOnly bool, find func(dir *os.File, s
 	if err != nil {
 		return err
 	}
-	return bind(f, stage, readOnly, readOnly)
+	return mount.Bind(f, stage, readOnly, readOnly)
 }
 
 // source is the field that a volume's source is in, for errors.

@@ -70,7 +70,7 @@ func TestNFSWithoutAnAnswer(t *testing.T) {
 		}
 	}
 	g.start()
-	g.remote.patience = time.Millisecond
+	g.slow.patience = time.Millisecond
 	p := nfsPod(v1.NFSVolumeSource{Server: "s", Path: "/"})
 	for range 3 {
 		if err := g.Prepare(t.Context(), p); !errors.Is(err, errMounting) {
@@ -82,38 +82,26 @@ func TestNFSWithoutAnAnswer(t *testing.T) {
 	g.must(g.Prepare(t.Context(), other))
 	<-tried
 	answer <- errors.New("access denied by server")
-	g.remote.all.Wait()
+	g.slow.all.Wait()
 	g.mu.Lock()
 	if len(g.retried) != 1 || g.retried[0] != keyOf(p) {
 		t.Errorf("tried again: %v", g.retried)
 	}
 	g.mu.Unlock()
+	if err := g.Prepare(t.Context(), p); err == nil || !strings.Contains(err.Error(), "access denied by server") {
+		t.Fatalf("the server's answer is not told: %v", err)
+	}
 	if err := g.Prepare(t.Context(), p); !errors.Is(err, errMounting) {
 		t.Fatalf("got %v", err)
 	}
 	g.must(g.Remove(p.UID)) // ends the mount
-	g.remote.all.Wait()
+	g.slow.all.Wait()
 	if len(tried) != 1 {
 		t.Errorf("%d mounts more, want 1", len(tried))
 	}
-	g.remote.stop()
+	g.slow.stop()
 	other.UID, other.Spec.Volumes = "89ab-uid", p.Spec.Volumes
 	if err := g.Prepare(t.Context(), other); err == nil || errors.Is(err, errMounting) || len(tried) != 1 {
 		t.Errorf("a manager that has stopped mounts: %v", err)
-	}
-}
-
-// TestMountCommand: the host's command mounts, and what it says about a failure is told.
-func TestMountCommand(t *testing.T) {
-	g := newRig(t)
-	at := filepath.Join(g.data, "at")
-	g.must(os.Mkdir(at, 0o700))
-	g.must(mountCommand(t.Context(), "tmpfs", "-s", at, []string{"ro", "size=64k"}))
-	if there, err := inMemory(at); err != nil || !there {
-		t.Errorf("mounted: %v, %v", there, err)
-	}
-	err := mountCommand(t.Context(), "nosuchfs", "server:/share", at, nil)
-	if err == nil || !strings.Contains(err.Error(), "Mounting arguments: -t nosuchfs -- server:/share "+at) || !strings.Contains(err.Error(), "Output: mount: ") {
-		t.Errorf("got %v", err)
 	}
 }

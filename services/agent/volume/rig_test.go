@@ -18,7 +18,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/services/agent/disk"
 	"github.com/skerry/skerry/services/agent/env"
+	"github.com/skerry/skerry/services/agent/mount"
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
 
@@ -40,6 +42,7 @@ type rig struct {
 	issued  int
 	mount   Mount             // nil: the host's
 	images  map[string]string // that are held: their directories, by volume
+	host    disk.Host
 }
 
 func newRig(t testing.TB) *rig {
@@ -49,7 +52,7 @@ func newRig(t testing.TB) *rig {
 	g := &rig{t: t, data: t.TempDir(), configs: map[string]*v1.ConfigMap{}, secrets: map[string]*v1.Secret{}, now: time.Unix(1_800_000_000, 0)}
 	g.start()
 	t.Cleanup(func() {
-		if err := Unmount(g.data); err != nil {
+		if err := mount.Unmount(g.data); err != nil {
 			t.Error(err)
 		}
 	})
@@ -67,8 +70,8 @@ func (g *rig) start() {
 			defer g.mu.Unlock()
 			g.retried = append(g.retried, k)
 		},
-		Mount: g.mount,
-		Now:   func() time.Time { g.mu.Lock(); defer g.mu.Unlock(); return g.now },
+		Mount: g.mount, Host: g.host,
+		Now: func() time.Time { g.mu.Lock(); defer g.mu.Unlock(); return g.now },
 	})
 	if err != nil {
 		g.t.Fatal(err)

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -14,6 +13,8 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/skerry/skerry/services/agent/mount"
 )
 
 func mode(t *testing.T, path string) fs.FileMode {
@@ -116,10 +117,10 @@ func TestRemoveAndSweep(t *testing.T) {
 		g.must(err)
 	}
 	link(t, filepath.Dir(precious), filepath.Join(g.dir(p, "d"), "way", "out"))
-	below, err := mountsBelow(filepath.Join(g.data, "pods"))
+	below, err := mount.Below(filepath.Join(g.data, "pods"))
 	g.must(err)
 	if len(below) != 3 {
-		t.Errorf("mounts: %q", below)
+		t.Errorf("mounts: %+v", below)
 	}
 	g.start() // it ended in the middle
 	g.must(g.Sweep(func(uid types.UID) bool { return uid == p.UID }))
@@ -152,14 +153,14 @@ func TestRemoveCrossesNoMount(t *testing.T) {
 	dir, err := os.Open(other)
 	g.must(err)
 	defer func() { _ = dir.Close() }()
-	g.must(bind(dir, filepath.Join(tree, "a", "b"), false, false))
+	g.must(mount.Bind(dir, filepath.Join(tree, "a", "b"), false, false))
 	if err := removeTree(tree); err == nil {
 		t.Error("removed through a mount")
 	}
 	if _, err := os.Stat(filepath.Join(other, "f")); err != nil {
 		t.Error(err)
 	}
-	g.must(Unmount(tree))
+	g.must(mount.Unmount(tree))
 	g.must(removeTree(tree))
 }
 
@@ -247,17 +248,6 @@ func TestMounts(t *testing.T) {
 	g.must(g.settle(p))
 	if g.file(got[0].Source) != "v" || g.file(filepath.Join(g.dir(p, "c"), "k")) != "v2" {
 		t.Error("a sub-path followed a change, or the volume did not")
-	}
-}
-
-func TestMountsOfTheHostAreParsed(t *testing.T) {
-	const info = `25 1 0:23 / /a\040b/c rw - tmpfs tmpfs rw
-26 1 0:23 / /a\040b rw - tmpfs tmpfs rw
-27 1 0:23 / /a\040bc rw - tmpfs tmpfs rw
-short`
-	got, err := parseMounts(strings.NewReader(info), "/a b")
-	if err != nil || !slices.Equal(got, []string{"/a b/c", "/a b"}) {
-		t.Errorf("got %q, %v", got, err)
 	}
 }
 

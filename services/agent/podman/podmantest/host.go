@@ -24,8 +24,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/skerry/skerry/services/agent/mount"
 	"github.com/skerry/skerry/services/agent/podman/engine"
-	"github.com/skerry/skerry/services/agent/volume"
 )
 
 // Image is a busybox that every Host has.
@@ -188,7 +188,7 @@ func (h *Host) stop() error {
 		_ = h.service.Wait() // terminated: that is its error
 		_ = h.log.Close()
 	}
-	errs = append(errs, h.quiet(), volume.Unmount(h.Dir)) // Podman's overlay, and what agents mount
+	errs = append(errs, h.quiet(), mount.Unmount(h.Dir)) // Podman's overlay, and what agents mount
 	if _, err := os.Stat("/run/netns/" + h.Netns); err == nil {
 		errs = append(errs, run("ip", "netns", "delete", h.Netns))
 	}

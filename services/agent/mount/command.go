@@ -1,0 +1,33 @@
+//go:build linux
+
+package mount
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// Command mounts by the host's mount(8), as the kubelet does: it finds the helper of
+// the type (mount.nfs), which speaks with the server before the kernel does.
+func Command(ctx context.Context, fstype, source, target string, options []string) error {
+	args := []string{"-t", fstype}
+	if len(options) > 0 {
+		args = append(args, "-o", strings.Join(options, ","))
+	}
+	args = append(args, "--", source, target)
+	cmd := exec.CommandContext(ctx, "mount", args...)
+	cmd.Env = append(cmd.Environ(), "LC_ALL=C")
+	cmd.WaitDelay = time.Second // the helper has mount's output open too
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		err = fmt.Errorf("no answer: %w", ctx.Err())
+	}
+	return fmt.Errorf("mount failed: %w\nMounting command: mount\nMounting arguments: %s\nOutput: %s",
+		err, strings.Join(args, " "), strings.TrimSpace(string(out)))
+}
