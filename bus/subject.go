@@ -17,12 +17,13 @@ const (
 	StreamAudit     = "audit"
 )
 
-// The four prefixes of the state bucket. Each has one writer.
+// The five prefixes of the state bucket. Each has one writer.
 const (
 	PrefixDesired  = "desired"  // apiserver: metadata and spec
 	PrefixAssigned = "assigned" // scheduler: work orders
 	PrefixObserved = "observed" // the node's agent: statuses
 	PrefixCurrent  = "current"  // controller: conclusions
+	PrefixReserved = "reserved" // apiserver: what only one object may have
 )
 
 // None stands for a namespace or node that is not there: cluster-scoped objects'
@@ -122,6 +123,15 @@ func CurrentKey(r schemas.Ref) Key { return objectKey(PrefixCurrent, r) }
 func objectKey(prefix string, r schemas.Ref) Key {
 	return Key(prefix + "." + resourceToken(r.Resource) + "." + orNone(string(r.Namespace)) + "." + Escape(string(r.Name), true))
 }
+
+// ReservedKey is reserved.<sort>.<value>: its value says which object has the one thing of
+// its sort that value names. It is no part of an object, and readers of objects skip it.
+func ReservedKey(sort, value string) Key {
+	return Key(PrefixReserved + "." + Escape(sort, false) + "." + Escape(value, true))
+}
+
+// Reserved tells whether k is such a key.
+func (k Key) Reserved() bool { return strings.HasPrefix(string(k), PrefixReserved+".") }
 
 // RevisionKey is <resource>.<namespace>.<name> in the revisions bucket.
 func RevisionKey(r schemas.Ref) Key {

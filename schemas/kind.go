@@ -59,6 +59,9 @@ type Kind struct {
 	// Unhonoured lists field paths that are accepted but not acted on yet, in the
 	// notation of Warnings; apply warns about each by name.
 	Unhonoured []string
+	// Because says of a path of Unhonoured, without its conditions, what that means and what to do
+	// instead; nil and others: the general sentence.
+	Because map[string]string
 }
 
 // StoreClass says where a kind is stored.

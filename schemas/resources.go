@@ -8,9 +8,12 @@ var (
 	ConfigMaps      = Resource{Plural: "configmaps"}
 	Secrets         = Resource{Plural: "secrets"}
 	ServiceAccounts = Resource{Plural: "serviceaccounts"}
+	Services        = Resource{Plural: "services"}
+	Endpoints       = Resource{Plural: "endpoints"}
 	Events          = Resource{Plural: "events"}
 	Deployments     = Resource{Group: "apps", Plural: "deployments"}
 	ReplicaSets     = Resource{Group: "apps", Plural: "replicasets"}
+	EndpointSlices  = Resource{Group: "discovery.k8s.io", Plural: "endpointslices"}
 	Leases          = Resource{Group: "coordination.k8s.io", Plural: "leases"}
 	RuntimeClasses  = Resource{Group: "node.k8s.io", Plural: "runtimeclasses"}
 	PriorityClasses = Resource{Group: "scheduling.k8s.io", Plural: "priorityclasses"}

@@ -39,8 +39,12 @@ func Warnings(kind *Kind, obj Object) []Warning {
 	var out []Warning
 	for _, pattern := range kind.Unhonoured {
 		path, except, _ := strings.Cut(pattern, "!=")
+		why := kind.Because[PlainPath(pattern)]
+		if why == "" {
+			why = "this field is stored, but Skerry does not act on it yet"
+		}
 		m := matcher{except: strings.Split(except, ","), found: func(path string) {
-			out = append(out, Warning{Path: path, Message: "this field is stored, but Skerry does not act on it yet"})
+			out = append(out, Warning{Path: path, Message: why})
 		}}
 		m.match(root, strings.Split(path, "."), "")
 	}

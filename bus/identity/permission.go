@@ -46,7 +46,7 @@ func permissions(r Role) (jwt.Permissions, error) {
 	sub("_INBOX." + self + ".>")
 	switch r {
 	case RoleAPIServer:
-		pub("$KV.state.desired.>", "$KV.revisions.>", "events.>", "audit.>")
+		pub("$KV.state.desired.>", "$KV.state.reserved.>", "$KV.revisions.>", "events.>", "audit.>")
 		for _, s := range []string{"KV_state", "KV_revisions", "KV_leases", bus.StreamEvents, bus.StreamAudit} {
 			pub("$JS.API.STREAM.CREATE."+s, "$JS.API.STREAM.UPDATE."+s)
 		}

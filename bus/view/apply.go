@@ -9,6 +9,9 @@ import (
 
 // apply takes in one key's change and returns what it does to the joined object.
 func (v *View) apply(e store.Entry) []Change {
+	if e.Key.Reserved() {
+		return nil
+	}
 	k, err := bus.ParseStateKey(e.Key)
 	if err != nil {
 		v.logOdd(e.Key, err)

@@ -81,7 +81,7 @@ func (c *cluster) startControlPlane(ctx context.Context) error {
 		return err
 	}
 	sh := &shared{}
-	if err := c.startService(ctx, apiserverService(signer, sh, c.log)); err != nil {
+	if err := c.startService(ctx, apiserverService(signer, c.up.Services, apiEndpoint(c.up.API, c.up.Address), sh, c.log)); err != nil {
 		return err
 	}
 	if err := c.await(ctx, awaitAPI); err != nil {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"slices"
 	"syscall"
@@ -86,6 +87,26 @@ func apiNames(l net.Listener, more ...string) []string {
 	return slices.Compact(slices.DeleteFunc(append(names, more...), func(s string) bool { return s == "" }))
 }
 
+// apiEndpoint is where other hosts reach the HTTP API that listens at address on this
+// machine, which is at own; invalid if they do not.
+func apiEndpoint(address, own string) netip.AddrPort {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	if host == "" || host == "0.0.0.0" || host == "::" {
+		host = own
+		if host == "" {
+			host = routedAddress()
+		}
+	}
+	at, err := netip.ParseAddrPort(net.JoinHostPort(host, port))
+	if err != nil || at.Addr().IsLoopback() || !at.Addr().Is4() || at.Port() == 0 {
+		return netip.AddrPort{}
+	}
+	return at
+}
+
 // apiURL is what clients on this machine call the server at l.
 func apiURL(l net.Listener) string { return reachable("https://"+l.Addr().String(), "127.0.0.1") }
 
@@ -120,7 +141,7 @@ func (c *cluster) startGateway(ctx context.Context) error {
 	}
 	a, err := certificate.Load(c.dir.pki())
 	if err == nil {
-		err = c.startService(ctx, gatewayService(l, a, apiNames(l, c.up.Address), c.s.Version, c.log))
+		err = c.startService(ctx, gatewayService(l, a, apiNames(l, c.up.Address, c.up.apiAddress()), c.s.Version, c.log))
 	}
 	if err != nil {
 		l.Close()

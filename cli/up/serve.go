@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"time"
 
@@ -62,7 +63,15 @@ func (r *Remote) run(ctx context.Context, s *session.Session, svc service, log *
 // ServeAPIServer is `skerry serve apiserver`.
 type ServeAPIServer struct {
 	Remote
-	DataDir string `help:"Folder with the cluster's keys (authority/), from which nodes that join get credentials." placeholder:"DIR"`
+	Services
+	DataDir string         `help:"Folder with the cluster's keys (authority/), from which nodes that join get credentials." placeholder:"DIR"`
+	Gateway netip.AddrPort `name:"api-endpoint" help:"Address at which the cluster's hosts reach the HTTP API, to be that of the service kubernetes." placeholder:"IP:PORT"`
+}
+
+// Services are the ranges that services get addresses and ports from.
+type Services struct {
+	ServiceCIDR string `name:"service-cidr" help:"IPv4 range of the cluster IPs of services; the same for all apiservers." default:"10.96.0.0/16" placeholder:"CIDR"`
+	NodePorts   string `name:"service-node-port-range" help:"Range of the node ports of services; the same for all apiservers." default:"30000-32767" placeholder:"FIRST-LAST"`
 }
 
 // Run implements the command.
@@ -77,7 +86,7 @@ func (c *ServeAPIServer) Run(ctx context.Context, s *session.Session) error {
 			return err
 		}
 	}
-	return c.run(ctx, s, apiserverService(signer, &shared{}, c.log(s)), c.log(s))
+	return c.run(ctx, s, apiserverService(signer, c.Services, c.Gateway, &shared{}, c.log(s)), c.log(s))
 }
 
 // ServeController is `skerry serve controller`.

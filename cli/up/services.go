@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 
 	"github.com/skerry/skerry/bus"
@@ -39,10 +40,11 @@ func replica(name string) string {
 type shared struct{ view *view.View }
 
 // apiserverService answers requests; with a signer also those of hosts that join.
-func apiserverService(signer *identity.NodeSigner, sh *shared, log *slog.Logger) service {
+func apiserverService(signer *identity.NodeSigner, of Services, gateway netip.AddrPort, sh *shared, log *slog.Logger) service {
 	return service{"apiserver", identity.RoleAPIServer, "system:apiserver", func(ctx context.Context, conn *bus.Conn) error {
 		sh.view = view.New(conn, kinds.Table())
-		return apiserver.Run(ctx, conn, apiserver.Config{ID: replica("apiserver"), Table: kinds.Table(), NodeSigner: signer, View: sh.view, Log: log})
+		return apiserver.Run(ctx, conn, apiserver.Config{ID: replica("apiserver"), Table: kinds.Table(), NodeSigner: signer,
+			ServiceCIDR: of.ServiceCIDR, NodePorts: of.NodePorts, Gateway: gateway, View: sh.view, Log: log})
 	}}
 }
 

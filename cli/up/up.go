@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -39,16 +40,17 @@ type Host struct {
 type Up struct {
 	Host
 	Placing
-	Listen      string        `help:"Address that other hosts and clients reach the bus at." default:"127.0.0.1:4222" placeholder:"HOST:PORT"`
-	Nats        string        `help:"Use the NATS server at this URL instead of an embedded one." placeholder:"URL"`
-	TLSCert     string        `name:"tls-cert" help:"Certificate of the embedded server, a PEM file." placeholder:"FILE"`
-	TLSKey      string        `name:"tls-key" help:"Its key, a PEM file." placeholder:"FILE"`
-	ClusterCIDR string        `name:"cluster-cidr" help:"IPv4 range of all pods, of which each node gets a /24." default:"10.244.0.0/16" placeholder:"CIDR"`
-	Profile     string        `help:"Serve Go's profiles over HTTP at this address." placeholder:"HOST:PORT"`
-	API         string        `name:"api" help:"Address of the Kubernetes HTTP API (default: 127.0.0.1:6443), or none." placeholder:"HOST:PORT"`
-	NoAgent     bool          `help:"Control plane only: this machine runs no pods."`
-	Detach      bool          `short:"d" help:"Start in the background, and return when it is ready."`
-	Wait        time.Duration `name:"ready-timeout" help:"How long to wait until it is ready." default:"60s" placeholder:"DURATION"`
+	Listen      string `help:"Address that other hosts and clients reach the bus at." default:"127.0.0.1:4222" placeholder:"HOST:PORT"`
+	Nats        string `help:"Use the NATS server at this URL instead of an embedded one." placeholder:"URL"`
+	TLSCert     string `name:"tls-cert" help:"Certificate of the embedded server, a PEM file." placeholder:"FILE"`
+	TLSKey      string `name:"tls-key" help:"Its key, a PEM file." placeholder:"FILE"`
+	ClusterCIDR string `name:"cluster-cidr" help:"IPv4 range of all pods, of which each node gets a /24." default:"10.244.0.0/16" placeholder:"CIDR"`
+	Services
+	Profile string        `help:"Serve Go's profiles over HTTP at this address." placeholder:"HOST:PORT"`
+	API     string        `name:"api" help:"Address of the Kubernetes HTTP API (default: 127.0.0.1:6443), or none." placeholder:"HOST:PORT"`
+	NoAgent bool          `help:"Control plane only: this machine runs no pods."`
+	Detach  bool          `short:"d" help:"Start in the background, and return when it is ready."`
+	Wait    time.Duration `name:"ready-timeout" help:"How long to wait until it is ready." default:"60s" placeholder:"DURATION"`
 }
 
 // Run implements the command.
@@ -60,6 +62,9 @@ func (c *Up) Run(ctx context.Context, s *session.Session) error {
 	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return failure.Usage("--tls-cert and --tls-key go together")
+	}
+	if err := c.disjoint(); err != nil {
+		return err
 	}
 	if c.Detach {
 		return detach(ctx, s, dir, c.Wait)
@@ -75,6 +80,34 @@ func (c *Up) Run(ctx context.Context, s *session.Session) error {
 	}
 	defer release()
 	return c.serve(ctx, s, dir)
+}
+
+// disjoint refuses ranges that overlap: an address must be a pod's or a service's.
+func (c *Up) disjoint() error {
+	if c.ClusterCIDR == "" || c.ServiceCIDR == "" {
+		return nil // the defaults, which do not
+	}
+	pods, err := netip.ParsePrefix(c.ClusterCIDR)
+	if err != nil {
+		return failure.Usage("--cluster-cidr %s: not a range such as 10.244.0.0/16", c.ClusterCIDR)
+	}
+	services, err := netip.ParsePrefix(c.ServiceCIDR)
+	if err != nil {
+		return failure.Usage("--service-cidr %s: not a range such as 10.96.0.0/16", c.ServiceCIDR)
+	}
+	if pods.Overlaps(services) {
+		return failure.Usage("the addresses of services (--service-cidr %s) overlap those of pods (--cluster-cidr %s): choose another range for one of them", services, pods)
+	}
+	return nil
+}
+
+// apiAddress is the service kubernetes' address, which the server's certificate names.
+func (c *Up) apiAddress() string {
+	p, err := netip.ParsePrefix(c.ServiceCIDR)
+	if err != nil {
+		return ""
+	}
+	return p.Masked().Addr().Next().String()
 }
 
 // serve runs the cluster until ctx ends or a service fails.

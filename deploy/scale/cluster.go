@@ -56,7 +56,7 @@ func bring(ctx context.Context, binary string, n int, o options, simulate ...str
 	if c.listen, err = freePort(); err != nil {
 		return c, err
 	}
-	up := []string{"up", "--no-agent", "--data-dir", c.data(), "--listen", c.listen, "--cluster-cidr", "10.0.0.0/8", "--log-level", o.level}
+	up := []string{"up", "--no-agent", "--data-dir", c.data(), "--listen", c.listen, "--cluster-cidr", "10.0.0.0/8", "--service-cidr", "172.20.0.0/16", "--log-level", o.level}
 	profile := ""
 	if o.profiles != "" {
 		if profile, err = freePort(); err != nil {

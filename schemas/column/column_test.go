@@ -9,6 +9,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	nodev1 "k8s.io/api/node/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -164,6 +165,19 @@ func TestOtherKinds(t *testing.T) {
 		{column.ServiceAccount(), &corev1.ServiceAccount{ObjectMeta: meta}, "NAME | AGE", "x | 36h"},
 		{column.ClusterTrustBundle(), &certificatesv1.ClusterTrustBundle{ObjectMeta: meta}, "NAME | SIGNERNAME", "x | <none>"},
 		{column.ClusterTrustBundle(), &certificatesv1.ClusterTrustBundle{ObjectMeta: meta, Spec: certificatesv1.ClusterTrustBundleSpec{SignerName: "a.b/c"}}, "", "x | a.b/c"},
+		{column.Service(), &corev1.Service{ObjectMeta: meta, Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeNodePort, ClusterIPs: []string{"10.96.0.9"}, Selector: map[string]string{"app": "web", "a": "b"},
+			Ports: []corev1.ServicePort{{Port: 80, Protocol: "TCP", NodePort: 30080}, {Port: 53, Protocol: "UDP"}}}},
+			"NAME | TYPE | CLUSTER-IP | EXTERNAL-IP | PORT(S) | AGE | SELECTOR", "x | NodePort | 10.96.0.9 | <none> | 80:30080/TCP,53/UDP | 36h | a=b,app=web"},
+		{column.Service(), &corev1.Service{ObjectMeta: meta, Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: "example.com"}}, "", "x | ExternalName | <none> | example.com | <none> | 36h | <none>"},
+		{column.Service(), &corev1.Service{ObjectMeta: meta, Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeLoadBalancer, ClusterIPs: []string{"10.96.0.9"}}}, "", "x | LoadBalancer | 10.96.0.9 | <pending> | <none> | 36h | <none>"},
+		{column.Service(), &corev1.Service{ObjectMeta: meta, Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeLoadBalancer, ExternalIPs: []string{"192.0.2.9"}},
+			Status: corev1.ServiceStatus{LoadBalancer: corev1.LoadBalancerStatus{Ingress: []corev1.LoadBalancerIngress{{IP: "192.0.2.2"}, {IP: "192.0.2.1"}}}}}, "", "x | LoadBalancer | <none> | 192.0.2.1,192...,192.0.2.9 | <none> | 36h | <none>"},
+		{column.Endpoints(), &corev1.Endpoints{ObjectMeta: meta, Subsets: []corev1.EndpointSubset{{Ports: []corev1.EndpointPort{{Port: 80}},
+			Addresses: []corev1.EndpointAddress{{IP: "10.0.0.1"}, {IP: "10.0.0.2"}, {IP: "10.0.0.3"}, {IP: "10.0.0.4"}}}}}, "NAME | ENDPOINTS | AGE", "x | 10.0.0.1:80,10.0.0.2:80,10.0.0.3:80 + 1 more... | 36h"},
+		{column.Endpoints(), &corev1.Endpoints{ObjectMeta: meta}, "", "x | <none> | 36h"},
+		{column.EndpointSlice(), &discoveryv1.EndpointSlice{ObjectMeta: meta, AddressType: "IPv4", Ports: []discoveryv1.EndpointPort{{Port: &five}, {}},
+			Endpoints: []discoveryv1.Endpoint{{Addresses: []string{"10.0.0.1"}}}}, "NAME | ADDRESSTYPE | PORTS | ENDPOINTS | AGE", "x | IPv4 | 5,* | 10.0.0.1 | 36h"},
+		{column.EndpointSlice(), &discoveryv1.EndpointSlice{ObjectMeta: meta, AddressType: "IPv4"}, "", "x | IPv4 | <unset> | <unset> | 36h"},
 		{column.RuntimeClass(), &nodev1.RuntimeClass{ObjectMeta: meta, Handler: "runsc"}, "NAME | HANDLER | AGE", "x | runsc | 36h"},
 		{column.PriorityClass(), &schedulingv1.PriorityClass{ObjectMeta: meta, Value: -7}, "NAME | VALUE | GLOBAL-DEFAULT | AGE | PREEMPTIONPOLICY", "x | -7 | false | 36h | PreemptLowerPriority"},
 		{column.Event(), &corev1.Event{ObjectMeta: meta, LastTimestamp: ago(time.Minute), FirstTimestamp: ago(time.Hour), Type: "Warning", Reason: "BackOff", Message: " again\n",

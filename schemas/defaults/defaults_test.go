@@ -6,6 +6,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	v1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
 	"sigs.k8s.io/yaml"
 
@@ -56,6 +57,20 @@ var cases = []struct {
 	{"configmap", func() schemas.Object { return &v1.ConfigMap{} }, defaults.ConfigMap, `metadata: {name: a}`, `{metadata: {name: a}}`},
 	{"secret", func() schemas.Object { return &v1.Secret{} }, defaults.Secret,
 		`{data: {a: b2xk, b: a2VwdA==}, stringData: {a: new}}`, `{data: {a: bmV3, b: a2VwdA==}, type: Opaque}`},
+	{"service", func() schemas.Object { return &v1.Service{} }, defaults.Service,
+		`spec: {clusterIP: None, ports: [{port: 80}, {port: 53, protocol: UDP, targetPort: dns}]}`,
+		`spec: {type: ClusterIP, clusterIP: None, clusterIPs: [None], sessionAffinity: None, internalTrafficPolicy: Cluster,
+      ports: [{port: 80, protocol: TCP, targetPort: 80}, {port: 53, protocol: UDP, targetPort: dns}]}`},
+	{"load balancer", func() schemas.Object { return &v1.Service{} }, defaults.Service,
+		`{spec: {type: LoadBalancer, sessionAffinity: ClientIP, ports: [{port: 80}]}, status: {loadBalancer: {ingress: [{ip: 192.0.2.1}, {hostname: a.example}]}}}`,
+		`{spec: {type: LoadBalancer, sessionAffinity: ClientIP, sessionAffinityConfig: {clientIP: {timeoutSeconds: 10800}}, internalTrafficPolicy: Cluster, externalTrafficPolicy: Cluster,
+      allocateLoadBalancerNodePorts: true, ports: [{port: 80, protocol: TCP, targetPort: 80}]}, status: {loadBalancer: {ingress: [{ip: 192.0.2.1, ipMode: VIP}, {hostname: a.example}]}}}`},
+	{"external name", func() schemas.Object { return &v1.Service{} }, defaults.Service,
+		`spec: {type: ExternalName, externalName: a.example}`, `spec: {type: ExternalName, externalName: a.example, sessionAffinity: None}`},
+	{"endpointslice", func() schemas.Object { return &discoveryv1.EndpointSlice{} }, defaults.EndpointSlice,
+		`{addressType: IPv4, ports: [{port: 80}]}`, `{addressType: IPv4, endpoints: null, ports: [{name: "", protocol: TCP, port: 80}]}`},
+	{"endpoints", func() schemas.Object { return &v1.Endpoints{} }, defaults.Endpoints,
+		`subsets: [{ports: [{port: 80}]}]`, `subsets: [{ports: [{port: 80, protocol: TCP}]}]`},
 	{"priorityclass", func() schemas.Object { return &schedulingv1.PriorityClass{} }, defaults.PriorityClass,
 		`value: 5`, `{value: 5, preemptionPolicy: PreemptLowerPriority}`},
 	{"pod", func() schemas.Object { return &v1.Pod{} }, defaults.Pod, podBefore, podAfter},

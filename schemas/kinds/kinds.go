@@ -17,6 +17,7 @@ func Table() *schemas.Table { return builtIn() }
 var builtIn = sync.OnceValue(func() *schemas.Table {
 	all := []*schemas.Kind{
 		namespace(), node(), pod(), configMap(), secret(), serviceAccount(), event(),
+		service(), endpoints(), endpointSlice(),
 		deployment(), replicaSet(),
 		lease(),
 		priorityClass(), podGroup(), workload(), podDisruptionBudget(), runtimeClass(),

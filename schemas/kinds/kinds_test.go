@@ -9,7 +9,7 @@ import (
 
 func TestTableIsComplete(t *testing.T) {
 	all := kinds.Table().All()
-	if len(all) != 26 {
+	if len(all) != 29 {
 		t.Errorf("the table has %d kinds", len(all))
 	}
 	for _, k := range all {
@@ -42,7 +42,7 @@ func TestFind(t *testing.T) {
 		"po": schemas.Pods, "Pods": schemas.Pods, "pod": schemas.Pods,
 		"deploy": schemas.Deployments, "deployments.apps": schemas.Deployments, "deployment.v1.apps": schemas.Deployments, "deploy.apps": schemas.Deployments,
 		"rs": schemas.ReplicaSets, "no": schemas.Nodes, "ns": schemas.Namespaces, "cm": schemas.ConfigMaps, "secrets": schemas.Secrets,
-		"ev": schemas.Events, "sa": schemas.ServiceAccounts, "leases": schemas.Leases, "lease.coordination.k8s.io": schemas.Leases, "pc": schemas.PriorityClasses,
+		"ev": schemas.Events, "sa": schemas.ServiceAccounts, "leases": schemas.Leases, "svc": schemas.Services, "ep": schemas.Endpoints, "endpointslices": schemas.EndpointSlices, "lease.coordination.k8s.io": schemas.Leases, "pc": schemas.PriorityClasses,
 	} {
 		if k := kinds.Table().Find(arg); k == nil || k.Resource != want {
 			t.Errorf("%s: got %v, want %s", arg, k, want)

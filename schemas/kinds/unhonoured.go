@@ -50,3 +50,22 @@ func serviceAccountUnhonoured() []string {
 func groupUnhonoured(p string) []string {
 	return []string{p + ".resourceClaims", p + ".disruptionMode.all", p + ".priorityClassName", p + ".priority", p + ".preemptionPolicy"}
 }
+
+// serviceUnhonoured: the data path of services. That a service has ports stands for its
+// cluster IP and its name.
+func serviceUnhonoured() []string {
+	return []string{
+		"spec.ports", "spec.type!=ClusterIP,ExternalName", "spec.externalName", "spec.externalIPs",
+		"spec.sessionAffinity!=None", "spec.internalTrafficPolicy!=Cluster", "spec.externalTrafficPolicy!=Cluster",
+		"spec.trafficDistribution", "spec.loadBalancerIP", "spec.loadBalancerClass", "spec.loadBalancerSourceRanges",
+	}
+}
+
+func serviceBecause() map[string]string {
+	return map[string]string{
+		"spec.ports": "no node routes a Service's addresses and no DNS server knows its name yet: reach its pods with " +
+			"`skerry port-forward svc/NAME` or through the API's proxy",
+		"spec.type":         "node ports are given out, but no node listens on them yet, and nothing makes load balancers",
+		"spec.externalName": "no DNS server answers with this name yet",
+	}
+}

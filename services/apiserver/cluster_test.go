@@ -55,6 +55,12 @@ func (h heard) Handle(_ context.Context, r slog.Record) error {
 // id a is in the bus' own process, as that of `skerry up` is, others are elsewhere.
 func (c *cluster) serve(t testing.TB, id string) (stop func()) {
 	t.Helper()
+	return c.serveWith(t, id, "", "")
+}
+
+// serveWith is serve with ranges for services.
+func (c *cluster) serveWith(t testing.TB, id, addresses, ports string) (stop func()) {
+	t.Helper()
 	connect := c.bus.Conn
 	if id == "a" {
 		connect = c.bus.Inside
@@ -64,7 +70,7 @@ func (c *cluster) serve(t testing.TB, id string) (stop func()) {
 	log := newHeard()
 	var running sync.WaitGroup
 	running.Go(func() {
-		if err := apiserver.Run(ctx, conn, apiserver.Config{ID: id, Table: c.table, Log: slog.New(log)}); err != nil {
+		if err := apiserver.Run(ctx, conn, apiserver.Config{ID: id, Table: c.table, ServiceCIDR: addresses, NodePorts: ports, Log: slog.New(log)}); err != nil {
 			t.Errorf("apiserver %s: %v", id, err)
 		}
 	})

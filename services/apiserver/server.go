@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"runtime/debug"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/schemas/share"
 	"github.com/skerry/skerry/services/apiserver/access"
+	"github.com/skerry/skerry/services/apiserver/allot"
 	"github.com/skerry/skerry/services/apiserver/audit"
 	"github.com/skerry/skerry/services/apiserver/event"
 	"github.com/skerry/skerry/services/apiserver/feed"
@@ -48,6 +50,11 @@ type Config struct {
 	// NodeSigner mints the credentials of hosts that join; nil refuses them.
 	NodeSigner *identity.NodeSigner
 	Log        *slog.Logger
+	// ServiceCIDR is the IPv4 range of cluster IPs, and NodePorts that of node ports, FIRST-LAST;
+	// "": Kubernetes' usual ones. All apiservers must be given the same.
+	ServiceCIDR, NodePorts string
+	// Gateway is where the cluster's hosts reach the HTTP API; invalid: nobody said.
+	Gateway netip.AddrPort
 	// Clock is the time; nil is time.Now.
 	Clock func() time.Time
 	// View is the copy of the state that the apiserver keeps up, for others in this
@@ -65,10 +72,14 @@ func Run(ctx context.Context, conn *bus.Conn, c Config) error {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	c.Log = c.Log.With("apiserver", c.ID)
+	ranges, err := allot.Parse(c.ServiceCIDR, c.NodePorts)
+	if err != nil {
+		return fmt.Errorf("run apiserver: %w", err)
+	}
 	if err := provision(ctx, conn, c.Log); err != nil {
 		return ended(ctx, err)
 	}
-	s := newServer(conn, c)
+	s := newServer(conn, c, ranges)
 	unhandle := s.view.Handle(s.state.Hub.Handle)
 	defer unhandle()
 	defer s.view.Handle(s.interest.Handle)()
@@ -139,7 +150,7 @@ type server struct {
 	interest *interest.Interest
 }
 
-func newServer(conn *bus.Conn, c Config) *server {
+func newServer(conn *bus.Conn, c Config, ranges allot.Ranges) *server {
 	v := c.View
 	if v == nil {
 		v = view.New(conn, c.Table)
@@ -164,8 +175,9 @@ func newServer(conn *bus.Conn, c Config) *server {
 	keeper := history.New(conn)
 	s.registry = &registry.Registry{
 		Table:   c.Table,
-		State:   registry.Backend{Replica: s.state, Writer: &registry.Desired{View: v, State: state, History: keeper}},
+		State:   registry.Backend{Replica: s.state, Writer: &registry.Desired{Table: c.Table, View: v, State: state, History: keeper}},
 		Events:  registry.Backend{Replica: s.happened, Writer: event.Writer{Log: events, Now: c.Clock}},
+		Ranges:  ranges,
 		Keys:    state,
 		Lists:   semaphore.NewWeighted(registry.ListsAtOnce),
 		History: keeper,
@@ -214,6 +226,7 @@ func (s *server) serve(ctx context.Context, g *errgroup.Group) error {
 	g.Go(func() error { return s.serveJoin(ctx) })
 	g.Go(func() error { return s.warm(ctx) })
 	g.Go(func() error { return s.bootstrapRoles(ctx) })
+	g.Go(func() error { return s.bootstrapService(ctx) })
 	s.Log.Info("serving", "revision", s.view.Revision())
 	return api.Serve(ctx, s.conn, "apiserver", version(), concurrency, s)
 }

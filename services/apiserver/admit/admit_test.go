@@ -12,6 +12,7 @@ import (
 
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/schemas/kinds"
+	"github.com/skerry/skerry/services/apiserver/allot"
 )
 
 type classes []*schedulingv1.PriorityClass
@@ -90,7 +91,7 @@ func TestServersOwnFields(t *testing.T) {
 	if err := Update(k, next, made); err != nil {
 		t.Fatal(err)
 	}
-	if err := Changed(k, next, made); err != nil {
+	if err := Changed(nil, allot.Ranges{}, k, next, made); err != nil {
 		t.Fatal(err)
 	}
 	if next.UID != made.GetUID() || next.Generation != 2 || next.DeletionTimestamp != nil || next.ResourceVersion != "5" {

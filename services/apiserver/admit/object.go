@@ -5,11 +5,13 @@ import (
 
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/schemas/defaults"
+	"github.com/skerry/skerry/schemas/validate"
+	"github.com/skerry/skerry/services/apiserver/allot"
 )
 
 // New applies defaults and admission to an object that is about to be created, and
-// validates it.
-func New(s State, k *schemas.Kind, obj schemas.Object) error {
+// validates it. A service gets what it needs of r.
+func New(s State, r allot.Ranges, k *schemas.Kind, obj schemas.Object) error {
 	if k.Default != nil {
 		k.Default(obj)
 	}
@@ -27,6 +29,10 @@ func New(s State, k *schemas.Kind, obj schemas.Object) error {
 		}
 	case *v1.Namespace:
 		newNamespace(o)
+	case *v1.Service:
+		if err := service(s, r, k, o, nil); err != nil {
+			return err
+		}
 	}
 	if k.Validate != nil {
 		if err := Invalid(k, obj.GetName(), k.Validate(obj)); err != nil {
@@ -38,11 +44,16 @@ func New(s State, k *schemas.Kind, obj schemas.Object) error {
 
 // Changed applies defaults to an object that replaces old, counts the generation, and
 // validates the change. obj has been through Update.
-func Changed(k *schemas.Kind, obj, old schemas.Object) error {
+func Changed(s State, r allot.Ranges, k *schemas.Kind, obj, old schemas.Object) error {
 	if k.Default != nil {
 		k.Default(obj)
 	}
 	keepDecided(obj, old)
+	if svc, ok := obj.(*v1.Service); ok {
+		if err := service(s, r, k, svc, old); err != nil {
+			return err
+		}
+	}
 	if Generations(k) && !SameContent(k, obj, old) {
 		obj.SetGeneration(old.GetGeneration() + 1)
 	}
@@ -86,4 +97,24 @@ func keepDecided(obj, old schemas.Object) {
 			o.Spec.Finalizers = was.Spec.Finalizers
 		}
 	}
+}
+
+// Status completes and checks the status that obj has instead of old's, for kinds that have
+// rules for it.
+func Status(k *schemas.Kind, obj, old schemas.Object) error {
+	if k.Resource != schemas.Services {
+		return nil
+	}
+	k.Default(obj)
+	return Invalid(k, obj.GetName(), validate.ServiceStatus(obj, old))
+}
+
+// service gives svc addresses and ports, beside those of the services that there are.
+func service(s State, r allot.Ranges, k *schemas.Kind, svc *v1.Service, old schemas.Object) error {
+	was, _ := old.(*v1.Service) // nil for a new one
+	errs, err := r.Fill(svc, was, s.List(schemas.Services, ""))
+	if err != nil {
+		return err
+	}
+	return Invalid(k, svc.Name, errs)
 }

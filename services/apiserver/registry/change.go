@@ -29,6 +29,9 @@ type edit func(old schemas.Object) (schemas.Object, error)
 func (g *Registry) change(ctx context.Context, r *api.Request, k *schemas.Kind, f edit) (out schemas.Object, removed bool, err error) {
 	b := g.backend(k)
 	ref := r.Ref()
+	if err := g.freshFor(ctx, k); err != nil {
+		return nil, false, err
+	}
 	for attempt := 0; ; attempt++ {
 		old, rev, ok := b.Read(ref)
 		next, err := apply(old, ok, f, k, ref)

@@ -102,8 +102,29 @@ func unhonoured(r *api.Request, k *schemas.Kind, obj, old schemas.Object) []stri
 	return out
 }
 
-// insert stores a new object, under a generated name if it has none.
+// insert stores a new object. What the server chose for it somebody else may have been
+// given at the same moment: then it chooses again.
 func (g *Registry) insert(ctx context.Context, r *api.Request, k *schemas.Kind, obj schemas.Object) (schemas.Object, error) {
+	for attempt := 1; ; attempt++ {
+		wanted := obj
+		if k.Resource == schemas.Services {
+			wanted, _ = obj.DeepCopyObject().(schemas.Object) // the type is obj's
+		}
+		out, err := g.insertNamed(ctx, r, k, wanted)
+		if !errors.Is(err, errTaken) {
+			return out, err
+		}
+		if attempt == nameAttempts {
+			return nil, apierrors.NewServiceUnavailable("what was chosen for the object was taken each time; try again")
+		}
+		if err := spread(ctx, attempt); err != nil {
+			return nil, storeError(r, err)
+		}
+	}
+}
+
+// insertNamed stores a new object, under a generated name if it has none.
+func (g *Registry) insertNamed(ctx context.Context, r *api.Request, k *schemas.Kind, obj schemas.Object) (schemas.Object, error) {
 	obj, err := admit.Create(k, obj, g.Now())
 	if err != nil {
 		return nil, err
@@ -119,7 +140,7 @@ func (g *Registry) insert(ctx context.Context, r *api.Request, k *schemas.Kind, 
 			}
 		}
 		out, err := g.put(ctx, r, k, obj)
-		if !errors.Is(err, store.ErrConflict) {
+		if !errors.Is(err, store.ErrConflict) || errors.Is(err, errTaken) {
 			return out, err
 		}
 		if !generate {
@@ -140,7 +161,7 @@ func (g *Registry) admitNew(ctx context.Context, r *api.Request, k *schemas.Kind
 				return err
 			}
 		}
-		if err := admit.New(g.State, k, obj); err != nil {
+		if err := admit.New(g.State, g.Ranges, k, obj); err != nil {
 			return err
 		}
 		return g.Guard.Admit(access.Of(r), obj, nil)
@@ -150,6 +171,9 @@ func (g *Registry) admitNew(ctx context.Context, r *api.Request, k *schemas.Kind
 		if err := g.ensureAccount(ctx, p); err != nil && !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err) {
 			return nil, err
 		}
+	}
+	if err := g.freshFor(ctx, k); err != nil {
+		return nil, err
 	}
 	try, _ := obj.DeepCopyObject().(schemas.Object) // the type is obj's
 	err := check(try)

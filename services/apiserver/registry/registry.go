@@ -18,6 +18,7 @@ import (
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/schemas/share"
 	"github.com/skerry/skerry/services/apiserver/access"
+	"github.com/skerry/skerry/services/apiserver/allot"
 	"github.com/skerry/skerry/services/apiserver/history"
 	"github.com/skerry/skerry/services/apiserver/managed"
 	"github.com/skerry/skerry/services/apiserver/replica"
@@ -33,6 +34,7 @@ type Registry struct {
 	History *history.Keeper
 	Fields  *managed.Fields
 	Guard   access.Guard
+	Ranges  allot.Ranges
 	Alike   *share.Pool // of pods that are made with others; nil: each is decoded for itself
 	// Answer answers a create of a kind that is not stored.
 	Answer func(ctx context.Context, r *api.Request, obj schemas.Object) (schemas.Object, error)

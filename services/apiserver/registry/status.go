@@ -59,6 +59,9 @@ func (g *Registry) putStatus(ctx context.Context, r *api.Request, k *schemas.Kin
 		}
 		next, _ := old.DeepCopyObject().(schemas.Object) // the type is old's
 		admit.SetStatus(next, sent)
+		if err := admit.Status(k, next, old); err != nil {
+			return nil, err
+		}
 		if r.DryRun || equality.Semantic.DeepEqual(old, next) {
 			return reply(next, warnings, false)
 		}

@@ -45,7 +45,7 @@ func (g *Registry) replace(r *api.Request, k *schemas.Kind, old, next schemas.Ob
 	if k.StatusWriter != schemas.StatusNone {
 		admit.SetStatus(next, old)
 	}
-	if err := admit.Changed(k, next, old); err != nil {
+	if err := admit.Changed(g.State, g.Ranges, k, next, old); err != nil {
 		return nil, err
 	}
 	if err := admit.Secure(g.State, k, next, old); err != nil {

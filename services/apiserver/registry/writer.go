@@ -40,6 +40,7 @@ type Writer interface {
 
 // Desired writes desired objects to the state, and keeps their history.
 type Desired struct {
+	Table   *schemas.Table
 	View    *view.View
 	State   *store.Store
 	History *history.Keeper
@@ -64,7 +65,7 @@ func (d *Desired) Put(ctx context.Context, w Write) (schemas.Object, error) {
 	}
 	key := bus.DesiredKey(w.Ref)
 	if w.New == nil {
-		_, err := d.State.Delete(ctx, key, w.Revision)
+		_, err := d.apply(ctx, w, store.Op{Key: key, Revision: w.Revision})
 		return nil, err
 	}
 	value, err := codec.EncodeDesired(w.Kind, w.New, w.By)
@@ -74,16 +75,13 @@ func (d *Desired) Put(ctx context.Context, w Write) (schemas.Object, error) {
 	if len(value) > codec.MaxSize {
 		return nil, store.ErrTooLarge
 	}
-	out := w.New
-	var rev store.Revision
-	if w.Old == nil {
-		rev, err = d.State.Create(ctx, key, value)
-		out = join.Join(w.Kind, w.New, nil, nil, nil)
-	} else {
-		rev, err = d.State.Update(ctx, key, value, w.Revision)
-	}
+	rev, err := d.apply(ctx, w, store.Op{Key: key, Value: value, Revision: w.Revision})
 	if err != nil {
 		return nil, err
+	}
+	out := w.New
+	if w.Old == nil {
+		out = join.Join(w.Kind, w.New, nil, nil, nil)
 	}
 	out.SetResourceVersion(strconv.FormatUint(uint64(rev), 10))
 	return out, nil

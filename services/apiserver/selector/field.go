@@ -59,6 +59,11 @@ func byResource(r schemas.Resource) map[string]getter {
 		}
 	case schemas.Secrets:
 		return map[string]getter{"type": of(func(s *v1.Secret) string { return string(s.Type) })}
+	case schemas.Services:
+		return map[string]getter{
+			"spec.clusterIP": of(func(s *v1.Service) string { return s.Spec.ClusterIP }),
+			"spec.type":      of(func(s *v1.Service) string { return string(s.Spec.Type) }),
+		}
 	case schemas.Namespaces:
 		phase := of(func(n *v1.Namespace) string { return string(n.Status.Phase) })
 		return map[string]getter{"status.phase": phase, "name": func(o schemas.Object) string { return o.GetName() }}
