@@ -7,13 +7,11 @@
 package view
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
-	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -69,11 +67,6 @@ type View struct {
 
 	synced     chan struct{}
 	markSynced sync.Once
-}
-
-type handler struct {
-	f    func(Change)
-	gone atomic.Bool
 }
 
 type waiter struct {
@@ -150,35 +143,6 @@ func (v *View) Revision() store.Revision {
 	return v.rev
 }
 
-// Handle registers f for every change from now on; existing objects come first as
-// Added. It is called until the returned cancel is, and WaitFor(rev) does not
-// return before f has seen the changes up to rev. f must be quick and must not
-// call back into the view's registration, nor wait for a revision.
-func (v *View) Handle(f func(Change)) (cancel func()) {
-	h := &handler{f: f}
-	v.turn.Lock()
-	defer v.turn.Unlock()
-	for _, c := range v.existing() {
-		f(c)
-	}
-	v.handlers = append(v.handlers, h)
-	return func() { h.gone.Store(true) }
-}
-
-// existing are all objects as Added, in the order of their resourceVersions.
-func (v *View) existing() []Change {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	all := make([]Change, 0, len(v.objects))
-	for ref, o := range v.objects {
-		if o.joined != nil {
-			all = append(all, Change{Type: Added, Ref: ref, Object: o.joined, Revision: o.rev})
-		}
-	}
-	slices.SortFunc(all, func(a, b Change) int { return cmp.Compare(a.Revision, b.Revision) })
-	return all
-}
-
 // take takes in one event of the watch, hands the changes out, and then lets those
 // go on who waited for its revision.
 func (v *View) take(e store.Event) {
@@ -208,20 +172,6 @@ func (v *View) isSynced() bool {
 		return true
 	default:
 		return false
-	}
-}
-
-func (v *View) handOut(changes []Change) {
-	if len(changes) == 0 {
-		return
-	}
-	v.handlers = slices.DeleteFunc(v.handlers, func(h *handler) bool { return h.gone.Load() })
-	for _, c := range changes {
-		for _, h := range v.handlers {
-			if !h.gone.Load() {
-				h.f(c)
-			}
-		}
 	}
 }
 

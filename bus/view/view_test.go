@@ -311,3 +311,57 @@ func TestSurvivesRestart(t *testing.T) {
 	}
 	r.want("added pods ns/a, modified pods ns/a")
 }
+
+// A handler that comes late is told of what is there piece by piece: changes go on meanwhile,
+// and what it knows in the end is what there is.
+func TestHandleLate(t *testing.T) {
+	r := start(t)
+	ref := func(i int) schemas.Ref {
+		return schemas.Ref{Resource: schemas.Pods, Namespace: "ns", Name: schemas.Name(fmt.Sprint("p", i))}
+	}
+	const n = 200 // some pieces
+	revs := make([]store.Revision, n)
+	for i := range n {
+		revs[i] = r.apply(store.Op{Key: bus.DesiredKey(ref(i)), Value: value(pod(string(ref(i).Name), "u", "", ""))})
+	}
+	known := map[schemas.Ref]string{}
+	changed := make(chan store.Revision, 3)
+	cancel := r.view.Handle(func(c view.Change) {
+		if len(known) == 0 { // the first of n: what follows happens while the rest is told
+			go func() {
+				for i, value := range map[int][]byte{0: value(pod("p0", "u", "there", "")), n - 2: value(pod(string(ref(n-2).Name), "u", "there", "")), n - 1: nil} {
+					rev, err := r.s.Apply(r.ctx, store.Op{Key: bus.DesiredKey(ref(i)), Value: value, Revision: revs[i]})
+					if err != nil {
+						t.Error(err)
+					}
+					changed <- rev
+				}
+			}()
+		}
+		_, told := known[c.Ref]
+		switch c.Type {
+		case view.Added:
+			if told {
+				t.Errorf("%s is added twice", c.Ref)
+			}
+		case view.Modified:
+			if !told || c.Old == nil {
+				t.Errorf("%s is modified and was never added", c.Ref)
+			}
+		case view.Deleted:
+			delete(known, c.Ref)
+			return
+		}
+		known[c.Ref] = c.Object.(*corev1.Pod).Spec.NodeName
+	})
+	for range 3 {
+		if err := r.view.WaitFor(r.ctx, <-changed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cancel()
+	r.view.Settle()
+	if len(known) != n-1 || known[ref(0)] != "there" || known[ref(n-2)] != "there" {
+		t.Errorf("%d are known, the changed ones on %q and %q", len(known), known[ref(0)], known[ref(n-2)])
+	}
+}

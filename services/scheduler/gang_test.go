@@ -127,7 +127,9 @@ func TestGangIsExplained(t *testing.T) {
 	r := newRig(t)
 	r.put(ring(2), r.node("n1", "1"), r.pod("a", "1", inRing), r.pod("b", "1", inRing))
 	r.run(v1.DefaultSchedulerName)
-	r.await("b", "refused with the other", condition(v1.PodReasonUnschedulable))
+	for _, name := range []string{"a", "b"} { // written one by one, in no order
+		r.await(name, "refused with the other", condition(v1.PodReasonUnschedulable))
+	}
 	ask := func(name string) (e placement.Explanation) {
 		t.Helper()
 		answer, err := r.explain(`{"namespace":"default","name":"` + name + `"}`)
