@@ -39,11 +39,31 @@ type Parts struct {
 func (v *View) Parts(ref schemas.Ref) Parts {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	var p Parts
 	o := v.objects[ref]
 	if o == nil {
-		return p
+		return Parts{}
 	}
+	use := o.stored()
+	p := use.parts()
+	p.Objects.Desired, p.Objects.Current = o.wanted(nil), use.current.object()
+	p.Objects.Assigned, p.Objects.Observed = use.assigned.object(), use.observed.object()
+	return p
+}
+
+// Entries returns Parts without Objects: those of a pod are made for whoever asks, and take
+// some kilobytes.
+func (v *View) Entries(ref schemas.Ref) Parts {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	o := v.objects[ref]
+	if o == nil {
+		return Parts{}
+	}
+	return o.stored().parts()
+}
+
+// stored are the parts that are there, whether or not the join uses them.
+func (o *object) stored() chosen {
 	use := o.choose()
 	if use.observed == nil { // nobody's: still its writer's to clean up
 		use.observed = newest(o.observed, "")
@@ -51,12 +71,13 @@ func (v *View) Parts(ref schemas.Ref) Parts {
 	if use.assigned == nil {
 		use.assigned = newest(o.assigned, "")
 	}
-	p.Desired, p.Objects.Desired = use.desired.entry(), o.wanted(nil)
-	p.Current, p.Objects.Current = use.current.entry(), use.current.object()
-	p.Assigned, p.Objects.Assigned = use.assigned.entry(), use.assigned.object()
-	p.Observed, p.Objects.Observed = use.observed.entry(), use.observed.object()
-	if use.assigned != nil {
-		p.Order = use.assigned.digest
+	return use
+}
+
+func (c chosen) parts() Parts {
+	p := Parts{Desired: c.desired.entry(), Current: c.current.entry(), Assigned: c.assigned.entry(), Observed: c.observed.entry()}
+	if c.assigned != nil {
+		p.Order = c.assigned.digest
 	}
 	return p
 }

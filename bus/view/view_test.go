@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strconv"
 	"strings"
 	"sync"
@@ -161,6 +162,10 @@ func TestLifeOfAPod(t *testing.T) {
 	parts := r.view.Parts(podA)
 	if parts.Desired.Revision != created || parts.Assigned.Key != assigned || parts.Observed.Revision != seen || parts.Current.Key != "" || parts.Objects.Assigned.GetUID() != "u1" {
 		t.Errorf("parts: %+v", parts)
+	}
+	lean := r.view.Entries(podA)
+	if parts.Objects = lean.Objects; !reflect.DeepEqual(lean, parts) || lean.Objects.Desired != nil || lean.Objects.Assigned != nil {
+		t.Errorf("entries: %+v, parts: %+v", lean, parts)
 	}
 
 	// Taking a part away is a change with a revision of its own.

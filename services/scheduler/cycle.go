@@ -78,11 +78,11 @@ func (s *scheduler) plan(due []item) []write {
 	var writes []write
 	var pending []decision
 	for _, it := range due {
-		parts := s.view.Parts(it.ref)
-		if s.state.isSettled(it.ref, parts) {
+		if s.state.isSettled(it.ref, s.view.Entries(it.ref)) {
 			s.state.queue.forget(it.ref)
 			continue
 		}
+		parts := s.view.Parts(it.ref)
 		st, err := planOrder(it.ref, parts, s.Name, s.keepsOrders())
 		switch {
 		case err != nil:
@@ -122,7 +122,7 @@ func priority(p *v1.Pod) int32 {
 // gate records that a pod waits for its gates.
 func (s *scheduler) gate(it item, pod *v1.Pod) write {
 	s.state.queue.forget(it.ref)
-	op, changed := verdictOp(pod, s.view.Parts(it.ref).Assigned, verdict{
+	op, changed := verdictOp(pod, s.view.Entries(it.ref).Assigned, verdict{
 		reason: v1.PodReasonSchedulingGated, message: "Scheduling is blocked due to non-empty scheduling gates",
 	}, metav1.NewTime(s.Now().Truncate(1e9)))
 	if !changed {
@@ -170,7 +170,7 @@ func (s *scheduler) decide(d decision) write {
 	if err == nil {
 		d.score = c.Scores()
 		c.SetPod(p, node)
-		ops := assign(d.pod, node, s.view.Parts(d.ref).Assigned)
+		ops := assign(d.pod, node, s.view.Entries(d.ref).Assigned)
 		d.node, d.order = node, len(ops)
 		return write{ops: ops, pods: []decision{d}}
 	}
@@ -206,7 +206,7 @@ func (s *scheduler) decide(d decision) write {
 // refuse puts a pod off and writes the verdict, if it is another one than before.
 func (s *scheduler) refuse(it item, pod *v1.Pod, v verdict, social bool) write {
 	s.state.queue.putOff(it, social, s.Now())
-	op, changed := verdictOp(pod, s.view.Parts(it.ref).Assigned, v, metav1.NewTime(s.Now().Truncate(1e9)))
+	op, changed := verdictOp(pod, s.view.Entries(it.ref).Assigned, v, metav1.NewTime(s.Now().Truncate(1e9)))
 	if !changed {
 		return write{}
 	}

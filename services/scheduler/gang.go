@@ -129,7 +129,7 @@ func (s *scheduler) decideGang(g *gang, name string, a ask) []write {
 	var all write
 	var out []write
 	for i, it := range members {
-		pod, parts := g.pending[it.ref], s.view.Parts(it.ref)
+		pod, parts := g.pending[it.ref], s.view.Entries(it.ref)
 		if got.Nodes[i] == "" { // it waits on its own
 			if w := s.refuse(it, pod, verdict{reason: v1.PodReasonUnschedulable, message: got.Refused[i]}, true); len(w.ops) > 0 {
 				out = append(out, w)

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/store"
@@ -26,17 +27,22 @@ type mirror struct {
 	mu      sync.Mutex
 	cluster *place.Cluster
 	gangs   gangs
-	// settled are the work orders that this leader wrote: from which desired value,
+	// settled are the work orders that this leader wrote, by pod: from which desired value,
 	// at which revision. While both stand there is nothing to compare.
-	settled map[schemas.Ref]settled
+	settled map[types.NamespacedName]settled
 }
 
 type settled struct{ desired, assigned store.Revision }
 
+// nameOf is a pod's name, half as large as what refers to any object.
+func nameOf(pod schemas.Ref) types.NamespacedName {
+	return types.NamespacedName{Namespace: string(pod.Namespace), Name: string(pod.Name)}
+}
+
 func (m *mirror) isSettled(ref schemas.Ref, p view.Parts) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s, ok := m.settled[ref]
+	s, ok := m.settled[nameOf(ref)]
 	return ok && s.desired == p.Desired.Revision && s.assigned == p.Assigned.Revision && !p.Assigned.Deleted && !p.Desired.Deleted
 }
 
@@ -46,15 +52,15 @@ func (m *mirror) settle(w write, rev store.Revision) {
 	defer m.mu.Unlock()
 	for _, d := range w.pods {
 		if d.order == 0 || w.ops[d.order-1].Value == nil {
-			delete(m.settled, d.ref)
+			delete(m.settled, nameOf(d.ref))
 			continue
 		}
-		m.settled[d.ref] = settled{desired: d.desired, assigned: rev - store.Revision(len(w.ops)-d.order)}
+		m.settled[nameOf(d.ref)] = settled{desired: d.desired, assigned: rev - store.Revision(len(w.ops)-d.order)}
 	}
 }
 
 func newMirror(name string, policy place.Policy) *mirror {
-	return &mirror{queue: newQueue(), name: name, cluster: place.NewCluster(policy), gangs: gangs{}, settled: map[schemas.Ref]settled{}}
+	return &mirror{queue: newQueue(), name: name, cluster: place.NewCluster(policy), gangs: gangs{}, settled: map[types.NamespacedName]settled{}}
 }
 
 // change takes one change of the view.
@@ -121,7 +127,7 @@ func (m *mirror) podChanged(c view.Change, pod *v1.Pod) {
 	node := schemas.NodeName(pod.Spec.NodeName)
 	switch {
 	case c.Type == view.Deleted || finished(pod):
-		delete(m.settled, c.Ref)
+		delete(m.settled, nameOf(c.Ref))
 		m.cluster.RemovePod(pod.UID)
 		m.cluster.Unnominate(pod.UID)
 		freed = node != ""

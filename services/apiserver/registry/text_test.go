@@ -43,9 +43,11 @@ func TestTexts(t *testing.T) {
 		}
 		large := listed("large", strings.Repeat("x", keptText))
 		all(large)
+		known.mu.Lock() // no Wait orders this before what the timer does
 		if known.bytes > keptText {
 			t.Errorf("%d bytes are kept", known.bytes)
 		}
+		known.mu.Unlock()
 		time.Sleep(keptTextFor)
 		synctest.Wait()
 		if known.of != nil || known.bytes != 0 {

@@ -49,7 +49,7 @@ type Desired struct {
 // Read implements Writer. The revision is read first: if the object changes in
 // between, the write conflicts rather than overwriting what was not looked at.
 func (d *Desired) Read(ref schemas.Ref) (schemas.Object, store.Revision, bool) {
-	rev := d.View.Parts(ref).Desired.Revision
+	rev := d.View.Entries(ref).Desired.Revision
 	obj, ok := d.View.Get(ref)
 	return obj, rev, ok
 }

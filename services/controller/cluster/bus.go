@@ -108,7 +108,7 @@ func (b *Bus) Conclude(ctx context.Context, ref schemas.Ref, uid types.UID, f fu
 	if kind == nil {
 		return fmt.Errorf("conclude on %s: not in the table of kinds", ref)
 	}
-	return b.conclude(ctx, kind, ref, b.View.Parts(ref).Current, uid, f)
+	return b.conclude(ctx, kind, ref, b.View.Entries(ref).Current, uid, f)
 }
 
 // ConcludeFresh is Conclude on the stored entry instead of the view's, with check

@@ -95,6 +95,9 @@ func (t *Tenants) Reconcile(ctx context.Context, key schemas.Ref) (time.Duration
 
 // mark writes the conditions that override what the agent reports.
 func (t *Tenants) mark(ctx context.Context, key schemas.Ref, p *corev1.Pod, plan tenantPlan) error {
+	if !plan.Unready && !plan.Restore && !plan.Evict {
+		return nil // as for nearly every pod
+	}
 	if plan.Unready {
 		t.c.Events.Event(p, corev1.EventTypeWarning, reasonNotReady, "Node is not ready")
 	}

@@ -48,14 +48,15 @@ func grantedSpec(pod *v1.Pod) (*v1.PodSpec, bool) {
 		}
 		return out
 	}
-	granted := *s
-	granted.Containers, granted.InitContainers = take(s.Containers, pod.Status.ContainerStatuses), take(s.InitContainers, pod.Status.InitContainerStatuses)
-	if r := pod.Status.Resources; s.Resources != nil && r != nil && !sameRequests(r.Requests, s.Resources.Requests) {
-		granted.Resources, changes = r, true
+	containers, before, whole := take(s.Containers, pod.Status.ContainerStatuses), take(s.InitContainers, pod.Status.InitContainerStatuses), s.Resources
+	if r := pod.Status.Resources; whole != nil && r != nil && !sameRequests(r.Requests, whole.Requests) {
+		whole, changes = r, true
 	}
 	if !changes {
-		return s, false
+		return s, false // hardly any pod is being resized: there is no copy of it
 	}
+	granted := *s
+	granted.Containers, granted.InitContainers, granted.Resources = containers, before, whole
 	return &granted, true
 }
 
