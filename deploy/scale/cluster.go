@@ -7,7 +7,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -28,6 +30,7 @@ type cluster struct {
 	env    []string
 	listen string
 
+	bare    memory // of the control plane before there were nodes
 	control *process
 	nodes   []*process
 	conns   []*bus.Conn
@@ -50,28 +53,49 @@ func bring(ctx context.Context, binary string, n int, o options, simulate ...str
 		return c, err
 	}
 	c.env = append(os.Environ(), "SKERRY_CONFIG="+filepath.Join(dir, "config.yaml"), "HOME="+dir)
-	if o.memlimit != "" {
-		c.env = append(c.env, "GOMEMLIMIT="+o.memlimit)
-	}
 	if c.listen, err = freePort(); err != nil {
 		return c, err
 	}
 	up := []string{"up", "--no-agent", "--data-dir", c.data(), "--listen", c.listen, "--cluster-cidr", "10.0.0.0/8", "--service-cidr", "172.20.0.0/16", "--log-level", o.level}
-	profile := ""
-	if o.profiles != "" {
-		if profile, err = freePort(); err != nil {
-			return c, err
-		}
-		up = append(up, "--profile", profile)
-	}
-	if c.control, err = launch("control plane", "Skerry is ready", c.log, c.env, binary, up...); err != nil {
+	limit, _ := o.limits()
+	if c.control, err = c.launch("control plane", "Skerry is ready", limit, up...); err != nil {
 		return c, err
 	}
-	c.control.pprof = profile
 	if err = c.control.ready(ctx); err != nil {
 		return c, err
 	}
+	if c.bare, err = c.memory(ctx, c.control); err != nil {
+		return c, err
+	}
 	return c, c.simulate(ctx, n, o, simulate...)
+}
+
+// limits are the GOMEMLIMITs of the control plane and of each process of nodes.
+func (o options) limits() (control, nodes string) {
+	control, nodes, several := strings.Cut(o.memlimit, ",")
+	if !several {
+		nodes = control
+	}
+	return control, nodes
+}
+
+// launch starts a process of the cluster's with a limit of memory, "" for none, that serves
+// profiles: what is alive on its heap is read there.
+func (c *cluster) launch(name, mark, limit string, args ...string) (*process, error) {
+	profile, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	env := c.env
+	if limit != "" {
+		env = append(slices.Clip(env), "GOMEMLIMIT="+limit)
+	}
+	p, err := launch(name, mark, c.log, env, c.binary, append(args, "--profile", profile)...)
+	if err != nil {
+		return nil, err
+	}
+	p.pprof = profile
+	return p, nil
 }
 
 // perProcess is how many nodes are simulated in one process at most.
@@ -102,22 +126,15 @@ func (c *cluster) simulate(ctx context.Context, n int, o options, more ...string
 func (c *cluster) some(first, n int, o options, more ...string) (*process, error) {
 	args := append([]string{"simulate", "--nodes", strconv.Itoa(n), "--first", strconv.Itoa(first), "--data-dir", c.data(), "--nats", "nats://" + c.listen,
 		"--cpu", "64", "--memory", "512Gi", "--max-pods", "250", "--log-level", o.level}, more...)
-	profile, name := "", "simulated nodes"
-	if o.profiles != "" {
-		var err error
-		if profile, err = freePort(); err != nil {
-			return nil, err
-		}
-		args = append(args, "--profile", profile)
-	}
+	name := "simulated nodes"
 	if first > 0 {
 		name += " from " + strconv.Itoa(first)
 	}
-	p, err := launch(name, "are connected", c.log, c.env, c.binary, args...)
+	_, limit := o.limits()
+	p, err := c.launch(name, "are connected", limit, args...)
 	if err != nil {
 		return nil, err
 	}
-	p.pprof = profile
 	c.nodes = append(c.nodes, p)
 	return p, nil
 }

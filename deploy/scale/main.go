@@ -28,7 +28,7 @@ type options struct {
 	profiles string // folder; "" makes none
 	seconds  int    // of each profile
 	level    string // of logs
-	memlimit string // GOMEMLIMIT of the processes; "" is none
+	memlimit string // GOMEMLIMIT of the processes, as -memlimit has it; "" is none
 	rest     time.Duration
 	singles  int
 	progress time.Duration // how often is told how far the run is; 0: not
@@ -73,7 +73,7 @@ func ask() *task {
 	flag.StringVar(&t.profiles, "profiles", "", "folder for profiles")
 	flag.IntVar(&t.seconds, "seconds", 5, "length of processor profiles")
 	flag.StringVar(&t.level, "log-level", "error", "of the processes")
-	flag.StringVar(&t.memlimit, "memlimit", "", "GOMEMLIMIT of the processes")
+	flag.StringVar(&t.memlimit, "memlimit", "", "GOMEMLIMIT of the processes, or CONTROL,NODES: of the control plane and of each process of nodes")
 	flag.DurationVar(&t.rest, "rest", 2*time.Second, "pause between what is measured")
 	flag.IntVar(&t.singles, "singles", 20, "how many single pods are started")
 	flag.DurationVar(&t.progress, "progress", 5*time.Second, "how often to tell how far it is; 0 for never")

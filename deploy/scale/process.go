@@ -21,7 +21,7 @@ type process struct {
 	cmd   *exec.Cmd
 	said  chan bool
 	ended chan error
-	pprof string // address of its profiles; "" if it serves none
+	pprof string // address of its profiles
 }
 
 // launch starts a command, whose output's first line with mark says that it is ready.
@@ -152,9 +152,6 @@ func (p *process) resetPeak() error {
 
 // profileTo saves a profile of the process; seconds is 0 for one of the moment.
 func (p *process) profileTo(path, kind string, seconds int) error {
-	if p.pprof == "" {
-		return nil
-	}
 	url := fmt.Sprintf("http://%s/debug/pprof/%s", p.pprof, kind)
 	if seconds > 0 {
 		url += fmt.Sprintf("?seconds=%d", seconds)

@@ -94,6 +94,38 @@ func TestPage(t *testing.T) {
 	}
 }
 
+// TestLive: the figures stand behind the profile, each in its own way.
+func TestLive(t *testing.T) {
+	const profile = "heap profile: 1: 8 [1: 8] @ heap/1048576\n\n# runtime.MemStats\n# Alloc = 5\n# HeapAlloc = 700\n# HeapSys = 9000\n# Stack = 80 / 90\n"
+	if n, err := readLive(strings.NewReader(profile)); n != 780 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	if _, err := readLive(strings.NewReader("not found\n")); err == nil {
+		t.Error("no figures, and no error")
+	}
+}
+
+// TestPer: what a pod and a node take is the difference that they make.
+func TestPer(t *testing.T) {
+	r := result{size: size{pods: 10, nodes: 2}}
+	r.memory.bare = memory{live: 100 << 10, resident: 1 << 20}
+	r.memory.idle.control, r.memory.idle.nodes = memory{live: 300 << 10, resident: 2 << 20}, memory{live: 50 << 10, resident: 1 << 20}
+	r.memory.full.control, r.memory.full.nodes = memory{live: 350 << 10, resident: 3 << 20}, memory{live: 80 << 10, resident: 1 << 20}
+	rows := r.memoryRows()
+	if rows[0].result != "5.0 KiB and 3.0 KiB live" || rows[0].more != "102 KiB and 0.0 KiB resident" || rows[1].result != "100 KiB and 25.0 KiB live" || rows[1].more != "512 KiB and 512 KiB resident" {
+		t.Errorf("%+v", rows)
+	}
+}
+
+// TestLimits: one limit for all, or one for the control plane and one for the nodes.
+func TestLimits(t *testing.T) {
+	for text, want := range map[string][2]string{"": {}, "1GiB": {"1GiB", "1GiB"}, "9GiB,2GiB": {"9GiB", "2GiB"}, ",2GiB": {"", "2GiB"}} {
+		if control, nodes := (options{memlimit: text}).limits(); [2]string{control, nodes} != want {
+			t.Errorf("%q: %q and %q", text, control, nodes)
+		}
+	}
+}
+
 // TestFolders: what a run that was killed left is removed by the next one, and nothing of
 // one that goes on.
 func TestFolders(t *testing.T) {

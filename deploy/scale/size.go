@@ -34,7 +34,7 @@ type result struct {
 	size
 	made, start, stop phase // made: the nodes' registration
 	first             time.Duration
-	idle              [2]usage // before the pods: control plane, nodes
+	memory            memories
 	single            []time.Duration
 	probe             *probe
 	list              *listing
@@ -87,10 +87,8 @@ func measureSize(ctx context.Context, binary string, s size, o options) (r resul
 	if err := pause.For(ctx, o.rest); err != nil {
 		return r, err
 	}
-	if r.idle[0], err = c.control.usage(); err != nil {
-		return r, err
-	}
-	if r.idle[1], err = sum(c.nodes); err != nil {
+	r.memory.bare = c.bare
+	if r.memory.idle, err = c.both(ctx); err != nil {
 		return r, err
 	}
 	watching, unwatch := context.WithCancel(ctx)
@@ -115,6 +113,9 @@ func measureSize(ctx context.Context, binary string, s size, o options) (r resul
 		return begun, at, err
 	})
 	if err = errors.Join(err, r.probe.stop()); err != nil {
+		return r, err
+	}
+	if r.memory.full, err = c.both(ctx); err != nil {
 		return r, err
 	}
 	if r.list, err = c.lists(ctx); err != nil {
@@ -152,6 +153,9 @@ func (c *cluster) phase(ctx context.Context, o options, name string, f func() (t
 		return p, err
 	}
 	profiled := make(chan error, len(ps))
+	if o.profiles == "" {
+		ps = nil
+	}
 	for _, pr := range ps {
 		go func() {
 			profiled <- pr.profileTo(filepath.Join(o.profiles, name+" "+pr.name+".cpu"), "profile", o.seconds)
@@ -175,12 +179,10 @@ func (c *cluster) phase(ctx context.Context, o options, name string, f func() (t
 			return p, err
 		}
 	}
-	if o.profiles != "" {
-		for _, pr := range ps {
-			for suffix, kind := range map[string]string{".heap": "heap?gc=1", ".memory": "heap?gc=1&debug=1", ".goroutines": "goroutine?debug=1"} {
-				if err := pr.profileTo(filepath.Join(o.profiles, name+" "+pr.name+suffix), kind, 0); err != nil {
-					return p, err
-				}
+	for _, pr := range ps {
+		for suffix, kind := range map[string]string{".heap": "heap?gc=1", ".memory": "heap?gc=1&debug=1", ".goroutines": "goroutine?debug=1"} {
+			if err := pr.profileTo(filepath.Join(o.profiles, name+" "+pr.name+suffix), kind, 0); err != nil {
+				return p, err
 			}
 		}
 	}

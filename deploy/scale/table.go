@@ -120,6 +120,7 @@ func (r result) rows() []row {
 			aim: "5 ms", met: r.single[n/2] <= 5*time.Millisecond,
 		})
 	}
+	rows = append(rows, r.memoryRows()...)
 	if r.list != nil {
 		rows = append(rows, row{
 			what: "— `skerry get pods -A`", result: r.list.String(), more: r.list.cost(), aim: listAim, met: r.list.meets(),
