@@ -30,24 +30,23 @@ func (v *View) apply(e store.Entry) []Change {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	o := v.objects[k.Ref]
+	o := v.find(k.Ref)
 	if o == nil {
 		if e.Deleted {
 			return nil
 		}
-		o = &object{ref: k.Ref}
-		v.objects[k.Ref] = o
+		o = v.add(kind, k.Ref)
 	}
 	o.put(k, e, decoded)
 	old := o.joined
-	changes := v.rejoin(o, kind, e.Revision)
+	changes := v.rejoin(o, e.Revision)
 	for i := range changes {
 		changes[i].Part = k.Prefix
 	}
 	v.index.replace(o, old)
 	v.index.mark(o)
 	if o.empty() {
-		delete(v.objects, k.Ref)
+		delete(v.objects[k.Ref.Resource], o.name)
 	}
 	return changes
 }

@@ -62,16 +62,22 @@ func (v *View) Handle(f func(Change)) (cancel func()) {
 func (v *View) existing() []schemas.Ref {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	all := make([]*object, 0, len(v.objects))
-	for _, o := range v.objects {
-		if o.joined != nil {
-			all = append(all, o)
+	n := 0
+	for _, objects := range v.objects {
+		n += len(objects)
+	}
+	all := make([]*object, 0, n)
+	for _, objects := range v.objects {
+		for _, o := range objects {
+			if o.joined != nil {
+				all = append(all, o)
+			}
 		}
 	}
 	slices.SortFunc(all, func(a, b *object) int { return cmp.Compare(a.rev, b.rev) })
 	refs := make([]schemas.Ref, len(all))
 	for i, o := range all {
-		refs[i] = o.ref
+		refs[i] = o.ref()
 	}
 	return refs
 }
@@ -81,7 +87,7 @@ func (v *View) replay(h *handler, refs []schemas.Ref) {
 	changes := make([]Change, 0, len(refs))
 	v.mu.RLock()
 	for _, ref := range refs {
-		o := v.objects[ref]
+		o := v.find(ref)
 		if _, untold := h.untold[ref]; untold && o != nil && o.joined != nil {
 			changes = append(changes, Change{Type: Added, Ref: ref, Object: o.joined, Revision: o.rev})
 		}

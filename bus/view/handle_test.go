@@ -22,8 +22,8 @@ func TestUntold(t *testing.T) {
 		"its turn":                {true, Added, Added},
 		"changed after":           {false, Modified, Modified},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for what, tt := range tests {
+		t.Run(what, func(t *testing.T) {
 			var got []Change
 			h := &handler{f: func(c Change) { got = append(got, c) }, untold: map[schemas.Ref]struct{}{}}
 			if tt.untold {
@@ -33,7 +33,8 @@ func TestUntold(t *testing.T) {
 			if len(got) != 1 || got[0].Type != tt.want || (got[0].Old == nil) != (tt.untold && tt.is == Modified) || len(h.untold) != 0 {
 				t.Errorf("told %+v, %d left", got, len(h.untold))
 			}
-			v := &View{objects: map[schemas.Ref]*object{there: {ref: there, joined: now}}}
+			v := &View{objects: map[schemas.Resource]map[name]*object{}}
+			v.add(&schemas.Kind{Resource: schemas.Pods}, there).joined = now
 			if v.replay(h, []schemas.Ref{there}); len(got) != 1 {
 				t.Error("it is told again at its turn")
 			}

@@ -60,7 +60,7 @@ func newIndex() index {
 // replace moves o's entries from what it was joined to before, old, to what it is now;
 // either may be nil.
 func (x *index) replace(o *object, old schemas.Object) {
-	ref, now := o.ref, o.joined
+	ref, now := o.ref(), o.joined
 	if old != nil {
 		for _, owner := range old.GetOwnerReferences() {
 			x.owners.remove(owner.UID, o)

@@ -20,7 +20,7 @@ import (
 type part struct {
 	key  bus.Key
 	rev  store.Revision
-	text []byte
+	text *[]byte // nil: it is not kept
 	node schemas.NodeName
 	self bool // the node's own status
 	// known: the value could be decoded, or an earlier one of the key: a value that this
@@ -47,7 +47,11 @@ func (p *part) entry() store.Entry {
 	if p == nil {
 		return store.Entry{}
 	}
-	return store.Entry{Key: p.key, Revision: p.rev, Value: p.text}
+	e := store.Entry{Key: p.key, Revision: p.rev}
+	if p.text != nil {
+		e.Value = *p.text
+	}
+	return e
 }
 
 // object is the decoded part, shared; nil if it could not be.
@@ -84,10 +88,22 @@ func (p *part) prefix() string {
 // dependent are the prefixes of parts that make no sense without desired.
 var dependent = []string{bus.PrefixCurrent, bus.PrefixAssigned, bus.PrefixObserved}
 
+// name is an object's among those of its kind.
+type name struct {
+	space schemas.Namespace
+	name  schemas.Name
+}
+
+// ref refers to the object from anywhere.
+func (o *object) ref() schemas.Ref {
+	return schemas.Ref{Resource: o.kind.Resource, Namespace: o.name.space, Name: o.name.name}
+}
+
 // object is all that is stored under one name. Without a decoded desired part it is
 // a ghost: joined is nil and nobody is told of it.
 type object struct {
-	ref                schemas.Ref
+	kind               *schemas.Kind
+	name               name
 	desired, current   *part
 	assigned, observed []*part // one, but for moments and mistakes
 
@@ -146,7 +162,7 @@ func (o *object) put(k bus.StateKey, e store.Entry, v *value) {
 		p.known, p.value = last.known, last.value
 	}
 	if k.Prefix == bus.PrefixCurrent || k.Prefix == bus.PrefixAssigned && k.Node == "" {
-		p.text = e.Value
+		p.text = &e.Value
 	}
 	if uid, ok := o.uid(); ok && uid == p.uid {
 		p.uid = uid // the same memory
@@ -251,8 +267,8 @@ func (o *object) choose() chosen {
 
 // rejoin makes o's joined anew if its parts changed at revision at, and returns what
 // happened. The resourceVersion never goes back: taking a part away counts too.
-func (v *View) rejoin(o *object, kind *schemas.Kind, at store.Revision) []Change {
-	ref, old, was := o.ref, o.joined, o.used
+func (v *View) rejoin(o *object, at store.Revision) []Change {
+	ref, old, was := o.ref(), o.joined, o.used
 	if o.desired == nil || !o.desired.known {
 		if old == nil {
 			return nil
@@ -276,7 +292,7 @@ func (v *View) rejoin(o *object, kind *schemas.Kind, at store.Revision) []Change
 	}
 	o.used = now
 	s := &v.scratch // which Join copies from
-	joined := join.Join(kind, o.wanted(&s[0]), now.assigned.in(&s[1]), now.observed.in(&s[2]), now.current.object())
+	joined := join.Join(o.kind, o.wanted(&s[0]), now.assigned.in(&s[1]), now.observed.in(&s[2]), now.current.object())
 	clear(s[:])
 	joined.SetResourceVersion(strconv.FormatUint(uint64(o.rev), 10))
 	if pod, ok := joined.(*corev1.Pod); ok {

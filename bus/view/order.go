@@ -17,11 +17,11 @@ type ordered struct {
 	removed bool      // some of sorted are gone
 }
 
-func compareRefs(a, b schemas.Ref) int {
-	if c := strings.Compare(string(a.Namespace), string(b.Namespace)); c != 0 {
+func compareNames(a, b name) int {
+	if c := strings.Compare(string(a.space), string(b.space)); c != 0 {
 		return c
 	}
-	return strings.Compare(string(a.Name), string(b.Name))
+	return strings.Compare(string(a.name), string(b.name))
 }
 
 // add takes in an object. Sorting in what was added when it is an eighth of all costs some
@@ -42,7 +42,7 @@ func (o *ordered) dirty() bool { return len(o.added) > 0 || o.removed }
 // refresh brings the order up to date: an object that is there no longer is joined to
 // nothing.
 func (o *ordered) refresh() {
-	compare := func(a, b *object) int { return compareRefs(a.ref, b.ref) }
+	compare := func(a, b *object) int { return compareNames(a.name, b.name) }
 	slices.SortFunc(o.added, compare)
 	out := make([]*object, 0, len(o.sorted)+len(o.added))
 	take := func(r *object) {
@@ -70,11 +70,11 @@ func (o *ordered) in(ns schemas.Namespace) []*object {
 		return o.sorted
 	}
 	byNamespace := func(r *object, ns schemas.Namespace) int {
-		return strings.Compare(string(r.ref.Namespace), string(ns))
+		return strings.Compare(string(r.name.space), string(ns))
 	}
 	first, _ := slices.BinarySearchFunc(o.sorted, ns, byNamespace)
 	n := 0
-	for first+n < len(o.sorted) && o.sorted[first+n].ref.Namespace == ns {
+	for first+n < len(o.sorted) && o.sorted[first+n].name.space == ns {
 		n++
 	}
 	return o.sorted[first : first+n]

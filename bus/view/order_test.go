@@ -14,11 +14,11 @@ import (
 // TestOrdered compares the order with a plain sorted set after each of many changes.
 func TestOrdered(t *testing.T) {
 	dice := rand.New(rand.NewPCG(1, 2))
-	objects := map[schemas.Ref]*object{}
-	there := map[schemas.Ref]bool{}
+	objects := map[name]*object{}
+	there := map[name]bool{}
 	var o ordered
 	for step := range 2000 {
-		r := schemas.Ref{Namespace: schemas.Namespace(fmt.Sprintf("ns%d", dice.IntN(3))), Name: schemas.Name(fmt.Sprintf("n%d", dice.IntN(40)))}
+		r := name{schemas.Namespace(fmt.Sprintf("ns%d", dice.IntN(3))), schemas.Name(fmt.Sprintf("n%d", dice.IntN(40)))}
 		if there[r] {
 			delete(there, r)
 			objects[r].joined, o.removed = nil, true
@@ -28,7 +28,7 @@ func TestOrdered(t *testing.T) {
 		} else {
 			there[r] = true
 			if objects[r] == nil {
-				objects[r] = &object{ref: r}
+				objects[r] = &object{name: r}
 			}
 			objects[r].joined = &corev1.Pod{}
 			o.add(objects[r])
@@ -40,16 +40,16 @@ func TestOrdered(t *testing.T) {
 			o.refresh()
 		}
 		for _, ns := range []schemas.Namespace{"", "ns0", "ns1", "ns2", "ns"} {
-			var want []schemas.Ref
+			var want []name
 			for r := range there {
-				if ns == "" || r.Namespace == ns {
+				if ns == "" || r.space == ns {
 					want = append(want, r)
 				}
 			}
-			slices.SortFunc(want, compareRefs)
-			var got []schemas.Ref
+			slices.SortFunc(want, compareNames)
+			var got []name
 			for _, in := range o.in(ns) {
-				got = append(got, in.ref)
+				got = append(got, in.name)
 			}
 			if !slices.Equal(got, want) {
 				t.Fatalf("step %d, namespace %q: %v, want %v", step, ns, got, want)
@@ -62,14 +62,14 @@ func TestOrdered(t *testing.T) {
 func TestSortedAsItGrows(t *testing.T) {
 	var o ordered
 	for n := range 100_000 {
-		r := schemas.Ref{Namespace: "ns", Name: schemas.Name(fmt.Sprint(n * 7919 % 100_000))}
-		o.add(&object{ref: r, joined: &corev1.Pod{}})
+		r := name{"ns", schemas.Name(fmt.Sprint(n * 7919 % 100_000))}
+		o.add(&object{name: r, joined: &corev1.Pod{}})
 		if most := max(minSorted, len(o.sorted)/8); len(o.added) > most {
 			t.Fatalf("%d of %d wait to be sorted", len(o.added), n)
 		}
 	}
 	o.refresh()
-	if !slices.IsSortedFunc(o.sorted, func(a, b *object) int { return compareRefs(a.ref, b.ref) }) || len(o.sorted) != 100_000 {
+	if !slices.IsSortedFunc(o.sorted, func(a, b *object) int { return compareNames(a.name, b.name) }) || len(o.sorted) != 100_000 {
 		t.Errorf("%d, in no order", len(o.sorted))
 	}
 }

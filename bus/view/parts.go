@@ -39,7 +39,7 @@ type Parts struct {
 func (v *View) Parts(ref schemas.Ref) Parts {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	o := v.objects[ref]
+	o := v.find(ref)
 	if o == nil {
 		return Parts{}
 	}
@@ -55,7 +55,7 @@ func (v *View) Parts(ref schemas.Ref) Parts {
 func (v *View) Entries(ref schemas.Ref) Parts {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	o := v.objects[ref]
+	o := v.find(ref)
 	if o == nil {
 		return Parts{}
 	}
@@ -108,7 +108,7 @@ func (v *View) Orphans(prefixes ...string) []Orphan {
 		for o := range v.index.orphans[prefix] {
 			for p := range o.orphans() {
 				if p.prefix() == prefix {
-					out = append(out, Orphan{Ref: o.ref, Key: p.key, Prefix: prefix, Node: p.node, UID: p.uid, Revision: p.rev})
+					out = append(out, Orphan{Ref: o.ref(), Key: p.key, Prefix: prefix, Node: p.node, UID: p.uid, Revision: p.rev})
 				}
 			}
 		}

@@ -33,7 +33,7 @@ func newTestView() *View {
 	pods := &schemas.Kind{Resource: schemas.Pods, Version: "v1", Kind: "Pod", StatusWriter: schemas.StatusAgent, New: func() schemas.Object { return &corev1.Pod{} }}
 	return &View{
 		pool: share.New(), pods: true, table: schemas.NewTable(pods), log: slog.New(slog.DiscardHandler),
-		objects: map[schemas.Ref]*object{}, index: newIndex(), odd: map[bus.Key]bool{}, synced: make(chan struct{}),
+		objects: map[schemas.Resource]map[name]*object{}, index: newIndex(), odd: map[bus.Key]bool{}, synced: make(chan struct{}),
 	}
 }
 

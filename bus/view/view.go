@@ -58,7 +58,7 @@ type View struct {
 	handlers []*handler
 
 	mu      sync.RWMutex
-	objects map[schemas.Ref]*object
+	objects map[schemas.Resource]map[name]*object
 	index   index
 	scratch [3]corev1.Pod // for joining
 	rev     store.Revision
@@ -86,7 +86,7 @@ func New(conn *bus.Conn, table *schemas.Table) *View {
 		state:   store.New(conn, bus.BucketState),
 		table:   table,
 		log:     conn.Log,
-		objects: map[schemas.Ref]*object{},
+		objects: map[schemas.Resource]map[name]*object{},
 		index:   newIndex(),
 		odd:     map[bus.Key]bool{},
 		synced:  make(chan struct{}),
@@ -186,11 +186,26 @@ func (v *View) wake() {
 	})
 }
 
+// find returns what is stored under a name, nil if nothing is; v.mu is held.
+func (v *View) find(ref schemas.Ref) *object {
+	return v.objects[ref.Resource][name{ref.Namespace, ref.Name}]
+}
+
+// add makes place for what is going to be stored under a name; v.mu is held.
+func (v *View) add(kind *schemas.Kind, ref schemas.Ref) *object {
+	o := &object{kind: kind, name: name{ref.Namespace, ref.Name}}
+	if v.objects[ref.Resource] == nil {
+		v.objects[ref.Resource] = map[name]*object{}
+	}
+	v.objects[ref.Resource][o.name] = o
+	return o
+}
+
 // Get returns the joined object, shared: do not change it.
 func (v *View) Get(ref schemas.Ref) (schemas.Object, bool) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	o := v.objects[ref]
+	o := v.find(ref)
 	if o == nil || o.joined == nil {
 		return nil, false
 	}
@@ -233,7 +248,7 @@ func (v *View) OwnedBy(uid string) []schemas.Ref {
 	owned := v.index.owners[types.UID(uid)]
 	refs := make([]schemas.Ref, 0, len(owned))
 	for o := range owned {
-		refs = append(refs, o.ref)
+		refs = append(refs, o.ref())
 	}
 	v.mu.RUnlock()
 	slices.SortFunc(refs, byRef)
