@@ -32,15 +32,21 @@ type link struct {
 	busy    map[*Stream]struct{}
 
 	heard  time.Time
+	ticked time.Time
 	absent time.Time // since when nobody is subscribed at the other end
 	differ int       // how often in a row the other hub told of other streams
 	beats  int
+
+	// When the other hub last had answers of all that is busy, and differed: no peer has
+	// more done for it by pulses that come more often than they should.
+	answered, differed time.Time
 }
 
 // newLink needs h.mu.
 func (h *hub) newLink(in, out string) *link {
 	h.serial++
-	l := &link{hub: h, in: in, out: out, reply: bus.StreamReply(h.in, h.serial), busy: map[*Stream]struct{}{}, heard: time.Now()}
+	now := time.Now()
+	l := &link{hub: h, in: in, out: out, reply: bus.StreamReply(h.in, h.serial), busy: map[*Stream]struct{}{}, heard: now, ticked: now}
 	h.links[out], h.replies[l.reply] = l, l
 	l.timer = time.AfterFunc(h.timing.beat, l.tick)
 	return l
@@ -81,7 +87,12 @@ func (l *link) tick() {
 		h.mu.Unlock()
 		return
 	}
-	silent := time.Since(l.heard) > h.timing.lost
+	now := time.Now()
+	if now.Sub(l.ticked) > 2*h.timing.beat {
+		l.heard = now // this process did not run: what came meanwhile is still to be read
+	}
+	l.ticked = now
+	silent := now.Sub(l.heard) > h.timing.lost
 	busy := make([]*Stream, 0, len(l.busy))
 	for s := range l.busy {
 		busy = append(busy, s)
@@ -90,15 +101,15 @@ func (l *link) tick() {
 	h.mu.Unlock()
 	if silent {
 		h.lose(l)
-		return
-	}
-	l.pulse(false)
-	for _, s := range busy {
-		s.tick()
+	} else {
+		l.pulse(false)
+		for _, s := range busy {
+			s.tick()
+		}
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !l.over {
+	if !l.over { // also of a link that was lost: a stream may have joined it meanwhile
 		l.timer.Reset(l.pace())
 	}
 }
@@ -145,8 +156,8 @@ func (h *hub) pulsed(out string, b []byte) {
 	l.alive()
 	if n == uint64(l.streams) && string(sum) == string(l.sum[:]) {
 		l.differ = 0
-	} else {
-		l.differ++
+	} else if time.Since(l.differed) >= h.timing.beat/2 {
+		l.differ, l.differed = l.differ+1, time.Now()
 	}
 	var ask []*Stream
 	if l.differ >= maxDiffer {
@@ -154,7 +165,8 @@ func (h *hub) pulsed(out string, b []byte) {
 		ask = h.of(l, auditMost)
 	}
 	var again []*Stream
-	if b[1]&flagAnswer != 0 {
+	if b[1]&flagAnswer != 0 && time.Since(l.answered) >= h.timing.beat/5 {
+		l.answered = time.Now()
 		for s := range l.busy {
 			again = append(again, s)
 		}
