@@ -112,10 +112,11 @@ func (s *Stream) abandon() {
 func (s *Stream) meet(who bus.User, peer, name string) {
 	in := bus.StreamSubject(who, peer, s.hub.id.String(), "out")
 	out := bus.StreamBack(in, name)
-	s.hub.join(s, in, out)
-	s.wire.Lock()
-	s.out = out
-	s.wire.Unlock()
+	if s.hub.join(s, in, out) {
+		s.wire.Lock()
+		s.out = out
+		s.wire.Unlock()
+	}
 	s.mu.Lock()
 	ended := s.end != nil
 	s.mu.Unlock()

@@ -49,25 +49,35 @@ type hubKey struct {
 // lives as long as the connection.
 func hubOf(conn *bus.Conn, peer string, t timing) (*hub, error) {
 	made, err := conn.Shared(hubKey{peer, t}, func() (any, error) {
-		h := &hub{conn: conn, id: newIdent(), timing: t, streams: map[ident]*Stream{}, links: map[string]*link{}, replies: map[string]*link{}}
-		h.in = bus.StreamSubject(conn.User, "*", h.id.String(), "out")
-		if peer != "" {
-			h.in = bus.StreamSubject("*", peer, h.id.String(), "in")
-		}
-		sub, err := conn.NC.Subscribe(h.in, h.receive)
-		if err != nil {
-			return nil, err
-		}
-		if err := sub.SetPendingLimits(pendingFrames, pendingBytes); err != nil {
-			return nil, err
-		}
-		conn.OnReconnect(h.rejoined)
-		return h, nil
+		h := newHub(conn, peer, t)
+		return h, h.open(h.receive)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return made.(*hub), nil //nolint:forcetypeassert // nothing else has such keys
+}
+
+// newHub makes a hub that nothing arrives at yet.
+func newHub(conn *bus.Conn, peer string, t timing) *hub {
+	h := &hub{conn: conn, id: newIdent(), timing: t, streams: map[ident]*Stream{}, links: map[string]*link{}, replies: map[string]*link{}}
+	h.in = bus.StreamSubject(conn.User, "*", h.id.String(), "out")
+	if peer != "" {
+		h.in = bus.StreamSubject("*", peer, h.id.String(), "in")
+	}
+	return h
+}
+
+// open has receive get what arrives, one message after another.
+func (h *hub) open(receive nats.MsgHandler) error {
+	sub, err := h.conn.NC.Subscribe(h.in, receive)
+	if err == nil {
+		err = sub.SetPendingLimits(pendingFrames, pendingBytes)
+	}
+	if err == nil {
+		h.conn.OnReconnect(h.rejoined)
+	}
+	return err
 }
 
 // add makes s known by its name.
@@ -109,19 +119,25 @@ func (h *hub) rest(s *Stream) {
 	}
 }
 
-// join ties s to the hub whose subject is out, from which frames come on subject in.
-func (h *hub) join(s *Stream, in, out string) {
+// join ties s to the hub whose subject is out, from which frames come on subject in, and of
+// which something was just heard. It tells whether s is tied to that one.
+func (h *hub) join(s *Stream, in, out string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.streams[s.id] != s || s.link != nil {
-		return // it ended meanwhile, or knows it
+	if h.streams[s.id] != s {
+		return false // it ended meanwhile
+	}
+	if s.link != nil {
+		return s.link.out == out
 	}
 	l := h.links[out]
 	if l == nil {
 		l = h.newLink(in, out)
 	}
+	l.alive()
 	s.in = l.in
 	l.enter(s)
+	return true
 }
 
 // receive is called by the subscription, for one message after another.
@@ -138,13 +154,14 @@ func (h *hub) receive(m *nats.Msg) {
 	switch other, _, named := cutIdent(body[1:]); {
 	case body[0] == kindPulse:
 		h.pulsed(bus.StreamBack(m.Subject, id.String()), body)
-	case body[0] == kindHello && named && s != nil:
-		out := bus.StreamBack(m.Subject, other.String())
-		h.join(s, m.Subject, out)
-		s.greeted(out)
 	case body[0] == kindHello && named:
-		// Its end here is gone, without the other having heard of it.
-		_ = h.conn.NC.Publish(bus.StreamBack(m.Subject, other.String()), appendMessage(nil, id, packet{kind: kindBye}))
+		out := bus.StreamBack(m.Subject, other.String())
+		if s != nil && h.join(s, m.Subject, out) {
+			s.greeted(out)
+			return
+		}
+		// Its end here is gone, without the other having heard of it, or is somebody else's.
+		_ = h.conn.NC.Publish(out, appendMessage(nil, id, packet{kind: kindBye}))
 	case s != nil:
 		s.receive(body)
 	}
