@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/skerry/skerry/bus/status"
 )
@@ -133,7 +134,7 @@ func (s *Stream) settle(got uint64, again bool) {
 	s.wire.Lock()
 	kept := s.kept.release(got, s.sent)
 	var err error
-	if again {
+	if again && s.resends(got) {
 		if s.sent-got > uint64(len(kept)) {
 			err = ErrGap
 		}
@@ -153,6 +154,17 @@ func (s *Stream) settle(got uint64, again bool) {
 		s.acknowledged()
 		s.mu.Unlock()
 	}
+}
+
+// resends tells whether it is time to send again what follows frame got: whoever asks for the
+// same more often has it no sooner, and no peer can have much sent for little. It needs s.wire.
+func (s *Stream) resends(got uint64) bool {
+	now := time.Now()
+	if got == s.againFrom && now.Sub(s.again) < s.timing.beat/5 {
+		return false
+	}
+	s.againFrom, s.again = got, now
+	return true
 }
 
 func (s *Stream) publishEnd(reason error) error {
@@ -184,16 +196,17 @@ func (s *Stream) hello() { s.publish(packet{kind: kindHello, data: s.hub.id[:]})
 
 // beat tells the peer what was sent and read so far.
 func (s *Stream) beat(answer bool) {
+	// In this order: a beat that overtook an older one would have that one ask for frames
+	// which are not kept any more.
+	s.wire.Lock()
+	defer s.wire.Unlock()
 	s.mu.Lock()
 	if s.failed != nil {
 		s.mu.Unlock()
 		return
 	}
 	s.announced, s.told = s.consumed, s.received
-	p := packet{kind: kindBeat, answer: answer, read: s.consumed, got: s.received, again: s.asking()}
+	p := packet{kind: kindBeat, answer: answer, seq: s.sent, read: s.consumed, got: s.received, again: s.asking()}
 	s.mu.Unlock()
-	s.wire.Lock()
-	defer s.wire.Unlock()
-	p.seq = s.sent
 	s.publishLocked(p)
 }

@@ -76,12 +76,16 @@ type Stream struct {
 	done    chan struct{} // closed when the stream failed or was closed
 	acked   chan struct{} // closed when the peer has this end's end
 
-	// wire orders what is published: sequence numbers and beats that name them.
+	// wire orders what is published: sequence numbers and beats that name them. It comes
+	// before mu.
 	wire  sync.Mutex
 	out   string // the subject of the peer's hub; "" before that is known
 	sent  uint64 // frames published
 	kept  kept   // those that the peer may not have
 	ended bool   // the end was published
+	// When frames were last sent again, and behind which.
+	again     time.Time
+	againFrom uint64
 
 	mu     sync.Mutex
 	failed error       // why the stream is over; io.ErrClosedPipe after Close
