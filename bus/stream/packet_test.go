@@ -4,6 +4,11 @@ import (
 	"bytes"
 	"reflect"
 	"testing"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/bustest"
 )
 
 func packets() []packet {
@@ -95,6 +100,48 @@ func FuzzApply(f *testing.F) {
 				}
 				return
 			}
+		}
+	})
+}
+
+// FuzzReceive: nothing that a stranger sends to a hub, or one of its own peers, makes it panic or
+// remember what was never opened.
+func FuzzReceive(f *testing.F) {
+	conn := bustest.Start(f).Conn(f, "admin")
+	h := newHub(conn, "", quick())
+	ids := []ident{{1}, {2}, {3}}
+	for _, id := range ids {
+		for _, p := range packets() {
+			f.Add("n1", false, appendMessage(nil, id, p))
+		}
+		f.Add("n1", false, appendMessage(nil, id, packet{kind: kindHello, data: bytes.Repeat([]byte{7}, len(id))}))
+		f.Add("n2", false, append(append(id[:], kindPulse, flagAnswer, 1), id[:]...))
+	}
+	f.Add("=l1", true, []byte{})
+	f.Fuzz(func(t *testing.T, from string, nobody bool, b []byte) {
+		var all []*Stream
+		for i, id := range ids {
+			s := newStream(h, id)
+			if err := h.add(s); err != nil {
+				t.Fatal(err)
+			}
+			if i > 0 { // the first does not know its other end yet
+				s.meet("admin", "n1", ident{9}.String())
+			}
+			all = append(all, s)
+		}
+		m := nats.NewMsg(bus.StreamSubject("admin", from, h.id.String(), "out"))
+		m.Data = b
+		if nobody {
+			m.Header.Set("Status", noResponders)
+		}
+		h.receive(m)
+		h.receive(m)
+		for _, s := range all {
+			_ = s.Close()
+		}
+		if len(h.streams)+len(h.links)+len(h.replies) > 0 {
+			t.Fatalf("%d streams, %d links and %d replies are left", len(h.streams), len(h.links), len(h.replies))
 		}
 	})
 }
