@@ -37,7 +37,7 @@ type Cluster struct {
 	// nominated is where room is kept for pods whose victims are on their way out.
 	nominated map[types.UID]placed
 	budgets   map[string]*Budget
-	specs     map[*v1.Container]*v1.PodSpec // to be shared, by their first container
+	traits    map[*v1.Container]*traits // to be shared, by their first container
 
 	// log is the slots that changed, in order; position is that of its end. epoch changes
 	// when nodes themselves did, or what only a look at all of them can tell.
@@ -78,7 +78,7 @@ func NewCluster(policy Policy) *Cluster {
 		spaces: map[string]labels.Set{}, inNamespace: map[string]map[types.UID]placed{},
 		homeless: map[schemas.NodeName]map[types.UID]*Pod{}, topologies: map[string]*topology{},
 		groups: map[types.UID]*tallied{}, counters: map[string]*tallied{}, terms: map[termKey]*term{}, index: map[indexKey]*listeners{}, looks: &looks{},
-		images: map[string]int{}, nominated: map[types.UID]placed{}, budgets: map[string]*Budget{}, specs: map[*v1.Container]*v1.PodSpec{}, classes: map[string]*class{},
+		images: map[string]int{}, nominated: map[types.UID]placed{}, budgets: map[string]*Budget{}, traits: map[*v1.Container]*traits{}, classes: map[string]*class{},
 	}
 }
 
@@ -217,7 +217,7 @@ func (c *Cluster) RemoveNode(name schemas.NodeName) {
 func (c *Cluster) SetPod(p *Pod, node schemas.NodeName) {
 	c.RemovePod(p.UID)
 	c.Unnominate(p.UID)
-	p.spec = c.keep(p.spec)
+	p.traits = c.keep(p.traits)
 	c.pods[p.UID] = placed{pod: p, node: node}
 	if ni := c.byName[node]; ni != nil {
 		c.land(p, ni)

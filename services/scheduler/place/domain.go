@@ -27,8 +27,9 @@ func (f fence) keepsOut(n *v1.Node) bool {
 func within(f fence, pods []*Pod) []*Pod {
 	out := make([]*Pod, len(pods))
 	for i, p := range pods {
-		q := *p
-		q.fence, q.key, q.looks = f, "", nil
+		q, own := *p, *p.traits
+		own.fence = f
+		q.traits, q.key, q.looks = &own, "", nil
 		out[i] = &q
 	}
 	return out

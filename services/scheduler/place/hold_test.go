@@ -6,6 +6,7 @@ import (
 	"time"
 
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -62,10 +63,38 @@ func TestKeptSpecs(t *testing.T) {
 			t.Errorf("another %s is taken for the same", name)
 		}
 	}
-	for n := range 3 * keptSpecs {
+	// Of pods of one template the traits are one as well, but where labels or requests differ.
+	with := func(name string, edit func(*v1.Pod)) *traits {
+		p := &v1.Pod{Spec: template}
+		p.Namespace, p.Name, p.UID, p.Labels = "ns", name, types.UID(name), map[string]string{"app": "a"}
+		edit(p)
+		c.SetPod(NewPod(p), "n1")
+		return c.pods[p.UID].pod.traits
+	}
+	plain := func(*v1.Pod) {}
+	common := with("c", plain)
+	if with("d", plain) != common {
+		t.Error("two pods of one template have two traits")
+	}
+	for name, edit := range map[string]func(*v1.Pod){
+		"labels":   func(p *v1.Pod) { p.Labels = map[string]string{"app": "b"} },
+		"priority": func(p *v1.Pod) { p.Spec.Priority = new(int32(7)) },
+		"owner":    func(p *v1.Pod) { p.OwnerReferences = []metav1.OwnerReference{{UID: "o", Controller: new(true)}} },
+		"grant": func(p *v1.Pod) {
+			p.Status.ContainerStatuses = []v1.ContainerStatus{{Name: p.Spec.Containers[0].Name, AllocatedResources: v1.ResourceList{v1.ResourceCPU: resource.MustParse("9")}}}
+		},
+	} {
+		if other := with(name, edit); other == common || other.spec != common.spec {
+			t.Errorf("%s: the same traits, or another spec", name)
+		}
+		if with(name, plain); c.pods[types.UID(name)].pod.Request.MilliCPU != common.Request.MilliCPU {
+			t.Errorf("%s: not as the others afterwards", name)
+		}
+	}
+	for n := range 3 * keptTraits {
 		place(fmt.Sprint(n), "n1", func(s *v1.PodSpec) { s.Containers = []v1.Container{{}} })
 	}
-	if len(c.specs) > keptSpecs {
-		t.Errorf("%d specs are remembered", len(c.specs))
+	if len(c.traits) > keptTraits {
+		t.Errorf("%d traits are remembered", len(c.traits))
 	}
 }

@@ -87,10 +87,10 @@ func (n *nodeInfo) load() float64 {
 
 // move looks where p would go if it came now, and whether that is worth it.
 func (c *Cluster) move(p *Pod, from *nodeInfo) (Move, bool) {
-	asks := *p
-	spec := *p.spec
+	asks, own, spec := *p, *p.traits, *p.spec
 	spec.NodeName = "" // where it is, not what it asks for
-	asks.spec, asks.looks, asks.shape = &spec, nil, nil
+	own.spec = &spec
+	asks.traits, asks.looks, asks.shape = &own, nil, nil
 	before := from.load()
 	name := schemas.NodeName(from.node.Name)
 	c.RemovePod(p.UID)

@@ -26,41 +26,47 @@ type Pod struct {
 	UID       types.UID
 	Name      string // namespace/name, for explanations
 	Namespace string
-	Request   Resources
-	Priority  int32
 	// Start is when it started, or was made, in seconds since 1970: of two pods of one
 	// priority the younger one is the better victim.
 	Start int64
 	// Terminating pods hold their resources still, but do not count for spreading.
 	Terminating bool
-
-	nonzero [2]int64 // cpu, memory for scores: what asks for nothing counts as a little
-	labels  labels.Set
-	ports   []hostPort
-	// group is the controlling owner: pods of one group are spread.
-	group    types.UID
-	spec     *v1.PodSpec
-	resizing bool // its node has not granted yet what it asks for
-	fence    fence
+	resizing    bool // its node has not granted yet what it asks for
+	*traits
 
 	key   string // of its class in the light of looks; made when it is to be placed
 	looks *looks
 	shape *shape // made when it is needed
 }
 
+// traits are what pods of one template have in common: placed ones have them in memory once.
+type traits struct {
+	Request  Resources
+	Priority int32
+
+	nonzero [2]int64 // cpu, memory for scores: what asks for nothing counts as a little
+	labels  labels.Set
+	ports   []hostPort
+	// group is the controlling owner: pods of one group are spread.
+	group types.UID
+	spec  *v1.PodSpec
+	fence fence
+}
+
 // NewPod reads pod, which must not be changed afterwards.
 func NewPod(pod *v1.Pod) *Pod {
 	p := &Pod{
-		UID: pod.UID, Name: pod.Namespace + "/" + pod.Name, Namespace: pod.Namespace, Request: reserved(pod),
-		Priority: ptr.Deref(pod.Spec.Priority, 0), Start: pod.CreationTimestamp.Unix(), Terminating: pod.DeletionTimestamp != nil,
-		labels: pod.Labels, spec: &pod.Spec, resizing: Resizing(pod),
+		UID: pod.UID, Name: pod.Namespace + "/" + pod.Name, Namespace: pod.Namespace,
+		Start: pod.CreationTimestamp.Unix(), Terminating: pod.DeletionTimestamp != nil, resizing: Resizing(pod),
+		traits: &traits{
+			Request: reserved(pod), Priority: ptr.Deref(pod.Spec.Priority, 0),
+			labels: pod.Labels, ports: portsOf(&pod.Spec), group: groupOf(pod), spec: &pod.Spec,
+		},
 	}
 	if pod.Status.StartTime != nil {
 		p.Start = pod.Status.StartTime.Unix()
 	}
-	p.group = groupOf(pod)
 	p.nonzero = nonzero(pod, p.Request)
-	p.ports = portsOf(&pod.Spec)
 	return p
 }
 
