@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
@@ -23,6 +24,19 @@ const (
 
 // linkPrefix begins the names of links, which have at most 15 bytes.
 const linkPrefix = "skp"
+
+// longest is how long a directory's name may be: a pod's and its namespace's may be longer
+// together than file systems take.
+const longest = 200
+
+// folder is the name of a sandbox's directory.
+func folder(name string) string {
+	if len(name) <= longest {
+		return name
+	}
+	sum := sha256.Sum256([]byte(name))
+	return name[:longest-32] + hex.EncodeToString(sum[:16])
+}
 
 // link is the name of a sandbox's link at the bridge.
 func link(name string) string {
@@ -42,13 +56,12 @@ func (s *Store) read() error {
 	}
 	known := map[string]*Record{}
 	for _, e := range entries {
-		dir := s.path(e.Name())
-		r := &Record{}
-		text, err := os.ReadFile(filepath.Join(dir, recordFile))
-		if err == nil {
-			err = json.Unmarshal(text, r)
+		dir := filepath.Join(s.dir, e.Name())
+		r, err := load(dir)
+		if err != nil {
+			return fmt.Errorf("read sandboxes: %w", err)
 		}
-		if err != nil || r.Name != e.Name() {
+		if r == nil || s.path(r.Name) != dir {
 			s.log.Info("remove what a crash left of a sandbox", "sandbox", e.Name())
 			if err := discard(s.pins, dir); err != nil {
 				s.log.Warn("it is left as it is", "sandbox", e.Name(), "error", err)
@@ -59,6 +72,23 @@ func (s *Store) read() error {
 	}
 	s.known = known
 	return nil
+}
+
+// load reads the record in a directory; nil if there is none that is whole. That one cannot be
+// read now says nothing about it: what is discarded for that may be running.
+func load(dir string) (*Record, error) {
+	text, err := os.ReadFile(filepath.Join(dir, recordFile))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	r := &Record{}
+	if json.Unmarshal(text, r) != nil {
+		return nil, nil
+	}
+	return r, nil
 }
 
 // change changes a record, on disk first.
@@ -84,6 +114,10 @@ func write(dir string, r Record) error {
 	text, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("encode record of sandbox: %w", err)
+	}
+	// Somebody may have removed the directory, of a sandbox that is to be removed all the same.
+	if err = os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("write record of sandbox: %w", err)
 	}
 	path := filepath.Join(dir, recordFile)
 	if err = os.WriteFile(path+".new", text, 0o600); err == nil {

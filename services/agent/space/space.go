@@ -271,12 +271,14 @@ func (s *Store) seen(r Record) Record {
 
 // Sweep finishes what a crash interrupted, and removes links that are no sandbox's.
 func (s *Store) Sweep(n Network) error {
+	// The links first: one that is made from now on has a record that is not looked at yet.
+	there, err := s.links.plugged(n)
+	errs := []error{err}
 	all, err := s.All()
 	if err != nil {
-		return err
+		return errors.Join(append(errs, err)...)
 	}
 	wanted := map[string]bool{}
-	var errs []error
 	for _, r := range all {
 		if r.State == sandbox.Exited && r.Address.IsValid() && r.Network == n.Name {
 			errs = append(errs, s.Stop(r.Name, n))
@@ -284,8 +286,6 @@ func (s *Store) Sweep(n Network) error {
 		}
 		wanted[link(r.Name)] = true
 	}
-	there, err := s.links.plugged(n)
-	errs = append(errs, err)
 	for _, l := range there {
 		if !wanted[l] {
 			s.log.Info("remove a link that no sandbox has", "link", l)
@@ -295,7 +295,7 @@ func (s *Store) Sweep(n Network) error {
 	return errors.Join(errs...)
 }
 
-func (s *Store) path(name string) string { return filepath.Join(s.dir, name) }
+func (s *Store) path(name string) string { return filepath.Join(s.dir, folder(name)) }
 
 // Paths are where a sandbox's namespaces and its shared memory are.
 func (s *Store) Paths(name string) (network, ipc, memory string) {

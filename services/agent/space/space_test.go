@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/skerry/skerry/services/agent/sandbox"
@@ -21,6 +22,8 @@ type world struct {
 	// left is how many calls there are until the process dies; negative: it does not.
 	left   int
 	bridge bool
+	// meanwhile is done while links are being listed; nil: nothing.
+	meanwhile func()
 }
 
 var errKilled = errors.New("killed")
@@ -74,6 +77,9 @@ func (w *world) unplug(link string, _ Network) error {
 }
 
 func (w *world) plugged(Network) ([]string, error) {
+	if w.meanwhile != nil {
+		w.meanwhile()
+	}
 	return slices.Collect(maps.Keys(w.links)), w.step()
 }
 
@@ -306,5 +312,82 @@ func TestRemoveWithoutARecord(t *testing.T) {
 	}
 	if len(w.links) > 0 {
 		t.Errorf("links %v are left", w.links)
+	}
+}
+
+// TestMadeMeanwhile: what is made while a former agent's leftovers are looked for is none.
+func TestMadeMeanwhile(t *testing.T) {
+	w := newWorld()
+	s := w.open(t.TempDir())
+	w.meanwhile = func() {
+		if err := errors.Join(s.Create("a", nil, three), s.Start("a", three)); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := s.Sweep(three); err != nil {
+		t.Fatal(err)
+	}
+	sound(t, w, s)
+}
+
+// TestUnreadable: a record that cannot be read just now, for want of descriptors for example,
+// is not one that is not there.
+func TestUnreadable(t *testing.T) {
+	w, dir := newWorld(), t.TempDir()
+	s := w.open(dir)
+	if err := errors.Join(s.Create("a", nil, three), s.Start("a", three)); err != nil {
+		t.Fatal(err)
+	}
+	record := filepath.Join(s.path("a"), recordFile)
+	if err := errors.Join(os.Rename(record, record+".kept"), os.Mkdir(record, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	s = w.open(dir)
+	if all, err := s.All(); err == nil {
+		t.Errorf("got %v and no error", all)
+	}
+	if err := errors.Join(os.Remove(record), os.Rename(record+".kept", record)); err != nil {
+		t.Fatal(err)
+	}
+	sound(t, w, s)
+	if r, ok := s.Get("a"); !ok || r.State != sandbox.Running {
+		t.Errorf("afterwards: %+v, %v", r, ok)
+	}
+}
+
+// TestLongName: names may be longer than those of files.
+func TestLongName(t *testing.T) {
+	w, dir := newWorld(), t.TempDir()
+	s := w.open(dir)
+	long := strings.Repeat("n", 63) + "_" + strings.Repeat("p", 253) + "_"
+	for _, name := range []string{long + "12345671", long + "12345672"} {
+		if err := errors.Join(s.Create(name, nil, three), s.Start(name, three)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s = w.open(dir)
+	sound(t, w, s)
+	all, err := s.All()
+	if len(all) != 2 || err != nil {
+		t.Fatalf("%v, %v", all, err)
+	}
+	for _, r := range all {
+		if err := s.Remove(r.Name, three); err != nil {
+			t.Error(err)
+		}
+	}
+	if left, _ := os.ReadDir(dir); len(left)+len(w.pinned)+len(w.links) > 0 {
+		t.Errorf("left: %v, %v, %v", left, w.pinned, w.links)
+	}
+}
+
+// TestSwept: a sandbox whose directory somebody removed can be removed.
+func TestSwept(t *testing.T) {
+	w := newWorld()
+	s := w.open(t.TempDir())
+	for _, end := range []func(string, Network) error{s.Stop, s.Remove} {
+		if err := errors.Join(s.Create("a", nil, three), os.RemoveAll(s.dir), end("a", three), s.Remove("a", three)); err != nil {
+			t.Error(err)
+		}
 	}
 }
