@@ -19,6 +19,7 @@ import (
 	"github.com/skerry/skerry/services/controller/cluster"
 	"github.com/skerry/skerry/services/controller/deployment"
 	"github.com/skerry/skerry/services/controller/disruption"
+	"github.com/skerry/skerry/services/controller/endpointslice"
 	"github.com/skerry/skerry/services/controller/garbage"
 	"github.com/skerry/skerry/services/controller/namespace"
 	"github.com/skerry/skerry/services/controller/node"
@@ -76,7 +77,7 @@ func (t *term) run(ctx context.Context) error {
 	deployments, sets, collector, spaces := deployment.New(c), replicaset.New(c), garbage.New(c), namespace.New(c)
 
 	nodeLoop := t.loop("node", 1, nodes.Reconcile)
-	budgets, groups := disruption.New(c), podgroup.New(c)
+	budgets, groups, endpoints := disruption.New(c), podgroup.New(c), endpointslice.New(c)
 	podLoop := t.loop("podgc", 1, pods.Reconcile)
 	sweepLoop := t.loop("sweep", 2, sweeper.Reconcile)
 	parts := []part{
@@ -91,6 +92,7 @@ func (t *term) run(ctx context.Context) error {
 		{roles.Keys, t.loop("aggregate", 1, roles.Reconcile), nil},
 		{budgets.Keys, t.loop("disruption", 2, budgets.Reconcile), nil},
 		{groups.Keys, t.loop("podgroup", 2, groups.Reconcile), groups.After},
+		{endpoints.Keys, t.loop("endpointslice", 5, endpoints.Reconcile), endpoints.After},
 	}
 	parts = append(parts, t.trust(c)...)
 	podLoop.Add(pods.Key())

@@ -1,18 +1,14 @@
 package replicaset
 
 import (
-	"crypto/sha256"
-	"fmt"
-
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/rand"
+
+	"github.com/skerry/skerry/services/controller/owner"
 )
 
 const (
-	suffixLength = 5
-	maxPrefix    = 63 - suffixLength
+	maxPrefix = 63 - owner.SuffixLength
 	// recall bounds the search for the ordinals of pods that a former leader named.
 	recall = 10_000
 )
@@ -22,26 +18,13 @@ func prefix(rs *appsv1.ReplicaSet) string {
 	return p[:min(len(p), maxPrefix)]
 }
 
-// podName is the name of a ReplicaSet's n-th pod. It looks like Kubernetes' random
-// ones, but whoever repeats a creation repeats the name, and makes one pod.
-func podName(prefix string, uid types.UID, n int) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%d", uid, n))
-	var suffix [suffixLength]byte
-	// Seven bits of the hash for each character: SafeEncodeString folds them into the
-	// alphabet, and reads runes, so a byte beyond ASCII would swallow its neighbours.
-	for i := range suffix {
-		suffix[i] = sum[i] & 0x7f
-	}
-	return prefix + rand.SafeEncodeString(string(suffix[:]))
-}
-
 // names returns n free names, counting ordinals up from the given one, and the
 // ordinal after the last.
 func names(rs *appsv1.ReplicaSet, taken func(string) bool, from, n int) ([]string, int) {
 	var out []string
 	used := map[string]bool{}
 	for ; len(out) < n; from++ {
-		name := podName(prefix(rs), rs.UID, from)
+		name := owner.Name(prefix(rs), rs.UID, from)
 		if used[name] || taken(name) {
 			continue
 		}
@@ -63,7 +46,7 @@ func nextOrdinal(rs *appsv1.ReplicaSet, pods []*corev1.Pod) int {
 	}
 	next := 0
 	for n := 0; n < recall && len(wanted) > 0; n++ {
-		name := podName(prefix(rs), rs.UID, n)
+		name := owner.Name(prefix(rs), rs.UID, n)
 		if wanted[name] {
 			delete(wanted, name)
 			next = n + 1
