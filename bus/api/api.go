@@ -79,6 +79,8 @@ type Request struct {
 	Delete          *metav1.DeleteOptions `json:"delete,omitempty"`
 	// Table asks a list for rows of text in place of objects.
 	Table *Table `json:"table,omitempty"`
+	// Gzip says that the client takes a large reply compressed.
+	Gzip bool `json:"gzip,omitempty"`
 	// Brief asks for a Brief in place of the object; the apiserver sets it.
 	Brief bool `json:"-"`
 	// AuditNote is what the server's audit is to record besides.
@@ -125,6 +127,8 @@ func (r *Request) Ref() schemas.Ref {
 type Reply struct {
 	Body     []byte
 	Warnings []string
+	// Gzip: Body is compressed, as the request allowed.
+	Gzip bool
 	// Created is true if a patch or apply made the object (HTTP 201).
 	Created bool
 	// Brief is in place of Body for a request that asked for one; it is not on the wire.

@@ -170,7 +170,7 @@ func (c *Client) open(ctx context.Context, m *nats.Msg) (*Reply, fate, error) {
 	if err != nil {
 		return nil, answered, err
 	}
-	reply := &Reply{Body: m.Data, Warnings: head.Warnings, Created: head.Created}
+	reply := &Reply{Body: m.Data, Gzip: head.Gzip, Warnings: head.Warnings, Created: head.Created}
 	if head.Stream == "" {
 		return reply, answered, nil
 	}

@@ -97,6 +97,7 @@ func (h requestHead) timeout() time.Duration {
 type replyHead struct {
 	Warnings []string `json:"warnings,omitempty"`
 	Created  bool     `json:"created,omitempty"`
+	Gzip     bool     `json:"gzip,omitempty"`
 	// Stream and Peer name the stream that the body is waiting on; "" if it is here.
 	Stream string `json:"stream,omitempty"`
 	Peer   string `json:"peer,omitempty"`

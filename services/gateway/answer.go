@@ -2,13 +2,11 @@ package gateway
 
 import (
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -17,12 +15,10 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/bus/squeeze"
 	"github.com/skerry/skerry/bus/status"
 	"github.com/skerry/skerry/services/gateway/accept"
 )
-
-// compressFrom is how long an answer must be to be worth compressing, as in Kubernetes.
-const compressFrom = 128 << 10
 
 // fail answers with err's Status.
 func (x *exchange) fail(err error) {
@@ -87,27 +83,34 @@ func (x *exchange) write(code int, body []byte, choice accept.Choice) {
 
 // send sends a body as it is, compressed if the client takes that and it is worth it.
 func (x *exchange) send(code int, body []byte) {
+	gzip := len(body) >= squeeze.From && x.gzip()
+	if gzip {
+		body = squeeze.Gzip(body)
+	}
+	x.deliver(code, body, gzip)
+}
+
+// gzip tells whether the client takes a body compressed.
+func (x *exchange) gzip() bool {
+	return strings.Contains(x.r.Header.Get("Accept-Encoding"), "gzip") && x.r.Method != http.MethodHead
+}
+
+// deliver sends a body that is, or is not, compressed.
+func (x *exchange) deliver(code int, body []byte, gzip bool) {
 	h := x.w.Header()
 	h.Add("Vary", "Accept-Encoding")
 	done := bound(x.w, x.s.Limits.Write+time.Duration(len(body)>>20)*time.Second)
 	if x.r.ProtoMajor < 2 { // it is the connection's, which goes on; HTTP/2's ends with the answer
 		defer done()
 	}
-	if len(body) < compressFrom || !strings.Contains(x.r.Header.Get("Accept-Encoding"), "gzip") || x.r.Method == http.MethodHead {
-		h.Set("Content-Length", strconv.Itoa(len(body)))
-		x.w.WriteHeader(code)
-		if x.r.Method != http.MethodHead {
-			_, _ = x.w.Write(body) // an error: the client has left
-		}
-		return
+	if gzip {
+		h.Set("Content-Encoding", "gzip")
 	}
-	h.Set("Content-Encoding", "gzip")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
 	x.w.WriteHeader(code)
-	z := compressors.Get().(*gzip.Writer) //nolint:forcetypeassert // only those are in it
-	defer compressors.Put(z)
-	z.Reset(x.w)
-	_, _ = z.Write(body)
-	_ = z.Close()
+	if x.r.Method != http.MethodHead {
+		_, _ = x.w.Write(body) // an error: the client has left
+	}
 }
 
 // bound gives the client that long to take what is written until done is called. A deadline
@@ -117,11 +120,6 @@ func bound(w http.ResponseWriter, wait time.Duration) (done func()) {
 	_ = control.SetWriteDeadline(time.Now().Add(wait)) // an error: the client has left
 	return func() { _ = control.SetWriteDeadline(time.Time{}) }
 }
-
-var compressors = sync.Pool{New: func() any {
-	z, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed) // the level is a valid one
-	return z
-}}
 
 func pretty(r *http.Request) bool {
 	p := r.URL.Query().Get("pretty")

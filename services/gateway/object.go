@@ -162,6 +162,8 @@ func (x *exchange) do(k *schemas.Kind, req *api.Request) error {
 	if err != nil {
 		return err
 	}
+	// Compressed where it was made it is less to carry, if nobody here looks into it.
+	req.Gzip = choice == accept.Choice{} && !pretty(x.r) && x.gzip()
 	reply, err := x.s.client.Do(x.r.Context(), req)
 	if err != nil {
 		return err
@@ -187,6 +189,11 @@ func (x *exchange) do(k *schemas.Kind, req *api.Request) error {
 	code := http.StatusOK
 	if reply.Created {
 		code = http.StatusCreated
+	}
+	if reply.Gzip {
+		x.w.Header().Set("Content-Type", "application/json")
+		x.deliver(code, body, true)
+		return nil
 	}
 	x.write(code, body, choice)
 	return nil
