@@ -13,9 +13,9 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"runtime/debug"
+	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/util/workqueue"
 )
 
@@ -31,13 +31,14 @@ const (
 // It is told nothing about the event that triggered it.
 type Func[K comparable] func(ctx context.Context, key K) (after time.Duration, err error)
 
-// Loop is a queue of keys and the workers that reconcile them. Every loop must be
-// run: its queue holds goroutines that end when Run returns.
+// Loop is a queue of keys and the workers that reconcile them.
 type Loop[K comparable] struct {
 	workers int
 	log     *slog.Logger
 	f       Func[K]
-	queue   workqueue.TypedRateLimitingInterface[K]
+	queue   workqueue.TypedInterface[K]
+	later   later[K] // adds to queue
+	retries workqueue.TypedRateLimiter[K]
 }
 
 // New returns a loop named name (for logs) with the given number of workers.
@@ -45,13 +46,14 @@ func New[K comparable](name string, workers int, log *slog.Logger, f Func[K]) *L
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
+	queue := workqueue.NewTyped[K]()
 	return &Loop[K]{
 		workers: max(workers, 1),
 		log:     log.With("loop", name),
 		f:       f,
-		queue: workqueue.NewTypedRateLimitingQueue[K](jittered[K]{
-			workqueue.NewTypedItemExponentialFailureRateLimiter[K](firstRetry, lastRetry),
-		}),
+		queue:   queue,
+		later:   later[K]{add: queue.Add},
+		retries: jittered[K]{workqueue.NewTypedItemExponentialFailureRateLimiter[K](firstRetry, lastRetry)},
 	}
 }
 
@@ -59,21 +61,22 @@ func New[K comparable](name string, workers int, log *slog.Logger, f Func[K]) *L
 func (l *Loop[K]) Add(key K) { l.queue.Add(key) }
 
 // AddAfter queues key once d has passed.
-func (l *Loop[K]) AddAfter(key K, d time.Duration) { l.queue.AddAfter(key, d) }
+func (l *Loop[K]) AddAfter(key K, d time.Duration) { l.later.after(key, d) }
 
 // Run works until ctx ends and waits for the workers.
 func (l *Loop[K]) Run(ctx context.Context) error {
-	var g errgroup.Group
-	for range l.workers {
-		g.Go(func() error {
-			for l.next(ctx) {
-			}
-			return nil
-		})
+	defer context.AfterFunc(ctx, l.queue.ShutDown)()
+	work := func() {
+		for l.next(ctx) {
+		}
 	}
-	<-ctx.Done()
-	l.queue.ShutDown()
-	_ = g.Wait()
+	var g sync.WaitGroup
+	for range l.workers - 1 {
+		g.Go(work)
+	}
+	work() // here: there may be thousands of loops
+	g.Wait()
+	l.later.end()
 	return ctx.Err()
 }
 
@@ -93,16 +96,16 @@ func (l *Loop[K]) next(ctx context.Context) bool {
 	}
 	if err != nil {
 		level := slog.LevelDebug
-		if l.queue.NumRequeues(key) >= quietRetries {
+		if l.retries.NumRequeues(key) >= quietRetries {
 			level = slog.LevelWarn
 		}
-		l.log.Log(ctx, level, "reconcile failed", "key", key, "retries", l.queue.NumRequeues(key), "error", err)
-		l.queue.AddRateLimited(key)
+		l.log.Log(ctx, level, "reconcile failed", "key", key, "retries", l.retries.NumRequeues(key), "error", err)
+		l.later.after(key, l.retries.When(key))
 		return true
 	}
-	l.queue.Forget(key)
+	l.retries.Forget(key)
 	if after > 0 {
-		l.queue.AddAfter(key, after)
+		l.later.after(key, after)
 	}
 	return true
 }

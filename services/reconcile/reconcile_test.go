@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -98,6 +99,49 @@ func TestOneKeyIsNeverConcurrent(t *testing.T) {
 		<-done
 		if runs[0] != 2 || runs[1] != 1 {
 			t.Errorf("runs = %v", runs)
+		}
+	})
+}
+
+// TestLater: of several times for one key the earliest counts, each adds once, and nothing is
+// added after the end.
+func TestLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		begun, added := time.Now(), map[string][]time.Duration{}
+		l := later[string]{add: func(k string) {
+			mu.Lock()
+			defer mu.Unlock()
+			added[k] = append(added[k], time.Since(begun))
+		}}
+		at := func(k string, want ...time.Duration) {
+			t.Helper()
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			if !slices.Equal(added[k], want) {
+				t.Errorf("%s was added at %v, want %v", k, added[k], want)
+			}
+		}
+		l.after("now", 0)
+		at("now", 0)
+		l.after("sooner", 3*time.Second)
+		l.after("sooner", time.Second)
+		l.after("sooner", 2*time.Second)
+		l.after("again", time.Second)
+		time.Sleep(time.Second)
+		at("sooner", time.Second)
+		l.after("again", time.Second)
+		time.Sleep(time.Minute)
+		at("sooner", time.Second)
+		at("again", time.Second, 2*time.Second)
+		l.after("never", time.Second)
+		l.end()
+		l.after("never", time.Second)
+		time.Sleep(time.Minute)
+		at("never")
+		if len(l.waits) > 0 {
+			t.Errorf("%d wait", len(l.waits))
 		}
 	})
 }
