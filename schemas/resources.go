@@ -18,6 +18,8 @@ var (
 	RuntimeClasses  = Resource{Group: "node.k8s.io", Plural: "runtimeclasses"}
 	PriorityClasses = Resource{Group: "scheduling.k8s.io", Plural: "priorityclasses"}
 
+	CSIDrivers = Resource{Group: "storage.k8s.io", Plural: "csidrivers"}
+
 	ClusterTrustBundles = Resource{Group: "certificates.k8s.io", Plural: "clustertrustbundles"}
 	// Signers are no objects: roles name them, to say who may sign or attest for whom.
 	Signers = Resource{Group: "certificates.k8s.io", Plural: "signers"}

@@ -12,6 +12,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	nodev1 "k8s.io/api/node/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -178,6 +179,9 @@ func TestOtherKinds(t *testing.T) {
 		{column.EndpointSlice(), &discoveryv1.EndpointSlice{ObjectMeta: meta, AddressType: "IPv4", Ports: []discoveryv1.EndpointPort{{Port: &five}, {}},
 			Endpoints: []discoveryv1.Endpoint{{Addresses: []string{"10.0.0.1"}}}}, "NAME | ADDRESSTYPE | PORTS | ENDPOINTS | AGE", "x | IPv4 | 5,* | 10.0.0.1 | 36h"},
 		{column.EndpointSlice(), &discoveryv1.EndpointSlice{ObjectMeta: meta, AddressType: "IPv4"}, "", "x | IPv4 | <unset> | <unset> | 36h"},
+		{column.CSIDriver(), &storagev1.CSIDriver{ObjectMeta: meta}, "NAME | ATTACHREQUIRED | PODINFOONMOUNT | STORAGECAPACITY | TOKENREQUESTS | REQUIRESREPUBLISH | MODES | AGE", "x | true | false | false | <unset> | false | <none> | 36h"},
+		{column.CSIDriver(), &storagev1.CSIDriver{ObjectMeta: meta, Spec: storagev1.CSIDriverSpec{AttachRequired: new(false), TokenRequests: []storagev1.TokenRequest{{Audience: "a"}, {Audience: "b"}},
+			VolumeLifecycleModes: []storagev1.VolumeLifecycleMode{"Persistent", "Ephemeral"}}}, "", "x | false | false | false | a,b | false | Persistent,Ephemeral | 36h"},
 		{column.RuntimeClass(), &nodev1.RuntimeClass{ObjectMeta: meta, Handler: "runsc"}, "NAME | HANDLER | AGE", "x | runsc | 36h"},
 		{column.PriorityClass(), &schedulingv1.PriorityClass{ObjectMeta: meta, Value: -7}, "NAME | VALUE | GLOBAL-DEFAULT | AGE | PREEMPTIONPOLICY", "x | -7 | false | 36h | PreemptLowerPriority"},
 		{column.Event(), &corev1.Event{ObjectMeta: meta, LastTimestamp: ago(time.Minute), FirstTimestamp: ago(time.Hour), Type: "Warning", Reason: "BackOff", Message: " again\n",

@@ -13,6 +13,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	nodev1 "k8s.io/api/node/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -40,6 +41,7 @@ var kinds = []struct {
 	{"Event", func() schemas.Object { return &v1.Event{} }, validate.Event, validate.EventUpdate},
 	{"ServiceAccount", func() schemas.Object { return &v1.ServiceAccount{} }, validate.ServiceAccount, validate.ServiceAccountUpdate},
 	{"Lease", func() schemas.Object { return &coordinationv1.Lease{} }, validate.Lease, validate.LeaseUpdate},
+	{"CSIDriver", func() schemas.Object { return &storagev1.CSIDriver{} }, validate.CSIDriver, validate.CSIDriverUpdate},
 	{"RuntimeClass", func() schemas.Object { return &nodev1.RuntimeClass{} }, validate.RuntimeClass, validate.RuntimeClassUpdate},
 	{"PriorityClass", func() schemas.Object { return &schedulingv1.PriorityClass{} }, validate.PriorityClass, validate.PriorityClassUpdate},
 }

@@ -2,7 +2,6 @@ package validate
 
 import (
 	"slices"
-	"strings"
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -51,10 +50,7 @@ func (r *podRules) imageVolume(p *field.Path, s *v1.ImageVolumeSource) field.Err
 }
 
 func csi(p *field.Path, s *v1.CSIVolumeSource) field.ErrorList {
-	const mostName = 63
-	errs := required(p.Child("driver"), s.Driver, func(p *field.Path, name string) field.ErrorList {
-		return append(when(len(name) > mostName, field.TooLong(p, "", mostName)), subdomain(p, strings.ToLower(name))...)
-	})
+	errs := required(p.Child("driver"), s.Driver, driverName)
 	if s.NodePublishSecretRef != nil {
 		errs = append(errs, required(p.Child("nodePublishSecretRef", "name"), s.NodePublishSecretRef.Name, subdomain)...)
 	}

@@ -10,6 +10,7 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 	v1 "k8s.io/api/core/v1"
 	nodev1 "k8s.io/api/node/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -98,6 +99,11 @@ func (s *source) RuntimeClass(ctx context.Context, name string) (*nodev1.Runtime
 	return read(ctx, s, schemas.Ref{Resource: schemas.RuntimeClasses, Name: schemas.Name(name)}, &nodev1.RuntimeClass{})
 }
 
+// CSIDriver implements volume.Source.
+func (s *source) CSIDriver(ctx context.Context, name schemas.Name) (*storagev1.CSIDriver, error) {
+	return read(ctx, s, schemas.Ref{Resource: schemas.CSIDrivers, Name: name}, &storagev1.CSIDriver{})
+}
+
 // read returns the object, nil if there is none. into is what a kept one is read into.
 func read[T interface {
 	schemas.Object
@@ -136,6 +142,11 @@ func used(pods []*v1.Pod) map[schemas.Ref]bool {
 	for _, p := range pods {
 		if name := p.Spec.RuntimeClassName; name != nil {
 			out[schemas.Ref{Resource: schemas.RuntimeClasses, Name: schemas.Name(*name)}] = true
+		}
+		for i := range p.Spec.Volumes {
+			if s := p.Spec.Volumes[i].CSI; s != nil {
+				out[schemas.Ref{Resource: schemas.CSIDrivers, Name: schemas.Name(s.Driver)}] = true
+			}
 		}
 		for _, ref := range refer.Objects(p) {
 			out[ref] = true

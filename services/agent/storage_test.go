@@ -13,12 +13,14 @@ import (
 	"time"
 
 	v1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/services/agent"
+	"github.com/skerry/skerry/services/agent/csi/csitest"
 	"github.com/skerry/skerry/services/agent/disk"
 	"github.com/skerry/skerry/services/agent/mount"
 	"github.com/skerry/skerry/services/agent/podman/podmantest"
@@ -150,4 +152,44 @@ func TestDiskOfAPod(t *testing.T) {
 	c.end(t, next)
 	c.end(t, lost)
 	wait(t, "the disk is let go of", func() bool { return len(c.mounted(t, "/dev/loop")) == 0 })
+}
+
+// TestDriverOfAPod: a pod waits for a storage driver, runs once it has registered, through an agent's and the driver's
+// restart, and its volume ends with it.
+func TestDriverOfAPod(t *testing.T) {
+	c := start(t)
+	dir, err := os.MkdirTemp("", "csi") // a socket's path is short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	d := &csitest.Driver{Name: "hostpath.csi.example.com", Dir: dir, Registry: filepath.Join(c.dir, "plugins_registry")}
+	t.Cleanup(d.Stop)
+	c.control.put(schemas.CSIDrivers, &storagev1.CSIDriver{
+		TypeMeta: metav1.TypeMeta{APIVersion: "storage.k8s.io/v1", Kind: "CSIDriver"}, ObjectMeta: metav1.ObjectMeta{Name: d.Name},
+		Spec: storagev1.CSIDriverSpec{VolumeLifecycleModes: []storagev1.VolumeLifecycleMode{storagev1.VolumeLifecycleEphemeral},
+			PodInfoOnMount: new(true), FSGroupPolicy: new(storagev1.FileFSGroupPolicy)},
+	})
+	p := keeper("40000000-a", v1.VolumeSource{CSI: &v1.CSIVolumeSource{Driver: d.Name, VolumeAttributes: map[string]string{"a": "b"}}})
+	c.control.assign(t, p)
+	c.told(t, `MountVolume.SetUp failed for volume "v" : kubernetes.io/csi: mounter.SetUpAt failed to get CSI client: driver name hostpath.csi.example.com not found in the list of registered CSI drivers`)
+	if err := d.Start(); err != nil {
+		t.Fatal(err)
+	}
+	c.running(p, 0)
+	c.logged(t, p.UID, "x\n")
+	if got := d.Asked()[0].VolumeContext; got["a"] != "b" || got["csi.storage.k8s.io/pod.name"] != "keeper" {
+		t.Errorf("asked with %v", got)
+	}
+	c.stop()
+	c.agent()
+	c.running(p, 0)
+	d.Stop()
+	if err := d.Start(); err != nil {
+		t.Fatal(err)
+	}
+	c.end(t, p)
+	if store, _ := os.ReadDir(filepath.Join(dir, "volumes")); len(store) != 0 || len(d.Asked()) != 1 {
+		t.Errorf("left with the driver: %v; asked %d times", store, len(d.Asked()))
+	}
 }

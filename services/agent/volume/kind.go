@@ -18,6 +18,7 @@ const (
 	kindNFS       kind = "kubernetes.io~nfs"
 	kindFC        kind = "kubernetes.io~fc"
 	kindISCSI     kind = "kubernetes.io~iscsi"
+	kindCSI       kind = "kubernetes.io~csi" // its files are in mount below its directory
 	kindConfigMap kind = "kubernetes.io~configmap"
 	kindSecret    kind = "kubernetes.io~secret"
 	kindDownward  kind = "kubernetes.io~downward-api"
@@ -39,6 +40,8 @@ func kindOf(v *v1.Volume) kind {
 		return kindFC
 	case v.ISCSI != nil:
 		return kindISCSI
+	case v.CSI != nil:
+		return kindCSI
 	case v.ConfigMap != nil:
 		return kindConfigMap
 	case v.Secret != nil:

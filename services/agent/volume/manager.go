@@ -3,6 +3,7 @@
 package volume
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/schemas/refer"
+	"github.com/skerry/skerry/services/agent/csi"
 	"github.com/skerry/skerry/services/agent/disk"
 	"github.com/skerry/skerry/services/agent/env"
 	"github.com/skerry/skerry/services/agent/mount"
@@ -57,6 +59,10 @@ type Config struct {
 	Mount Mount
 	// Host is where the host's devices are.
 	Host disk.Host
+	// Drivers tells of storage drivers; nil: there are no objects of them.
+	Drivers Drivers
+	// Plugins is where storage drivers register; "" is plugins_registry below Dir.
+	Plugins string
 }
 
 // Manager makes and refreshes the volumes of a node's pods. Safe for concurrent use.
@@ -67,7 +73,9 @@ type Manager struct {
 	loop   *reconcile.Loop[types.UID]
 	recent recent
 	slow   *slow
-	disks  *disk.Manager // nil if the node is only simulated
+	// Both are nil if the node is only simulated.
+	disks   *disk.Manager
+	drivers *csi.Registry
 
 	mounting sync.Mutex // of memory
 
@@ -84,6 +92,8 @@ type state struct {
 	tokens map[string]Token
 	failed string // the last failure that was told of
 	gone   bool
+	// republish are the volumes whose drivers want to publish them again and again.
+	republish map[string]bool
 
 	// Guarded by Manager.mu.
 	pod     *v1.Pod
@@ -115,6 +125,7 @@ func New(c Config) (*Manager, error) {
 			return nil, fmt.Errorf("make volumes' directory: %w", err)
 		}
 	}
+	m.drivers = csi.NewRegistry(cmp.Or(c.Plugins, filepath.Join(dir, "plugins_registry")), c.Log, m.driverCame)
 	m.disks = disk.New(disk.Config{Dir: filepath.Join(dir, "disks"), Pods: m.pods, Host: c.Host, Log: c.Log})
 	return m, nil
 }
@@ -127,8 +138,9 @@ func (m *Manager) Run(ctx context.Context) error {
 	defer m.slow.stop()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return m.loop.Run(ctx) })
-	if m.disks != nil {
+	if !m.simulated() {
 		g.Go(func() error { return m.disks.Run(ctx) })
+		g.Go(func() error { return m.drivers.Run(ctx) })
 	}
 	return g.Wait()
 }
@@ -148,7 +160,7 @@ func (m *Manager) state(p *v1.Pod) *state {
 	defer m.mu.Unlock()
 	s := m.known[p.UID]
 	if s == nil {
-		s = &state{done: map[string]bool{}, images: map[string]string{}}
+		s = &state{done: map[string]bool{}, images: map[string]string{}, republish: map[string]bool{}}
 		m.known[p.UID] = s
 		for i := range p.Spec.Volumes {
 			for _, ref := range refer.Volume(schemas.Namespace(p.Namespace), &p.Spec.Volumes[i].VolumeSource) {
@@ -253,6 +265,8 @@ func (m *Manager) setUp(ctx context.Context, s *state, p *v1.Pod, v *v1.Volume) 
 		return m.nfs(ctx, v.NFS, path, func() { m.Retry(keyOf(p)) })
 	case k.disk():
 		return m.disk(ctx, p, v, path)
+	case k == kindCSI:
+		return m.csi(ctx, s, p, v, path)
 	case k.made():
 		want, err := m.payloadOf(ctx, s, p, v, m.Source)
 		if err == nil {
@@ -317,76 +331,9 @@ func (m *Manager) path(uid types.UID, k kind, name string) string {
 	case k == "" || k == kindHost:
 		return ""
 	}
-	return filepath.Join(base, string(uid), "volumes", string(k), name)
-}
-
-// Remove unmounts and removes all that there is of a pod's volumes. The pod must not run any more.
-func (m *Manager) Remove(uid types.UID) error {
-	if m.simulated() {
-		return nil
+	dir := filepath.Join(base, string(uid), "volumes", string(k), name)
+	if k == kindCSI {
+		return filepath.Join(dir, "mount")
 	}
-	m.mu.Lock()
-	s := m.known[uid]
-	delete(m.known, uid)
-	for ref := range m.users {
-		m.leave(ref, uid)
-	}
-	m.mu.Unlock()
-	if s != nil {
-		s.turn.Lock()
-		defer s.turn.Unlock()
-		s.gone = true
-	}
-	return errors.Join(m.clear(uid), m.disks.Collect())
-}
-
-func (m *Manager) clear(uid types.UID) error {
-	if uid == "" || filepath.Base(string(uid)) != string(uid) || uid == "." || uid == ".." {
-		return fmt.Errorf("remove volumes: %q is no pod's uid", uid)
-	}
-	var errs []error
-	for _, dir := range []string{filepath.Join(m.pods, string(uid)), filepath.Join(m.memory, string(uid))} {
-		if _, err := os.Lstat(dir); errors.Is(err, os.ErrNotExist) {
-			continue
-		}
-		if err := errors.Join(m.slow.abandon(dir), mount.Unmount(dir), m.releaseImages(uid)); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		errs = append(errs, removeTree(dir))
-	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("remove volumes of pod %s: %w", uid, err)
-	}
-	return nil
-}
-
-// Sweep removes the volumes of all pods that needed does not know: an agent that ended
-// in the middle leaves some.
-func (m *Manager) Sweep(needed func(types.UID) bool) error {
-	if m.simulated() {
-		return nil
-	}
-	uids := map[types.UID]bool{}
-	for _, dir := range []string{m.pods, m.memory} {
-		entries, err := os.ReadDir(dir)
-		if err != nil {
-			return fmt.Errorf("sweep volumes: %w", err)
-		}
-		for _, e := range entries {
-			uids[types.UID(e.Name())] = true
-		}
-	}
-	m.mu.Lock()
-	for uid := range m.known {
-		uids[uid] = true
-	}
-	m.mu.Unlock()
-	errs := []error{m.disks.Collect()}
-	for uid := range uids {
-		if !needed(uid) {
-			errs = append(errs, m.Remove(uid))
-		}
-	}
-	return errors.Join(errs...)
+	return dir
 }

@@ -90,10 +90,13 @@ func lacks(err error) bool {
 // its pod's start that makes it.
 func (m *Manager) rewrite(ctx context.Context, s *state, p *v1.Pod, v *v1.Volume) error {
 	k := kindOf(v)
+	path := m.path(p.UID, k, v.Name)
+	if k == kindCSI {
+		return m.republish(ctx, s, p, v, path)
+	}
 	if !k.made() {
 		return nil
 	}
-	path := m.path(p.UID, k, v.Name)
 	if !filled(path) {
 		return nil
 	}

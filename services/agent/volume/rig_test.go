@@ -43,6 +43,8 @@ type rig struct {
 	mount   Mount             // nil: the host's
 	images  map[string]string // that are held: their directories, by volume
 	host    disk.Host
+	drivers Drivers
+	plugins string
 }
 
 func newRig(t testing.TB) *rig {
@@ -70,7 +72,7 @@ func (g *rig) start() {
 			defer g.mu.Unlock()
 			g.retried = append(g.retried, k)
 		},
-		Mount: g.mount, Host: g.host,
+		Mount: g.mount, Host: g.host, Drivers: g.drivers, Plugins: g.plugins,
 		Now: func() time.Time { g.mu.Lock(); defer g.mu.Unlock(); return g.now },
 	})
 	if err != nil {

@@ -120,7 +120,7 @@ func (c *collector) remember() error {
 	return os.Rename(to+".new", to)
 }
 
-// renewal is how long until the first of s's tokens is to be renewed; 0 if there is none.
+// renewal is how long until the first of s's tokens is to be renewed, or a driver asked again; 0 if there is none.
 func (m *Manager) renewal(s *state) time.Duration {
 	var first time.Time
 	for _, t := range s.tokens {
@@ -128,8 +128,15 @@ func (m *Manager) renewal(s *state) time.Duration {
 			first = due
 		}
 	}
-	if first.IsZero() {
-		return 0
+	again := time.Duration(0)
+	if len(s.republish) > 0 {
+		again = republishEvery
 	}
-	return max(first.Sub(m.Now()), tokenRetry)
+	if first.IsZero() {
+		return again
+	}
+	if due := max(first.Sub(m.Now()), tokenRetry); again == 0 || due < again {
+		return due
+	}
+	return again
 }

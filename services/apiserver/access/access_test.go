@@ -6,6 +6,7 @@ import (
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	v1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -111,11 +112,13 @@ func TestForbiddenWords(t *testing.T) {
 // TestTokenRequests: a node gets tokens only for its own pods, bound to them.
 func TestTokenRequests(t *testing.T) {
 	mine := pod("mine", "n1", v1.PodSpec{ServiceAccountName: "sa", Volumes: []v1.Volume{{VolumeSource: v1.VolumeSource{Projected: &v1.ProjectedVolumeSource{
-		Sources: []v1.VolumeProjection{{ServiceAccountToken: &v1.ServiceAccountTokenProjection{Audience: "vault"}}}}}}}})
+		Sources: []v1.VolumeProjection{{ServiceAccountToken: &v1.ServiceAccountTokenProjection{Audience: "vault"}}}}}},
+		{VolumeSource: v1.VolumeSource{CSI: &v1.CSIVolumeSource{Driver: "disk.example.com"}}}, {VolumeSource: v1.VolumeSource{CSI: &v1.CSIVolumeSource{Driver: "none"}}}}})
 	mine.UID = "u1"
+	driver := &storagev1.CSIDriver{ObjectMeta: metav1.ObjectMeta{Name: "disk.example.com"}, Spec: storagev1.CSIDriverSpec{TokenRequests: []storagev1.TokenRequest{{Audience: "store"}}}}
 	other := pod("other", "n2", v1.PodSpec{ServiceAccountName: "sa"})
 	other.UID = "u2"
-	nodes := Nodes{State: accesstest.State{schemas.RefOf(schemas.Pods, mine): mine, schemas.RefOf(schemas.Pods, other): other}}
+	nodes := Nodes{State: accesstest.State{schemas.RefOf(schemas.Pods, mine): mine, schemas.RefOf(schemas.Pods, other): other, schemas.RefOf(schemas.CSIDrivers, driver): driver}}
 	bound := func(kind, name, uid string) *authenticationv1.BoundObjectReference {
 		return &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: kind, Name: name, UID: types.UID(uid)}
 	}
@@ -128,6 +131,7 @@ func TestTokenRequests(t *testing.T) {
 	}{
 		{bus.NodeUser("n1"), "sa", bound("Pod", "mine", "u1"), nil, ""},
 		{bus.NodeUser("n1"), "sa", bound("Pod", "mine", "u1"), []string{"vault"}, ""},
+		{bus.NodeUser("n1"), "sa", bound("Pod", "mine", "u1"), []string{"store"}, ""},
 		{"admin", "sa", nil, nil, ""},
 		{bus.NodeUser("n1"), "sa", nil, nil, "not bound to a pod"},
 		{bus.NodeUser("n1"), "sa", bound("Node", "n1", "u1"), nil, "not bound to a pod"},

@@ -56,7 +56,7 @@ func (n Nodes) Authorize(a Attributes) (bool, string) {
 		return n.lease(a, node)
 	case schemas.SubjectAccessReviews: // before it lets a user reach into a pod
 		return a.Verb == api.VerbCreate, ""
-	case schemas.Namespaces, schemas.PriorityClasses, schemas.RuntimeClasses:
+	case schemas.Namespaces, schemas.PriorityClasses, schemas.RuntimeClasses, schemas.CSIDrivers:
 		return a.Verb == api.VerbGet, ""
 	}
 	return false, ""

@@ -2,10 +2,12 @@ package access
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	v1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -73,16 +75,19 @@ func (n Nodes) tokenRequest(a Attributes, node schemas.NodeName, tr *authenticat
 		return "node requested a token of another service account than the pod's"
 	}
 	for _, audience := range tr.Spec.Audiences {
-		if !asksFor(p, audience) {
+		if !n.asksFor(p, audience) {
 			return "audience " + quoted(audience) + " not found in pod spec volume"
 		}
 	}
 	return ""
 }
 
-// asksFor tells whether one of p's volumes asks for a token for audience.
-func asksFor(p *v1.Pod, audience string) bool {
+// asksFor tells whether one of p's volumes asks for a token for audience, itself or by its driver.
+func (n Nodes) asksFor(p *v1.Pod, audience string) bool {
 	for _, v := range p.Spec.Volumes {
+		if v.CSI != nil && n.driverAsksFor(v.CSI.Driver, audience) {
+			return true
+		}
 		if v.Projected == nil {
 			continue
 		}
@@ -93,6 +98,12 @@ func asksFor(p *v1.Pod, audience string) bool {
 		}
 	}
 	return false
+}
+
+func (n Nodes) driverAsksFor(driver, audience string) bool {
+	obj, _ := n.State.Get(schemas.Ref{Resource: schemas.CSIDrivers, Name: schemas.Name(driver)})
+	d, ok := obj.(*storagev1.CSIDriver)
+	return ok && slices.ContainsFunc(d.Spec.TokenRequests, func(r storagev1.TokenRequest) bool { return r.Audience == audience })
 }
 
 // nodeChange says what an agent may not change of its own node.
