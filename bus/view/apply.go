@@ -24,7 +24,7 @@ func (v *View) apply(e store.Entry) []Change {
 	}
 	var decoded *value
 	if !e.Deleted {
-		if decoded, err = v.decode(kind, k.Prefix, e.Value); err != nil {
+		if decoded, err = v.decode(kind, k, e.Value); err != nil {
 			v.logOdd(e.Key, err)
 		}
 	}

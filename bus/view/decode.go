@@ -22,7 +22,8 @@ func DigestOf(value []byte) Digest { return Digest(maphash.Bytes(digestSeed, val
 
 // decode reads a stored value. There are many pods, and much of one is the same in others
 // and in its other parts.
-func (v *View) decode(kind *schemas.Kind, prefix string, text []byte) (*value, error) {
+func (v *View) decode(kind *schemas.Kind, k bus.StateKey, text []byte) (*value, error) {
+	prefix := k.Prefix
 	switch {
 	case !v.pods || kind.Resource != schemas.Pods || prefix == bus.PrefixCurrent:
 		return decodeAny(kind, text)
@@ -41,6 +42,9 @@ func (v *View) decode(kind *schemas.Kind, prefix string, text []byte) (*value, e
 		return &value{uid: pod.UID, nodeName: pod.Spec.NodeName, status: some(pod.Status), conditions: pod.Status.Conditions}, nil
 	}
 	pod.SetGroupVersionKind(kind.GroupVersionKind())
+	if name := string(k.Ref.Name); pod.Name == name {
+		pod.Name = name // the memory of the key, which is kept anyway
+	}
 	return &value{obj: pod, uid: pod.UID, nodeName: pod.Spec.NodeName}, nil
 }
 

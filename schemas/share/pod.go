@@ -102,6 +102,8 @@ func (p *Pool) status(name, raw []byte, pod *v1.Pod) (shared, ok bool) {
 		return true, set(&p.conds, raw, &pod.Status.Conditions)
 	case "hostIPs":
 		return true, set(&p.hosts, raw, &pod.Status.HostIPs)
+	case "startTime":
+		return true, set(&p.times, raw, &pod.Status.StartTime)
 	}
 	return false, true
 }
@@ -118,6 +120,12 @@ func (p *Pool) shareTexts(pod *v1.Pod) {
 			c.Started = &yes
 		} else if c.Started != nil {
 			c.Started = &no
+		}
+		// Pods come in the order in which they started, or nearly so.
+		if r := c.State.Running; r != nil && p.running != nil && *r == *p.running {
+			c.State.Running = p.running
+		} else if r != nil {
+			p.running = r
 		}
 	}
 	if len(s.PodIPs) > 0 && s.PodIPs[0].IP == s.PodIP {

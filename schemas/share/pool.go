@@ -24,7 +24,9 @@ type Pool struct {
 	managed pieces[[]metav1.ManagedFieldsEntry]
 	conds   pieces[[]v1.PodCondition]
 	hosts   pieces[[]v1.HostIP]
+	times   pieces[*metav1.Time]
 	texts   pieces[string]
+	running *v1.ContainerStateRunning       // the last one
 	lists   [2]map[uint64][]v1.PodCondition // conditions by their digest, in two generations
 }
 

@@ -30,7 +30,7 @@ func sample(n int) *v1.Pod {
 		Status: v1.PodStatus{
 			Phase: v1.PodRunning, HostIP: "10.0.0.1", HostIPs: []v1.HostIP{{IP: "10.0.0.1"}}, PodIP: "10.1.0.1", PodIPs: []v1.PodIP{{IP: "10.1.0.1"}}, StartTime: &at,
 			Conditions:        []v1.PodCondition{{Type: v1.PodReady, Status: v1.ConditionTrue, LastTransitionTime: at}},
-			ContainerStatuses: []v1.ContainerStatus{{Name: "c", Image: "i", ContainerID: fmt.Sprint("podman://", n), Started: &started}},
+			ContainerStatuses: []v1.ContainerStatus{{Name: "c", Image: "i", ContainerID: fmt.Sprint("podman://", n), Started: &started, State: v1.ContainerState{Running: &v1.ContainerStateRunning{StartedAt: metav1.NewTime(at.Add(time.Duration(n/4) * time.Second))}}}},
 		},
 	}
 }
@@ -120,8 +120,13 @@ func TestPodsShareWhatIsAlike(t *testing.T) {
 		t.Error("what is their own is the same")
 	}
 	if &a.Spec.Containers[0] != &b.Spec.Containers[0] || &a.OwnerReferences[0] != &b.OwnerReferences[0] || &a.Status.Conditions[0] != &b.Status.Conditions[0] ||
-		reflect.ValueOf(a.Labels).Pointer() != reflect.ValueOf(b.Labels).Pointer() || &a.ManagedFields[0] != &b.ManagedFields[0] {
+		reflect.ValueOf(a.Labels).Pointer() != reflect.ValueOf(b.Labels).Pointer() || &a.ManagedFields[0] != &b.ManagedFields[0] ||
+		a.Status.StartTime != b.Status.StartTime || a.Status.ContainerStatuses[0].State.Running != b.Status.ContainerStatuses[0].State.Running {
 		t.Error("what is alike is in memory twice")
+	}
+	c, err := p.Pod(encode(t, sample(4)))
+	if err != nil || c.Status.ContainerStatuses[0].State.Running.StartedAt == a.Status.ContainerStatuses[0].State.Running.StartedAt {
+		t.Errorf("one that started later: %v, %v", c.Status.ContainerStatuses, err)
 	}
 }
 
