@@ -93,13 +93,34 @@ func (r *Recorder) Event(obj schemas.Object, eventType, reason, message string) 
 	r.EventAt(obj, "", eventType, reason, message)
 }
 
+// Voice is a recorder whose events name another component as their source: of several that
+// share a process and its queue. Safe for concurrent use.
+type Voice struct {
+	r      *Recorder
+	source corev1.EventSource
+}
+
+// As returns the recorder's voice of component.
+func (r *Recorder) As(component string) *Voice {
+	return &Voice{r, corev1.EventSource{Component: component, Host: r.source.Host}}
+}
+
+// Event is the recorder's.
+func (v *Voice) Event(obj schemas.Object, eventType, reason, message string) {
+	v.r.record(v.source, obj, "", eventType, reason, message)
+}
+
 // EventAt is Event about a part of obj, such as spec.containers{web} of a pod.
 func (r *Recorder) EventAt(obj schemas.Object, fieldPath, eventType, reason, message string) {
+	r.record(r.source, obj, fieldPath, eventType, reason, message)
+}
+
+func (r *Recorder) record(source corev1.EventSource, obj schemas.Object, fieldPath, eventType, reason, message string) {
 	now := r.now()
 	if eventType == corev1.EventTypeNormal && r.isHushed(now) {
 		return
 	}
-	e := newEvent(r.client.Kind(obj), obj, fieldPath, r.source, eventType, reason, message, now)
+	e := newEvent(r.client.Kind(obj), obj, fieldPath, source, eventType, reason, message, now)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.filter.allow(e, now) {

@@ -112,6 +112,20 @@ func TestEventFields(t *testing.T) {
 	})
 }
 
+// Voices share a queue, and keep their events apart.
+func TestVoices(t *testing.T) {
+	r := recorder(&sink{})
+	r.As("deployment-controller").Event(pod("a"), corev1.EventTypeNormal, "Scaled", "up")
+	r.As("replicaset-controller").Event(pod("a"), corev1.EventTypeNormal, "Scaled", "up")
+	ns, events := r.pop()
+	if ns != "shop" || len(events) != 2 || events[0].GetName() == events[1].GetName() {
+		t.Fatalf("%s: %v", ns, events)
+	}
+	if e := events[1].(*corev1.Event); e.Source.Component != "replicaset-controller" || e.ReportingController != "replicaset-controller" || e.Source.Host != "n1" {
+		t.Errorf("source = %+v, controller %s", e.Source, e.ReportingController)
+	}
+}
+
 func TestEventName(t *testing.T) {
 	base := eventName(pod("web"), "", "agent", "Normal", "Pulled", "m")
 	other := pod("web")

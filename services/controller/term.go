@@ -66,7 +66,7 @@ func (t *term) run(ctx context.Context) error {
 		return fmt.Errorf("begin term: %w", err)
 	}
 	c := &cluster.Cluster{View: t.view, API: hands, Status: hands, Truth: hands, Events: t.events, Table: t.Table, Log: t.Log, Now: t.Now}
-	nodes, err := node.New(c, node.Config{Grace: t.NodeMonitorGrace, EvictionEvery: t.EvictionInterval, ClusterCIDR: t.ClusterCIDR})
+	nodes, err := node.New(t.as(c, "node-controller"), node.Config{Grace: t.NodeMonitorGrace, EvictionEvery: t.EvictionInterval, ClusterCIDR: t.ClusterCIDR})
 	if err != nil {
 		return fmt.Errorf("begin term: %w", err)
 	}
@@ -74,10 +74,11 @@ func (t *term) run(ctx context.Context) error {
 	pods := podgc.New(c, t.PodQuarantine, t.TerminatedPods)
 	sweeper := status.NewSweeper(c, t.view.Orphans)
 	roles := aggregate.New(c)
-	deployments, sets, collector, spaces := deployment.New(c), replicaset.New(c), garbage.New(c), namespace.New(c)
+	deployments, sets := deployment.New(t.as(c, "deployment-controller")), replicaset.New(t.as(c, "replicaset-controller"))
+	collector, spaces := garbage.New(c), namespace.New(c)
 
 	nodeLoop := t.loop("node", 1, nodes.Reconcile)
-	budgets, groups, endpoints := disruption.New(c), podgroup.New(c), endpointslice.New(c)
+	budgets, groups, endpoints := disruption.New(t.as(c, "controllermanager")), podgroup.New(c), endpointslice.New(t.as(c, "endpoint-slice-controller"))
 	podLoop := t.loop("podgc", 1, pods.Reconcile)
 	sweepLoop := t.loop("sweep", 2, sweeper.Reconcile)
 	parts := []part{
@@ -126,6 +127,13 @@ func (t *term) trust(c *cluster.Cluster) []part {
 		{authority.Keys, t.loop("rootca", 2, authority.Reconcile), nil},
 		{anchors.Keys, anchorLoop, nil},
 	}
+}
+
+// as is c for a controller whose events come from component, as Kubernetes calls it.
+func (t *term) as(c *cluster.Cluster, component string) *cluster.Cluster {
+	own := *c
+	own.Events = t.events.As(component)
+	return &own
 }
 
 func (t *term) loop(name string, workers int, f reconcile.Func[schemas.Ref]) *reconcile.Loop[schemas.Ref] {
