@@ -183,7 +183,8 @@ func assemble(conn *bus.Conn, c Config) (*agent, error) {
 		driver: c.Runtime, cgroups: tracker(c.Runtime),
 	}
 	a.state = store.NewVia(conn, bus.BucketState, a.client.StateLister())
-	a.recorder = record.New(a.client, "skerry-agent", string(c.Node))
+	// What tools that read events look for, from whoever runs a node's pods.
+	a.recorder = record.New(a.client, "kubelet", string(c.Node))
 	a.poster = status.NewPoster(a.state, a.client.StateLister(), bus.ObservedFilter(c.Node), c.Log)
 	a.network = network.New(a.driver, c.Log)
 	a.node = node.New(node.Config{
