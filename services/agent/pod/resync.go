@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -74,7 +74,7 @@ func (r *Reconciler) changed(seen map[sandbox.Key][]sandbox.Pod) []sandbox.Key {
 			e = &entry{}
 			r.pods[k] = e
 		}
-		if fingerprint(e.seen) != fingerprint(ps) || !e.listed {
+		if !e.listed || !alike(e.seen, ps) {
 			// Its worker may be changing it just now: it lists for itself.
 			e.listed, e.fresh = true, false
 			keys = append(keys, k)
@@ -127,13 +127,11 @@ func (r *Reconciler) unclear(e *entry) {
 	e.listed, e.fresh = true, false
 }
 
-func fingerprint(ps []sandbox.Pod) string {
-	var b strings.Builder
-	for _, p := range ps {
-		fmt.Fprintf(&b, "%s %s;", p.ID, p.Infra.State)
-		for _, c := range p.Containers {
-			fmt.Fprintf(&b, "%s %s;", c.ID, c.State)
-		}
-	}
-	return b.String()
+// alike tells whether the same containers are there, in the same states.
+func alike(a, b []sandbox.Pod) bool {
+	return slices.EqualFunc(a, b, func(a, b sandbox.Pod) bool {
+		return a.ID == b.ID && a.Infra.State == b.Infra.State && slices.EqualFunc(a.Containers, b.Containers, func(a, b sandbox.Container) bool {
+			return a.ID == b.ID && a.State == b.State
+		})
+	})
 }
