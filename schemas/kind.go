@@ -42,6 +42,8 @@ type Kind struct {
 	// Validate checks a new object; ValidateUpdate checks obj against the old one.
 	Validate       func(obj Object) field.ErrorList
 	ValidateUpdate func(obj, old Object) field.ErrorList
+	// ValidateStatus checks a client's change of the status at a time. Nil: any is taken.
+	ValidateStatus func(obj, old Object, now time.Time) field.ErrorList
 	// Columns are the columns of `get`, in kubectl's order.
 	Columns []Column
 

@@ -20,7 +20,8 @@ var (
 
 	CSIDrivers = Resource{Group: "storage.k8s.io", Plural: "csidrivers"}
 
-	ClusterTrustBundles = Resource{Group: "certificates.k8s.io", Plural: "clustertrustbundles"}
+	ClusterTrustBundles    = Resource{Group: "certificates.k8s.io", Plural: "clustertrustbundles"}
+	PodCertificateRequests = Resource{Group: "certificates.k8s.io", Plural: "podcertificaterequests"}
 	// Signers are no objects: roles name them, to say who may sign or attest for whom.
 	Signers = Resource{Group: "certificates.k8s.io", Plural: "signers"}
 

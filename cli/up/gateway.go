@@ -114,7 +114,7 @@ func apiURL(l net.Listener) string { return reachable("https://"+l.Addr().String
 func gatewayService(l net.Listener, a *certificate.Authority, names []string, version string, log *slog.Logger) service {
 	return service{"gateway", identity.RoleGateway, "system:gateway", func(ctx context.Context, conn *bus.Conn) error {
 		return gateway.Run(ctx, conn, gateway.Config{
-			Listener: l, Certificate: a.Server(names...).Certificate, ClientCAs: a.Pool(),
+			Listener: l, Certificate: a.Server(names...).Certificate, ClientCAs: a.Pool(), Authority: a,
 			Table: kinds.Table(), Version: version, Log: log.With("service", "gateway"),
 		})
 	}}

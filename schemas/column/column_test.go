@@ -182,6 +182,11 @@ func TestOtherKinds(t *testing.T) {
 		{column.CSIDriver(), &storagev1.CSIDriver{ObjectMeta: meta}, "NAME | ATTACHREQUIRED | PODINFOONMOUNT | STORAGECAPACITY | TOKENREQUESTS | REQUIRESREPUBLISH | MODES | AGE", "x | true | false | false | <unset> | false | <none> | 36h"},
 		{column.CSIDriver(), &storagev1.CSIDriver{ObjectMeta: meta, Spec: storagev1.CSIDriverSpec{AttachRequired: new(false), TokenRequests: []storagev1.TokenRequest{{Audience: "a"}, {Audience: "b"}},
 			VolumeLifecycleModes: []storagev1.VolumeLifecycleMode{"Persistent", "Ephemeral"}}}, "", "x | false | false | false | a,b | false | Persistent,Ephemeral | 36h"},
+		{column.PodCertificateRequest(), &certificatesv1.PodCertificateRequest{ObjectMeta: meta, Spec: certificatesv1.PodCertificateRequestSpec{
+			PodName: "p", ServiceAccountName: "sa", NodeName: "n1", SignerName: "a.b/c", UnverifiedUserAnnotations: map[string]string{"d/e": "f"}}},
+			"NAME | PODNAME | SERVICEACCOUNTNAME | NODENAME | SIGNERNAME | STATE | UNVERIFIEDUSERANNOTATIONS", "x | p | sa | n1 | a.b/c | Pending | d/e=f"},
+		{column.PodCertificateRequest(), &certificatesv1.PodCertificateRequest{ObjectMeta: meta, Status: certificatesv1.PodCertificateRequestStatus{
+			Conditions: []metav1.Condition{{Type: "Denied"}}}}, "", "x |  |  |  |  | Denied | <none>"},
 		{column.RuntimeClass(), &nodev1.RuntimeClass{ObjectMeta: meta, Handler: "runsc"}, "NAME | HANDLER | AGE", "x | runsc | 36h"},
 		{column.PriorityClass(), &schedulingv1.PriorityClass{ObjectMeta: meta, Value: -7}, "NAME | VALUE | GLOBAL-DEFAULT | AGE | PREEMPTIONPOLICY", "x | -7 | false | 36h | PreemptLowerPriority"},
 		{column.Event(), &corev1.Event{ObjectMeta: meta, LastTimestamp: ago(time.Minute), FirstTimestamp: ago(time.Hour), Type: "Warning", Reason: "BackOff", Message: " again\n",

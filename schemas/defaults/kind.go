@@ -2,6 +2,7 @@ package defaults
 
 import (
 	appsv1 "k8s.io/api/apps/v1"
+	certificatesv1 "k8s.io/api/certificates/v1"
 	v1 "k8s.io/api/core/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
 	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
@@ -132,5 +133,12 @@ func setIfNil[T any](p **T, value T) {
 func PodGroup(obj schemas.Object) {
 	if g, ok := obj.(*schedulingv1beta1.PodGroup); ok && g.Spec.DisruptionMode == nil {
 		g.Spec.DisruptionMode = &schedulingv1beta1.DisruptionMode{Single: &schedulingv1beta1.SingleDisruptionMode{}}
+	}
+}
+
+// PodCertificateRequest lets a certificate live for a day.
+func PodCertificateRequest(obj schemas.Object) {
+	if r, ok := obj.(*certificatesv1.PodCertificateRequest); ok {
+		setIfNil(&r.Spec.MaxExpirationSeconds, 24*tokenSeconds)
 	}
 }

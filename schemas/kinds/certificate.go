@@ -5,6 +5,7 @@ import (
 
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/schemas/column"
+	"github.com/skerry/skerry/schemas/defaults"
 	"github.com/skerry/skerry/schemas/validate"
 )
 
@@ -16,5 +17,20 @@ func clusterTrustBundle() *schemas.Kind {
 		ValidateUpdate: validate.ClusterTrustBundleUpdate,
 		Columns:        column.ClusterTrustBundle(),
 		Revisioned:     true,
+	})
+}
+
+// podCertificateRequest has no history: nothing of it can be changed but its status, once.
+func podCertificateRequest() *schemas.Kind {
+	return entry[certificatesv1.PodCertificateRequest](&schemas.Kind{
+		Resource: schemas.PodCertificateRequests, Version: "v1", Kind: "PodCertificateRequest",
+		Singular:       "podcertificaterequest",
+		Namespaced:     true,
+		Default:        defaults.PodCertificateRequest,
+		Validate:       validate.PodCertificateRequest,
+		ValidateUpdate: validate.PodCertificateRequestUpdate,
+		ValidateStatus: validate.PodCertificateRequestStatus,
+		Columns:        column.PodCertificateRequest(),
+		StatusWriter:   schemas.StatusController,
 	})
 }

@@ -21,7 +21,7 @@ var builtIn = sync.OnceValue(func() *schemas.Table {
 		deployment(), replicaSet(),
 		lease(),
 		priorityClass(), podGroup(), workload(), podDisruptionBudget(), runtimeClass(),
-		clusterTrustBundle(), csiDriver(),
+		clusterTrustBundle(), podCertificateRequest(), csiDriver(),
 		role(), clusterRole(), roleBinding(), clusterRoleBinding(),
 	}
 	return schemas.NewTable(append(all, reviews()...)...)

@@ -34,7 +34,6 @@ func volumeUnhonoured() []string {
 		"quobyte", "gitRepo", "gcePersistentDisk", "awsElasticBlockStore", "azureFile", "azureDisk", "vsphereVolume",
 		"photonPersistentDisk", "portworxVolume", "scaleIO", "storageos",
 		"emptyDir.medium!=Memory",
-		"projected.sources[].podCertificate",
 	}
 }
 

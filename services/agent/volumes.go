@@ -20,7 +20,7 @@ func (a *agent) newVolumes(src *source) (*volume.Manager, error) {
 	images, _ := a.driver.(volume.Images) // a simulated one has none
 	return volume.New(volume.Config{
 		Images: images,
-		Dir:    a.DataDir, Source: src, Drivers: src, Tokens: &tokens{src}, Recorder: a.recorder,
+		Dir:    a.DataDir, Source: src, Drivers: src, Tokens: &tokens{src}, Certificates: &certificates{src, a.Node}, Recorder: a.recorder,
 		Node: func() env.Node {
 			return env.Node{Name: a.Node, HostIPs: a.node.HostIPs(), Allocatable: a.node.Allocatable()}
 		},

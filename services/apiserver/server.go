@@ -168,8 +168,8 @@ func newServer(conn *bus.Conn, c Config, ranges allot.Ranges) *server {
 			c.Log.Debug("notice not sent; the node will look for itself", "node", node, "object", ref.String(), "error", err)
 		}
 	})
-	nodes := access.Nodes{State: v, Placed: s.placed}
 	roles := rbac.Authorizer{State: v}
+	nodes := access.Nodes{State: v, Placed: s.placed, May: roles}
 	s.access = access.Chain{superusers(), access.Masters{}, access.Gateways{}, nodes, roles}
 	tokens := token.New(v, c.Clock)
 	keeper := history.New(conn)

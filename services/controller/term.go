@@ -16,6 +16,7 @@ import (
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/services/controller/aggregate"
 	"github.com/skerry/skerry/services/controller/anchor"
+	"github.com/skerry/skerry/services/controller/certificate"
 	"github.com/skerry/skerry/services/controller/cluster"
 	"github.com/skerry/skerry/services/controller/deployment"
 	"github.com/skerry/skerry/services/controller/disruption"
@@ -75,7 +76,7 @@ func (t *term) run(ctx context.Context) error {
 	sweeper := status.NewSweeper(c, t.view.Orphans)
 	roles := aggregate.New(c)
 	deployments, sets := deployment.New(t.as(c, "deployment-controller")), replicaset.New(t.as(c, "replicaset-controller"))
-	collector, spaces := garbage.New(c), namespace.New(c)
+	collector, spaces, requests := garbage.New(c), namespace.New(c), certificate.New(c)
 
 	nodeLoop := t.loop("node", 1, nodes.Reconcile)
 	budgets, groups, endpoints := disruption.New(t.as(c, "controllermanager")), podgroup.New(c), endpointslice.New(t.as(c, "endpoint-slice-controller"))
@@ -94,6 +95,7 @@ func (t *term) run(ctx context.Context) error {
 		{budgets.Keys, t.loop("disruption", 2, budgets.Reconcile), nil},
 		{groups.Keys, t.loop("podgroup", 2, groups.Reconcile), groups.After},
 		{endpoints.Keys, t.loop("endpointslice", 5, endpoints.Reconcile), endpoints.After},
+		{requests.Keys, t.loop("certificate", 2, requests.Reconcile), nil},
 	}
 	parts = append(parts, t.trust(c)...)
 	podLoop.Add(pods.Key())

@@ -19,6 +19,7 @@ import (
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/services/gateway/caller"
 	"github.com/skerry/skerry/services/gateway/openapi"
+	"github.com/skerry/skerry/services/gateway/signer"
 )
 
 const (
@@ -68,6 +69,8 @@ type Config struct {
 	Certificate func() (*tls.Certificate, error)
 	// ClientCAs sign the clients' certificates; nil accepts none.
 	ClientCAs *x509.CertPool
+	// Authority certifies pods that ask for a certificate for this API; nil leaves them to others.
+	Authority signer.Authority
 	Table     *schemas.Table
 	// Version is this binary's.
 	Version string
@@ -128,6 +131,9 @@ func Run(ctx context.Context, conn *bus.Conn, c Config) error {
 		}
 		return nil
 	})
+	if c.Authority != nil {
+		g.Go(func() error { return unlessOver(gctx, signer.New(s.client, c.Authority, c.Log).Run(gctx)) })
+	}
 	c.Log.Info("serving", "address", c.Listener.Addr().String())
 	if err := g.Wait(); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("run gateway: %w", err)
@@ -135,11 +141,19 @@ func Run(ctx context.Context, conn *bus.Conn, c Config) error {
 	return nil
 }
 
+// unlessOver is err, nil if all that happened is that ctx has ended.
+func unlessOver(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
 func newServer(ctx context.Context, conn *bus.Conn, c Config) *server {
 	client := api.NewClient(conn, c.Table)
 	return &server{
 		Config: c, conn: conn, client: client, stopping: ctx,
 		lasting: api.Crowd{What: "watches, logs and sessions", Most: c.Limits.Lasting, MostOf: c.Limits.LastingOf},
-		callers: caller.New(c.ClientCAs, &caller.Tokens{Ask: client.Do}), book: openapi.New("v1." + kubernetesMinor),
+		callers: caller.New(c.ClientCAs, &caller.Pods{Ask: client.Do}, &caller.Tokens{Ask: client.Do}), book: openapi.New("v1." + kubernetesMinor),
 	}
 }

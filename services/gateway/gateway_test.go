@@ -57,7 +57,7 @@ type rig struct {
 
 func start(t *testing.T, b api.Server) *rig { return startWith(t, b, Limits{}) }
 
-func startWith(t *testing.T, b api.Server, limits Limits) *rig {
+func startWith(t *testing.T, b api.Server, limits Limits, more ...func(*Config, *certificate.Authority)) *rig {
 	t.Helper()
 	ca, err := certificate.Load(filepath.Join(t.TempDir(), "pki"))
 	if err != nil {
@@ -77,10 +77,14 @@ func startWith(t *testing.T, b api.Server, limits Limits) *rig {
 		}
 	})
 	running.Go(func() {
-		err := Run(ctx, own, Config{
+		c := Config{
 			Listener: l, Certificate: ca.Server("127.0.0.1").Certificate, ClientCAs: ca.Pool(),
 			Table: kinds.Table(), Version: "v1.2.3", Limits: limits, Log: slog.New(slog.DiscardHandler),
-		})
+		}
+		for _, change := range more {
+			change(&c, ca)
+		}
+		err := Run(ctx, own, c)
 		if err != nil {
 			t.Error(err)
 		}

@@ -33,6 +33,7 @@ func TestMain(m *testing.M) {
 		}
 		named := bytes.NewReader(tar.Bytes())
 		return errors.Join(
+			r.StartGateway(),
 			r.ImportTar(strings.TrimPrefix(podmantest.Image, "localhost/"), tar, `CMD ["/bin/sh","-c","echo default command"]`, "ENV FROM_IMAGE=yes"),
 			r.ImportTar("skerry-app:1", named, "USER app"), // the same, with a user that is no number
 			profile(),

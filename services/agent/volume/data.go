@@ -5,7 +5,6 @@ package volume
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -25,11 +24,13 @@ type collector struct {
 	name  string // of the volume
 	read  Source
 	out   payload
+	// starting: the pod waits for it.
+	starting bool
 }
 
 // payloadOf gathers the files of a volume whose files the agent writes.
-func (m *Manager) payloadOf(ctx context.Context, s *state, p *v1.Pod, v *v1.Volume, read Source) (payload, error) {
-	c := &collector{Manager: m, pod: p, state: s, name: v.Name, read: read, out: payload{}}
+func (m *Manager) payloadOf(ctx context.Context, s *state, p *v1.Pod, v *v1.Volume, read Source, starting bool) (payload, error) {
+	c := &collector{Manager: m, pod: p, state: s, name: v.Name, read: read, out: payload{}, starting: starting}
 	var err error
 	switch {
 	case v.ConfigMap != nil:
@@ -165,7 +166,7 @@ func (c *collector) projected(ctx context.Context, s *v1.ProjectedVolumeSource) 
 		case src.ClusterTrustBundle != nil:
 			err = c.bundle(ctx, src.ClusterTrustBundle, b)
 		case src.PodCertificate != nil:
-			err = errors.New("there are no PodCertificateRequests in this cluster")
+			err = c.certificate(ctx, src.PodCertificate, i, b)
 		}
 		errs = append(errs, err)
 	}

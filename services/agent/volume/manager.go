@@ -19,6 +19,7 @@ import (
 
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/schemas/refer"
+	"github.com/skerry/skerry/services/agent/credential"
 	"github.com/skerry/skerry/services/agent/csi"
 	"github.com/skerry/skerry/services/agent/disk"
 	"github.com/skerry/skerry/services/agent/env"
@@ -45,8 +46,10 @@ type Config struct {
 	Dir    string
 	Source Source
 	// Tokens makes tokens of service accounts; nil: there are none.
-	Tokens   Tokens
-	Recorder Recorder
+	Tokens Tokens
+	// Certificates has certificates issued; nil: there are none.
+	Certificates Certificates
+	Recorder     Recorder
 	// Node is what files can tell of the node.
 	Node func() env.Node
 	// Retry is told which pod's volumes may be made now that could not before.
@@ -79,9 +82,10 @@ type Manager struct {
 
 	mounting sync.Mutex // of memory
 
-	mu    sync.Mutex
-	known map[types.UID]*state
-	users map[schemas.Ref]map[types.UID]bool
+	mu       sync.Mutex
+	known    map[types.UID]*state
+	users    map[schemas.Ref]map[types.UID]bool
+	expected map[schemas.Ref]chan struct{} // who waits for a change closes none of them
 }
 
 // state is what is known of one pod's volumes. turn is held by who works on them.
@@ -90,8 +94,10 @@ type state struct {
 	done   map[string]bool   // volumes that are made, by name
 	images map[string]string // where the files of images are, by the name of the volume
 	tokens map[string]Token
-	failed string // the last failure that was told of
-	gone   bool
+	// certificates are by volume and source; nil: not read yet.
+	certificates map[string]*credential.Credential
+	failed       string // the last failure that was told of
+	gone         bool
 	// republish are the volumes whose drivers want to publish them again and again.
 	republish map[string]bool
 
@@ -105,7 +111,7 @@ const refreshers = 2
 
 // New returns a manager of the volumes under c.Dir.
 func New(c Config) (*Manager, error) {
-	m := &Manager{Config: c, known: map[types.UID]*state{}, users: map[schemas.Ref]map[types.UID]bool{}}
+	m := &Manager{Config: c, known: map[types.UID]*state{}, users: map[schemas.Ref]map[types.UID]bool{}, expected: map[schemas.Ref]chan struct{}{}}
 	m.recent = recent{source: c.Source, now: c.Now, entries: map[schemas.Ref]*reading{}}
 	m.slow = newSlow()
 	if c.Mount == nil {
@@ -164,10 +170,7 @@ func (m *Manager) state(p *v1.Pod) *state {
 		m.known[p.UID] = s
 		for i := range p.Spec.Volumes {
 			for _, ref := range refer.Volume(schemas.Namespace(p.Namespace), &p.Spec.Volumes[i].VolumeSource) {
-				if m.users[ref] == nil {
-					m.users[ref] = map[types.UID]bool{}
-				}
-				m.users[ref][p.UID] = true
+				m.join(ref, p.UID)
 			}
 		}
 	}
@@ -180,6 +183,13 @@ func (m *Manager) settled(s *state, ref schemas.Ref) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.leave(ref, s.pod.UID)
+}
+
+func (m *Manager) join(ref schemas.Ref, uid types.UID) {
+	if m.users[ref] == nil {
+		m.users[ref] = map[types.UID]bool{}
+	}
+	m.users[ref][uid] = true
 }
 
 func (m *Manager) leave(ref schemas.Ref, uid types.UID) {
@@ -231,13 +241,13 @@ func (m *Manager) Prepare(ctx context.Context, p *v1.Pod) error {
 		}
 		s.done[v.Name] = true
 	}
+	if d := m.renewal(s); d > 0 {
+		m.loop.AddAfter(p.UID, d)
+	}
 	if len(errs) > 0 {
 		return errors.Join(errs...)
 	}
 	m.setWaiting(s, false)
-	if d := m.renewal(s); d > 0 {
-		m.loop.AddAfter(p.UID, d)
-	}
 	return nil
 }
 
@@ -268,7 +278,7 @@ func (m *Manager) setUp(ctx context.Context, s *state, p *v1.Pod, v *v1.Volume) 
 	case k == kindCSI:
 		return m.csi(ctx, s, p, v, path)
 	case k.made():
-		want, err := m.payloadOf(ctx, s, p, v, m.Source)
+		want, err := m.payloadOf(ctx, s, p, v, m.Source, true)
 		if err == nil {
 			err = m.fill(p, v, path, want)
 		}

@@ -22,6 +22,10 @@ func (m *Manager) Changed(ref schemas.Ref) {
 	m.recent.forget(ref)
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if told := m.expected[ref]; told != nil {
+		close(told)
+		delete(m.expected, ref)
+	}
 	for uid := range m.users[ref] {
 		m.loop.Add(uid)
 	}
@@ -100,7 +104,7 @@ func (m *Manager) rewrite(ctx context.Context, s *state, p *v1.Pod, v *v1.Volume
 	if !filled(path) {
 		return nil
 	}
-	want, err := m.payloadOf(ctx, s, p, v, &m.recent)
+	want, err := m.payloadOf(ctx, s, p, v, &m.recent, false)
 	if err != nil {
 		return err
 	}

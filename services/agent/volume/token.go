@@ -120,23 +120,24 @@ func (c *collector) remember() error {
 	return os.Rename(to+".new", to)
 }
 
-// renewal is how long until the first of s's tokens is to be renewed, or a driver asked again; 0 if there is none.
+// renewal is how long until the first of s's tokens and certificates is to be looked at, or a
+// driver asked again; 0 if there is none.
 func (m *Manager) renewal(s *state) time.Duration {
-	var first time.Time
-	for _, t := range s.tokens {
-		if due := t.due(); first.IsZero() || due.Before(first) {
-			first = due
+	now := m.Now()
+	first := time.Duration(0)
+	sooner := func(d time.Duration) {
+		if d > 0 && (first == 0 || d < first) {
+			first = d
 		}
 	}
-	again := time.Duration(0)
+	for _, t := range s.tokens {
+		sooner(max(t.due().Sub(now), tokenRetry))
+	}
+	for _, c := range s.certificates {
+		sooner(c.Due(now))
+	}
 	if len(s.republish) > 0 {
-		again = republishEvery
+		sooner(republishEvery)
 	}
-	if first.IsZero() {
-		return again
-	}
-	if due := max(first.Sub(m.Now()), tokenRetry); again == 0 || due < again {
-		return due
-	}
-	return again
+	return first
 }

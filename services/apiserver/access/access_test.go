@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
+	certificatesv1 "k8s.io/api/certificates/v1"
 	v1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -33,6 +34,10 @@ func rules() Chain {
 		pod("p2", "n2", v1.PodSpec{}),
 	} {
 		s.Put(schemas.Pods, p)
+	}
+	for name, node := range map[string]types.NodeName{"r1": "n1", "r2": "n2"} {
+		s.Put(schemas.PodCertificateRequests, &certificatesv1.PodCertificateRequest{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "default"},
+			Spec: certificatesv1.PodCertificateRequestSpec{NodeName: node}})
 	}
 	return Chain{Superusers{"admin": true}, Nodes{State: s}}
 }
@@ -84,6 +89,15 @@ func TestAuthorize(t *testing.T) {
 		{Attributes{User: n1, Verb: api.VerbList, Resource: schemas.ClusterTrustBundles, FieldSelector: "spec.signerName=a.b/d"}, false},
 		{Attributes{User: n1, Verb: api.VerbList, Resource: schemas.ClusterTrustBundles, FieldSelector: "spec.signerName=b1"}, false},
 		{Attributes{User: n1, Verb: api.VerbList, Resource: schemas.ClusterTrustBundles}, false},
+
+		{Attributes{User: n1, Verb: api.VerbCreate, Resource: schemas.PodCertificateRequests, Namespace: "default"}, true},
+		{Attributes{User: n1, Verb: api.VerbGet, Resource: schemas.PodCertificateRequests, Namespace: "default", Name: "r1"}, true},
+		{Attributes{User: n1, Verb: api.VerbGet, Resource: schemas.PodCertificateRequests, Namespace: "default", Name: "r2"}, false},
+		{Attributes{User: n1, Verb: api.VerbGet, Resource: schemas.PodCertificateRequests, Namespace: "default", Name: "gone"}, true},
+		{Attributes{User: n1, Verb: api.VerbUpdate, Resource: schemas.PodCertificateRequests, Subresource: "status", Namespace: "default", Name: "r1"}, false},
+		{Attributes{User: n1, Verb: api.VerbDelete, Resource: schemas.PodCertificateRequests, Namespace: "default", Name: "r1"}, false},
+		{Attributes{User: n1, Verb: api.VerbWatch, Resource: schemas.PodCertificateRequests, FieldSelector: "spec.nodeName=n1"}, true},
+		{Attributes{User: n1, Verb: api.VerbWatch, Resource: schemas.PodCertificateRequests, FieldSelector: "spec.nodeName=n2"}, false},
 
 		{Attributes{User: n1, Verb: api.VerbCreate, Resource: schemas.Events, Namespace: "default"}, true},
 		{Attributes{User: n1, Verb: api.VerbUpdate, Resource: schemas.Leases, Namespace: "kube-node-lease", Name: "n1"}, true},

@@ -27,6 +27,8 @@ type Nodes struct {
 	// Placed tells which pods are assigned to a node; nil lists them all. An index
 	// makes reading a Secret cheap on a large cluster.
 	Placed func(schemas.NodeName) []*v1.Pod
+	// May answers for what roles allow beyond these rules; nil: nothing.
+	May Authorizer
 }
 
 // Authorize implements Authorizer.
@@ -47,6 +49,8 @@ func (n Nodes) Authorize(a Attributes) (bool, string) {
 		return n.reference(a, node)
 	case schemas.ClusterTrustBundles:
 		return n.bundles(a, node)
+	case schemas.PodCertificateRequests:
+		return n.certificateRequests(a, node)
 	case schemas.Events:
 		switch a.Verb {
 		case api.VerbCreate, api.VerbUpdate, api.VerbPatch:

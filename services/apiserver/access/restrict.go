@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
+	certificatesv1 "k8s.io/api/certificates/v1"
 	v1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -41,6 +42,10 @@ func (n Nodes) Admit(a Attributes, obj, old schemas.Object) error {
 	case *v1.Event:
 		if o.Source.Host != "" && o.Source.Host != string(node) {
 			return refuse("can only report events from the requesting node")
+		}
+	case *certificatesv1.PodCertificateRequest:
+		if why := n.certificateRequest(a, node, o); why != "" {
+			return refuse(why)
 		}
 	case *authenticationv1.TokenRequest:
 		if why := n.tokenRequest(a, node, o); why != "" {

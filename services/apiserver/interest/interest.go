@@ -2,7 +2,7 @@
 // when one of these changes.
 //
 // It reads the changes of a view and calls what it is given. What always holds: a node
-// hears only of objects that a pod placed on it refers to; memory grows with the references of
+// hears only of objects that a pod placed on it refers to, and of requests of its own; memory grows with the references of
 // placed pods and with nothing else.
 package interest
 
@@ -45,6 +45,10 @@ func (i *Interest) Handle(c view.Change) {
 		i.pod(c)
 	case schemas.ConfigMaps, schemas.Secrets:
 		i.changed(c.Ref)
+	case schemas.PodCertificateRequests:
+		if r, ok := c.Object.(*certificatesv1.PodCertificateRequest); ok && (c.Type == view.Deleted || len(r.Status.Conditions) > 0) {
+			i.tellOwner(schemas.NodeName(r.Spec.NodeName), c.Ref)
+		}
 	case schemas.ClusterTrustBundles:
 		i.changed(c.Ref)
 		// Whose it is never changes.
@@ -57,6 +61,16 @@ func (i *Interest) Handle(c view.Change) {
 func (i *Interest) changed(ref schemas.Ref) {
 	for _, n := range i.concerned(ref) {
 		i.tell(n, ref)
+	}
+}
+
+// tellOwner tells a node of what its agent has asked for.
+func (i *Interest) tellOwner(node schemas.NodeName, ref schemas.Ref) {
+	i.mu.Lock()
+	started := i.started
+	i.mu.Unlock()
+	if started && node != "" {
+		i.tell(node, ref)
 	}
 }
 

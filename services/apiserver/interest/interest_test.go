@@ -73,6 +73,14 @@ func TestNodesHearOfWhatTheirPodsReferTo(t *testing.T) {
 		i.Handle(view.Change{Type: view.Deleted, Ref: schemas.RefOf(schemas.ClusterTrustBundles, b), Object: b})
 	}
 	expect("bundles, by name and by signer", "n4 a.b/c", "n4 b")
+	r := &certificatesv1.PodCertificateRequest{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "r"}, Spec: certificatesv1.PodCertificateRequestSpec{NodeName: "n5"}}
+	answered := r.DeepCopy()
+	answered.Status.Conditions = []metav1.Condition{{Type: "Issued"}}
+	for _, c := range []view.Change{{Type: view.Added, Object: r}, {Type: view.Modified, Object: answered}, {Type: view.Deleted, Object: r}} {
+		c.Ref = schemas.RefOf(schemas.PodCertificateRequests, r)
+		i.Handle(c)
+	}
+	expect("a request that is answered, and gone", "n5 r", "n5 r")
 	change(view.Deleted, bundles, nil)
 	if len(i.nodes) != 0 {
 		t.Errorf("remembered: %v", i.nodes)

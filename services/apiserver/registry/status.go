@@ -10,6 +10,7 @@ import (
 	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/bus/status"
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/services/apiserver/access"
 	"github.com/skerry/skerry/services/apiserver/admit"
 	"github.com/skerry/skerry/services/apiserver/codec"
 )
@@ -59,7 +60,7 @@ func (g *Registry) putStatus(ctx context.Context, r *api.Request, k *schemas.Kin
 		}
 		next, _ := old.DeepCopyObject().(schemas.Object) // the type is old's
 		admit.SetStatus(next, sent)
-		if err := admit.Status(k, next, old); err != nil {
+		if err := g.checkStatus(r, k, next, old); err != nil {
 			return nil, err
 		}
 		if r.DryRun || equality.Semantic.DeepEqual(old, next) {
@@ -82,6 +83,17 @@ func (g *Registry) putStatus(ctx context.Context, r *api.Request, k *schemas.Kin
 		}
 		return reply(out, warnings, false)
 	}
+}
+
+// checkStatus refuses what a kind's status may not become, or not by this user.
+func (g *Registry) checkStatus(r *api.Request, k *schemas.Kind, next, old schemas.Object) error {
+	if err := admit.Status(k, next, old); err != nil || k.ValidateStatus == nil {
+		return err
+	}
+	if err := admit.Invalid(k, old.GetName(), k.ValidateStatus(next, old, g.Now())); err != nil {
+		return err
+	}
+	return g.Guard.Admit(access.Of(r), next, old)
 }
 
 func (g *Registry) sendStatus(ctx context.Context, obj schemas.Object) error {

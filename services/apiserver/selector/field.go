@@ -69,6 +69,12 @@ func byResource(r schemas.Resource) map[string]getter {
 		return map[string]getter{"status.phase": phase, "name": func(o schemas.Object) string { return o.GetName() }}
 	case schemas.ClusterTrustBundles:
 		return map[string]getter{"spec.signerName": of(func(b *certificatesv1.ClusterTrustBundle) string { return b.Spec.SignerName })}
+	case schemas.PodCertificateRequests:
+		return map[string]getter{
+			"spec.signerName": of(func(r *certificatesv1.PodCertificateRequest) string { return r.Spec.SignerName }),
+			"spec.podName":    of(func(r *certificatesv1.PodCertificateRequest) string { return r.Spec.PodName }),
+			"spec.nodeName":   of(func(r *certificatesv1.PodCertificateRequest) string { return string(r.Spec.NodeName) }),
+		}
 	case schemas.ReplicaSets:
 		return map[string]getter{
 			"status.replicas": of(func(s *appsv1.ReplicaSet) string { return strconv.Itoa(int(s.Status.Replicas)) }),

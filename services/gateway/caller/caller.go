@@ -1,7 +1,7 @@
 // Package caller finds out who sends a request.
 //
 // It reads the client's certificate, a bearer token and the impersonation headers, and
-// asks for tokens' reviews. What always holds: credentials that do not hold are refused (401), never
+// asks for tokens' reviews and whether a certificate's pod is still there. What always holds: credentials that do not hold are refused (401), never
 // taken for none; whether somebody may be who they want to be is the apiserver's to say.
 package caller
 
@@ -17,6 +17,7 @@ import (
 
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/api"
+	"github.com/skerry/skerry/services/gateway/certificate"
 )
 
 // Names that the API gives to users by how they came.
@@ -35,6 +36,12 @@ type Reviewer interface {
 	Review(ctx context.Context, token string) (*api.Identity, error)
 }
 
+// Holders knows the pods that certificates were made for.
+type Holders interface {
+	// There tells whether a pod, and its service account, are those of the certificate.
+	There(ctx context.Context, p *certificate.Pod) (bool, error)
+}
+
 // Finder finds callers. Safe for concurrent use.
 type Finder struct {
 	certs  certificates
@@ -42,15 +49,15 @@ type Finder struct {
 }
 
 // New returns a finder that trusts certificates of the authorities in roots (nil: no
-// certificates), and tokens as reviewer says (nil: no tokens).
-func New(roots *x509.CertPool, reviewer Reviewer) *Finder {
-	return &Finder{certs: certificates{roots: roots}, tokens: reviewer}
+// certificates), those of pods as holders says (nil: none), and tokens as reviewer says (nil: no tokens).
+func New(roots *x509.CertPool, holders Holders, reviewer Reviewer) *Finder {
+	return &Finder{certs: certificates{roots: roots, pods: holders}, tokens: reviewer}
 }
 
 // Of returns who sends r.
 func (f *Finder) Of(r *http.Request) (*api.Identity, error) {
 	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
-		return f.certs.identity(r.TLS.PeerCertificates)
+		return f.certs.identity(r.Context(), r.TLS.PeerCertificates)
 	}
 	header := r.Header.Get("Authorization")
 	if header == "" {
