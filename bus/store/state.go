@@ -21,10 +21,22 @@ type state struct {
 	seen Revision
 }
 
-type known struct {
-	rev     Revision
-	deleted bool
+// known is the revision of a key, and whether that deleted it. There is one of every key: the
+// mark of a deletion takes no room of its own.
+type known uint64
+
+const markDeleted known = 1 << 63 // no bucket comes to as many revisions
+
+func knownOf(rev Revision, deleted bool) known {
+	if deleted {
+		return known(rev) | markDeleted
+	}
+	return known(rev)
 }
+
+func (k known) rev() Revision { return Revision(k &^ markDeleted) }
+
+func (k known) deleted() bool { return k&markDeleted != 0 }
 
 func newState() *state { return &state{known: map[bus.Key]known{}} }
 
@@ -36,7 +48,7 @@ func (s *state) merge(entries []Entry, rev Revision) []Event {
 		// The bucket is not the one that was seen: revisions say nothing.
 		old = make(map[bus.Key]known, len(s.known))
 		for k, v := range s.known {
-			old[k] = known{deleted: v.deleted}
+			old[k] = knownOf(0, v.deleted())
 		}
 		s.floor, s.seen = 0, 0
 	}
@@ -46,25 +58,25 @@ func (s *state) merge(entries []Entry, rev Revision) []Event {
 	for _, e := range entries {
 		was, has := old[e.Key]
 		switch {
-		case has && was.rev >= e.Revision:
+		case has && was.rev() >= e.Revision:
 			next[e.Key] = was
 		case !e.Deleted:
-			next[e.Key] = known{rev: e.Revision}
+			next[e.Key] = knownOf(e.Revision, false)
 			events = append(events, Event{Entry: e})
-		case has && !was.deleted:
+		case has && !was.deleted():
 			events = append(events, Event{Entry: e})
 			fallthrough
 		default: // not to be taken for one that vanished
-			next[e.Key] = known{rev: e.Revision, deleted: true}
+			next[e.Key] = knownOf(e.Revision, true)
 		}
 	}
 	for k, was := range old {
 		if _, listed := next[k]; listed {
 			continue
 		}
-		if was.rev > rev { // newer than the list
+		if was.rev() > rev { // newer than the list
 			next[k] = was
-		} else if !was.deleted {
+		} else if !was.deleted() {
 			events = append(events, Event{Entry: Entry{Key: k, Deleted: true, Revision: rev}})
 		}
 	}
@@ -80,8 +92,8 @@ func (s *state) forget() {
 	s.markers = 0
 	for k, v := range s.known {
 		switch {
-		case !v.deleted:
-		case v.rev <= s.floor:
+		case !v.deleted():
+		case v.rev() <= s.floor:
 			delete(s.known, k)
 		default:
 			s.markers++
@@ -95,8 +107,8 @@ func (s *state) forget() {
 func (s *state) settle() {
 	revs := make([]Revision, 0, s.markers)
 	for _, v := range s.known {
-		if v.deleted {
-			revs = append(revs, v.rev)
+		if v.deleted() {
+			revs = append(revs, v.rev())
 		}
 	}
 	slices.Sort(revs)
@@ -109,24 +121,24 @@ func (s *state) settle() {
 // is noted.
 func (s *state) apply(r record) (e Event, gap, stale bool) {
 	was, has := s.known[r.Key]
-	if r.Revision <= was.rev || r.Revision <= s.floor {
+	if r.Revision <= was.rev() || r.Revision <= s.floor {
 		return Event{}, false, true
 	}
-	if r.prev > was.rev && r.prev > s.floor {
+	if r.prev > was.rev() && r.prev > s.floor {
 		return Event{}, true, false
 	}
-	if was.deleted {
+	if was.deleted() {
 		s.markers--
 	}
 	if r.Deleted {
 		s.markers++
 	}
-	s.known[r.Key] = known{rev: r.Revision, deleted: r.Deleted}
+	s.known[r.Key] = knownOf(r.Revision, r.Deleted)
 	s.seen = max(s.seen, r.Revision)
 	if s.markers > maxMarkers {
 		s.settle()
 	}
-	if r.Deleted && (!has || was.deleted) {
+	if r.Deleted && (!has || was.deleted()) {
 		return Event{Entry: Entry{Revision: s.seen}, Progress: true}, false, false
 	}
 	return Event{Entry: r.Entry}, false, false
