@@ -5,34 +5,30 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"runtime"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/skerry/skerry/services/agent/thread"
 )
 
-// dialInside connects to a loopback port in the network namespace at path.
-func dialInside(ctx context.Context, path, port string) (net.Conn, error) {
+// dialInside connects to a loopback port in the network namespace at path. A socket stays in
+// the namespace it was made in; the thread does not.
+func dialInside(ctx context.Context, path, port string) (conn net.Conn, err error) {
 	ns, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errOutside, err)
 	}
 	defer func() { _ = ns.Close() }()
-	type answer struct {
-		conn net.Conn
-		err  error
-	}
-	done := make(chan answer, 1)
-	go func() {
-		// Never unlocked: the thread has been in another namespace, and ends with
-		// this goroutine. A socket stays in the namespace it was made in.
-		runtime.LockOSThread()
+	err = thread.Apart(func() error {
 		if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
-			done <- answer{nil, fmt.Errorf("%w: %w", errOutside, err)}
-			return
+			return fmt.Errorf("%w: %w", errOutside, err)
 		}
-		conn, err := loopback(ctx, port)
-		done <- answer{conn, err}
-	}()
-	a := <-done
-	return a.conn, a.err
+		conn, err = loopback(ctx, port)
+		return err
+	}, thread.Network)
+	if err != nil && conn != nil {
+		_ = conn.Close() // the thread did not come back, and nobody gets to know the connection
+		conn = nil
+	}
+	return conn, err
 }

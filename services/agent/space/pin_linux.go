@@ -6,20 +6,21 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/skerry/skerry/services/agent/thread"
 )
 
 // kernel is Linux.
 type kernel struct{}
 
-// namespaces are those that are pinned, by the name that the kernel has for them.
+// namespaces are those that are pinned.
 var namespaces = []struct {
-	name string
-	flag int
-}{{networkPin, unix.CLONE_NEWNET}, {ipcPin, unix.CLONE_NEWIPC}}
+	name string // of the file
+	kind thread.Namespace
+}{{networkPin, thread.Network}, {ipcPin, thread.IPC}}
 
 // memoryOptions are those of a pod's /dev/shm: Kubernetes and Podman have 64 MiB of it.
 const memoryOptions = "mode=1777,size=65536k"
@@ -38,9 +39,7 @@ func (kernel) pin(dir string) error {
 	if err := os.Mkdir(memory, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("make mount point: %w", err)
 	}
-	done := make(chan error, 1)
-	go func() { done <- unshare(dir) }()
-	if err := <-done; err != nil {
+	if err := thread.Apart(func() error { return unshare(dir) }, thread.Network, thread.IPC); err != nil {
 		return err
 	}
 	options := memoryOptions
@@ -53,33 +52,16 @@ func (kernel) pin(dir string) error {
 	return nil
 }
 
-// unshare makes the namespaces on a thread of its own, which goes back to where it was: the
-// first thread of a process cannot be ended, and would keep them. One that cannot go back
-// ends with its goroutine.
-func unshare(dir string) (err error) {
-	runtime.LockOSThread()
-	back := map[int]int{}
+// unshare makes the namespaces, and pins them.
+func unshare(dir string) error {
 	flags := 0
 	for _, n := range namespaces {
-		fd, err := unix.Open("/proc/thread-self/ns/"+n.name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		if err != nil {
-			return fmt.Errorf("open own namespace: %w", err)
-		}
-		defer func() { _ = unix.Close(fd) }()
-		back[n.flag] = fd
-		flags |= n.flag
+		flags |= n.kind.Flag
 	}
 	if err := unix.Unshare(flags); err != nil {
 		return fmt.Errorf("make namespaces: %w", err)
 	}
-	err = settle(dir)
-	for flag, fd := range back {
-		if left := unix.Setns(fd, flag); left != nil {
-			return errors.Join(err, fmt.Errorf("leave namespace: %w", left))
-		}
-	}
-	runtime.UnlockOSThread()
-	return err
+	return settle(dir)
 }
 
 // settle prepares the namespaces that the thread is in, and pins them.
@@ -102,7 +84,7 @@ func settle(dir string) error {
 		return fmt.Errorf("set up network: %w", err)
 	}
 	for _, n := range namespaces {
-		if err := unix.Mount("/proc/thread-self/ns/"+n.name, filepath.Join(dir, n.name), "", unix.MS_BIND, ""); err != nil {
+		if err := unix.Mount("/proc/thread-self/ns/"+n.kind.Name, filepath.Join(dir, n.name), "", unix.MS_BIND, ""); err != nil {
 			return fmt.Errorf("pin namespace: %w", err)
 		}
 	}
@@ -126,13 +108,19 @@ func (kernel) unpin(dir string) error {
 	return nil
 }
 
-// alive tells whether the namespaces are pinned.
+// alive tells whether the namespaces are pinned and the memory is there: without it the next
+// container would have the host's disk for that, without a limit.
 func (kernel) alive(dir string) bool {
 	for _, n := range namespaces {
-		var st unix.Statfs_t
-		if err := unix.Statfs(filepath.Join(dir, n.name), &st); err != nil || st.Type != unix.NSFS_MAGIC {
+		if !mounted(filepath.Join(dir, n.name), unix.NSFS_MAGIC) {
 			return false
 		}
 	}
-	return true
+	return mounted(filepath.Join(dir, memoryDir), unix.TMPFS_MAGIC)
+}
+
+// mounted tells whether a path is on a file system of that type.
+func mounted(path string, kind int64) bool {
+	var st unix.Statfs_t
+	return unix.Statfs(path, &st) == nil && int64(st.Type) == kind //nolint:unconvert // it is narrower elsewhere
 }
