@@ -24,6 +24,7 @@ type Fields struct {
 	mu       sync.Mutex
 	types    managedfields.TypeConverter
 	managers map[managerKey]*managedfields.FieldManager
+	makers   map[schemas.Resource]*maker
 }
 
 type managerKey struct {
@@ -33,7 +34,7 @@ type managerKey struct {
 
 // New returns a tracker for the kinds in table.
 func New(table *schemas.Table) *Fields {
-	return &Fields{conv: convertor{table}, managers: map[managerKey]*managedfields.FieldManager{}}
+	return &Fields{conv: convertor{table}, managers: map[managerKey]*managedfields.FieldManager{}, makers: map[schemas.Resource]*maker{}}
 }
 
 // Update records in obj's managedFields what manager changed between live and obj. live
@@ -99,6 +100,7 @@ func (f *Fields) Warm() {
 	for _, k := range f.conv.table.All() {
 		// An error comes again, and to somebody, when the kind is written.
 		_, _ = f.manager(k, "")
+		_, _ = f.maker(k)
 	}
 }
 
@@ -110,10 +112,7 @@ func (f *Fields) manager(k *schemas.Kind, subresource string) (*managedfields.Fi
 	if m := f.managers[key]; m != nil {
 		return m, nil
 	}
-	if f.types == nil {
-		f.types = applyconfigurations.NewTypeConverter(f.conv.scheme())
-	}
-	types := f.types
+	types := f.converter()
 	if _, err := types.ObjectToTyped(k.New(), typed.AllowDuplicates); err != nil {
 		types = managedfields.NewDeducedTypeConverter()
 	}
@@ -125,6 +124,14 @@ func (f *Fields) manager(k *schemas.Kind, subresource string) (*managedfields.Fi
 	}
 	f.managers[key] = m
 	return m, nil
+}
+
+// converter returns the converter of all kinds, made at first use. It needs f.mu.
+func (f *Fields) converter() managedfields.TypeConverter {
+	if f.types == nil {
+		f.types = applyconfigurations.NewTypeConverter(f.conv.scheme())
+	}
+	return f.types
 }
 
 // reset says which fields a write to the subresource cannot set, and so cannot own.

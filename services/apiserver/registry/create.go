@@ -224,8 +224,9 @@ func (g *Registry) track(r *api.Request, k *schemas.Kind, live, obj schemas.Obje
 		if applied || metav1.GetControllerOfNoCopy(obj) != nil || r.User == "system:apiserver" {
 			return obj
 		}
-		live = k.New()
-	} else if len(live.GetManagedFields()) == 0 {
+		return g.Fields.Create(k, obj, manager(r))
+	}
+	if len(live.GetManagedFields()) == 0 {
 		obj.SetManagedFields(nil)
 		return obj
 	}

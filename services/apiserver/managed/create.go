@@ -1,0 +1,99 @@
+package managed
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/managedfields"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+	"sigs.k8s.io/structured-merge-diff/v6/typed"
+	"sigs.k8s.io/structured-merge-diff/v6/value"
+
+	"github.com/skerry/skerry/schemas"
+)
+
+// Create is Update of an object that is being made.
+func (f *Fields) Create(k *schemas.Kind, obj schemas.Object, manager string) schemas.Object {
+	if _, dynamic := obj.(*unstructured.Unstructured); !dynamic && len(obj.GetManagedFields()) == 0 {
+		if m, err := f.maker(k); err == nil && m.record(obj, manager) {
+			return obj
+		}
+	}
+	return f.Update(k, "", k.New(), obj, manager)
+}
+
+// maker returns that of k, made at first use.
+func (f *Fields) maker(k *schemas.Kind) (*maker, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if m := f.makers[k.Resource]; m != nil {
+		return m, nil
+	}
+	m, err := newMaker(k, f.converter())
+	if err != nil {
+		return nil, fmt.Errorf("read schema of %s: %w", k.Kind, err)
+	}
+	f.makers[k.Resource] = m
+	return m, nil
+}
+
+// maker records who made an object. That is Update with a new zero object, without what
+// only matters if others have owned fields before: it is most of what a create computes.
+type maker struct {
+	version string
+	zero    *typed.TypedValue
+}
+
+func newMaker(k *schemas.Kind, types managedfields.TypeConverter) (*maker, error) {
+	zero := k.New()
+	t, err := types.ObjectToTyped(zero, typed.AllowDuplicates)
+	if err != nil {
+		return nil, err
+	}
+	return &maker{version: k.GroupVersion().String(), zero: t}, nil
+}
+
+// unowned are the fields that nobody can own.
+var unowned = fieldpath.NewSet(
+	fieldpath.MakePathOrDie("apiVersion"), fieldpath.MakePathOrDie("kind"), fieldpath.MakePathOrDie("metadata"),
+	fieldpath.MakePathOrDie("metadata", "name"), fieldpath.MakePathOrDie("metadata", "namespace"),
+	fieldpath.MakePathOrDie("metadata", "creationTimestamp"), fieldpath.MakePathOrDie("metadata", "selfLink"),
+	fieldpath.MakePathOrDie("metadata", "uid"), fieldpath.MakePathOrDie("metadata", "clusterName"),
+	fieldpath.MakePathOrDie("metadata", "generation"), fieldpath.MakePathOrDie("metadata", "managedFields"),
+	fieldpath.MakePathOrDie("metadata", "resourceVersion"),
+)
+
+// record has obj say that manager set all its fields; false if that cannot be told. Nothing
+// needs to be validated: obj is of Go's type for its kind.
+func (m *maker) record(obj schemas.Object, manager string) bool {
+	v, err := value.NewValueReflect(obj)
+	if err != nil {
+		return false
+	}
+	t := typed.AsTypedUnvalidated(v, m.zero.Schema(), m.zero.TypeRef())
+	c, err := m.zero.Compare(t)
+	if err != nil {
+		return false
+	}
+	set := reset("").Filter(c.Modified.Union(c.Added)).Difference(unowned)
+	if set.Empty() {
+		obj.SetManagedFields(nil)
+		return true
+	}
+	var fields bytes.Buffer
+	if err := set.ToJSONStream(&fields); err != nil {
+		return false
+	}
+	if manager == "" {
+		manager = "unknown"
+	}
+	now := metav1.NewTime(time.Now().UTC())
+	obj.SetManagedFields([]metav1.ManagedFieldsEntry{{
+		Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: m.version, Time: &now,
+		FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: fields.Bytes()},
+	}})
+	return true
+}
