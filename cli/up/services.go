@@ -74,7 +74,7 @@ func (h *Host) agentService(node schemas.NodeName, socket, version string, dir d
 		}
 		return agent.Run(ctx, conn, agent.Config{
 			Node: node, Socket: socket, DataDir: dir.agent(), Table: kinds.Table(), Log: log, Version: version,
-			Address: h.Address, Labels: h.NodeLabels, MaxPods: h.MaxPods, Devices: devices, Eviction: pressure, PidsLimit: h.PodMaxPids,
+			Address: h.Address, Labels: h.NodeLabels, MaxPods: h.MaxPods, Devices: devices, Eviction: pressure, PidsLimit: h.PodMaxPids, FlexDir: h.FlexDir,
 			SeccompDefault: h.SeccompDefault, UnsafeSysctls: h.UnsafeSysctls, ClusterDomain: h.ClusterDomain, ClusterDNS: h.ClusterDNS,
 		})
 	}}

@@ -28,6 +28,7 @@ type Host struct {
 	NodeLabels     map[string]string `name:"node-label" help:"Label of the node; may be repeated." placeholder:"KEY=VALUE"`
 	MaxPods        int64             `help:"How many pods this machine runs at most." default:"110" placeholder:"N"`
 	Devices        []string          `name:"device" sep:"none" help:"Devices of this machine that pods ask for as a resource: a resource and CDI names or paths (nvidia.com/gpu=nvidia.com/gpu=0,nvidia.com/gpu=1); may be repeated." placeholder:"RESOURCE=DEVICE,…"`
+	FlexDir        string            `name:"volume-plugin-dir" help:"Folder of the FlexVolume drivers of this machine (default: /usr/libexec/kubernetes/kubelet-plugins/volume/exec)." placeholder:"DIR"`
 	SeccompDefault bool              `help:"Run containers that name no seccomp profile under the runtime's own (default: unconfined, as in Kubernetes)."`
 	UnsafeSysctls  []string          `name:"allowed-unsafe-sysctls" help:"Kernel parameters that pods may set beside the safe ones; 'net.core.*' allows a group." placeholder:"NAME"`
 	ClusterDomain  string            `help:"What the names of pods with a subdomain end in." default:"cluster.local" placeholder:"DOMAIN"`

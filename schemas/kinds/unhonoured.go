@@ -30,7 +30,7 @@ func containerUnhonoured() []string {
 
 func volumeUnhonoured() []string {
 	return []string{
-		"persistentVolumeClaim", "ephemeral", "flexVolume", "cephfs", "rbd", "cinder", "glusterfs", "flocker",
+		"persistentVolumeClaim", "ephemeral", "cephfs", "rbd", "cinder", "glusterfs", "flocker",
 		"quobyte", "gitRepo", "gcePersistentDisk", "awsElasticBlockStore", "azureFile", "azureDisk", "vsphereVolume",
 		"photonPersistentDisk", "portworxVolume", "scaleIO", "storageos",
 		"emptyDir.medium!=Memory",

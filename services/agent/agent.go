@@ -79,7 +79,8 @@ type Config struct {
 	ClusterDomain  string   // cluster.local
 	ClusterDNS     []string // addresses of the cluster's own DNS; none: pods resolve as the host does
 
-	Disks disk.Host // where the host's devices are; the zero value is where they usually are
+	Disks   disk.Host // where the host's devices are; the zero value is where they usually are
+	FlexDir string    // where FlexVolume drivers are; "" is where Kubernetes has them
 
 	HeartbeatInterval time.Duration // 3 s
 	HeartbeatTTL      time.Duration // 10 s

@@ -193,3 +193,36 @@ func TestDriverOfAPod(t *testing.T) {
 		t.Errorf("left with the driver: %v; asked %d times", store, len(d.Asked()))
 	}
 }
+
+// TestFlexVolumeOfAPod: a driver of the host mounts a volume for a pod, once, and unmounts it at its end.
+func TestFlexVolumeOfAPod(t *testing.T) {
+	store, drivers := t.TempDir(), t.TempDir()
+	at := filepath.Join(drivers, "example.com~dir")
+	program := `#!/bin/sh
+echo $1 >>` + drivers + `/calls
+case $1 in
+init) echo '{"status":"Success","capabilities":{"attach":false}}';;
+mount) mount --bind ` + store + ` $2 && echo '{"status":"Success"}';;
+unmount) umount $2 && echo '{"status":"Success"}';;
+*) echo '{"status":"Not supported"}'; exit 1;;
+esac
+`
+	if err := errors.Join(os.Mkdir(at, 0o755), os.WriteFile(filepath.Join(at, "dir"), []byte(program), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	c := startWith(t, agent.Config{FlexDir: drivers})
+	p := keeper("50000000-a", v1.VolumeSource{FlexVolume: &v1.FlexVolumeSource{Driver: "example.com/dir"}})
+	c.control.assign(t, p)
+	c.running(p, 0)
+	c.logged(t, p.UID, "x\n")
+	c.stop()
+	c.agent()
+	c.running(p, 0)
+	c.end(t, p)
+	if b, err := os.ReadFile(filepath.Join(store, "kept")); err != nil || string(b) != "x\n" {
+		t.Errorf("the volume holds %q, %v", b, err)
+	}
+	if b, err := os.ReadFile(filepath.Join(drivers, "calls")); err != nil || string(b) != "init\nmount\ninit\nunmount\n" {
+		t.Errorf("called %q, %v", b, err)
+	}
+}

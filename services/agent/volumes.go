@@ -24,7 +24,7 @@ func (a *agent) newVolumes(src *source) (*volume.Manager, error) {
 		Node: func() env.Node {
 			return env.Node{Name: a.Node, HostIPs: a.node.HostIPs(), Allocatable: a.node.Allocatable()}
 		},
-		Retry: func(k sandbox.Key) { a.pods.Retry(k) }, Now: time.Now, Log: a.Log, Host: a.Disks,
+		Retry: func(k sandbox.Key) { a.pods.Retry(k) }, Now: time.Now, Log: a.Log, Host: a.Disks, Flex: a.FlexDir,
 	})
 }
 

@@ -22,14 +22,16 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/skerry/skerry/services/agent/flex"
 	"github.com/skerry/skerry/services/agent/mount"
 	"github.com/skerry/skerry/services/reconcile"
 )
 
-// Disk is a disk that a pod asks for: one of FC and ISCSI.
+// Disk is a disk that a pod asks for: one of FC, ISCSI and Flex.
 type Disk struct {
 	FC    *FC    `json:"fc,omitempty"`
 	ISCSI *ISCSI `json:"iscsi,omitempty"`
+	Flex  *Flex  `json:"flex,omitempty"`
 	// FSType is the file system that an empty one gets; "" is ext4.
 	FSType   string `json:"-"`
 	ReadOnly bool   `json:"-"`
@@ -45,11 +47,17 @@ type source interface {
 	detach(ctx context.Context, m *Manager, name string) error
 }
 
+// source is the disk's kind; nil if it has none.
 func (d *Disk) source() source {
-	if d.FC != nil {
+	switch {
+	case d.FC != nil:
 		return d.FC
+	case d.ISCSI != nil:
+		return d.ISCSI
+	case d.Flex != nil:
+		return d.Flex
 	}
-	return d.ISCSI
+	return nil
 }
 
 // name is the name of the disk's directory: whatever a pod's author wrote, it leads nowhere else.
@@ -57,6 +65,8 @@ func (d *Disk) name() string {
 	kind := "iscsi"
 	if d.FC != nil {
 		kind = "fc"
+	} else if d.Flex != nil {
+		kind = "flex"
 	}
 	sum := sha256.Sum256([]byte(d.source().identity()))
 	return kind + "-" + hex.EncodeToString(sum[:12])
@@ -67,7 +77,9 @@ type Config struct {
 	Dir  string // of the disks' records and mounts
 	Pods string // below which pods have their binds
 	Host Host
-	Log  *slog.Logger
+	// Drivers are those that attach Flex.
+	Drivers *flex.Drivers
+	Log     *slog.Logger
 }
 
 // Manager mounts and lets go of disks. Safe for concurrent use.
@@ -107,6 +119,21 @@ func step(name string, err error) error {
 	return &Error{name, err}
 }
 
+// Hold has d attached and, unless its driver does without, mounted for all pods of the host. Who has it
+// mounts it before anybody has disks collected.
+func (m *Manager) Hold(ctx context.Context, d Disk) error {
+	name := d.name()
+	unlock, err := m.locks.acquire(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := m.remember(name, &d); err != nil {
+		return step("MountDevice", err)
+	}
+	return m.mountOnce(ctx, &d, name)
+}
+
 // Mount has d at the directory at, if it is not mounted there. own gives what is on the disk to
 // a pod's group before the pod sees it; nil: it stays as it is.
 func (m *Manager) Mount(ctx context.Context, d Disk, at string, own func(ctx context.Context, dir string) error) error {
@@ -137,6 +164,11 @@ func (m *Manager) mountOnce(ctx context.Context, d *Disk, name string) error {
 	device, err := d.source().attach(ctx, m)
 	if err != nil {
 		return step("WaitForAttach", err)
+	}
+	if d.Flex != nil {
+		if done, err := d.Flex.mountDevice(ctx, m, global, device); err != nil || done {
+			return step("MountDevice", err)
+		}
 	}
 	if device, err = m.Host.block(device); err != nil {
 		return step("WaitForAttach", err)

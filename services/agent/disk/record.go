@@ -45,7 +45,7 @@ func (m *Manager) recall(name string) (*Disk, error) {
 		return nil, fmt.Errorf("read record of disk: %w", err)
 	}
 	d := &Disk{}
-	if err := json.Unmarshal(data, d); err != nil || (d.FC == nil) == (d.ISCSI == nil) {
+	if err := json.Unmarshal(data, d); err != nil || d.source() == nil {
 		m.Log.Warn("a disk's record cannot be read", "disk", name, "error", err)
 		return nil, nil
 	}

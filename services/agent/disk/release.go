@@ -42,6 +42,16 @@ func (m *Manager) release(ctx context.Context, name string) (time.Duration, erro
 	if err != nil || use.pods > 0 {
 		return 0, err
 	}
+	if d != nil && d.Flex != nil {
+		if held, err := d.Flex.held(m); err != nil || held {
+			return 0, err
+		}
+	}
+	if d != nil && d.Flex != nil {
+		if err := d.Flex.unmountDevice(ctx, m, m.global(name)); err != nil {
+			return 0, fmt.Errorf("unmount disk %s: %w", name, err)
+		}
+	}
 	if err := unmount(m.global(name)); err != nil {
 		return 0, err
 	}

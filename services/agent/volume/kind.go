@@ -18,7 +18,8 @@ const (
 	kindNFS       kind = "kubernetes.io~nfs"
 	kindFC        kind = "kubernetes.io~fc"
 	kindISCSI     kind = "kubernetes.io~iscsi"
-	kindCSI       kind = "kubernetes.io~csi" // its files are in mount below its directory
+	kindCSI       kind = "kubernetes.io~csi"  // its files are in mount below its directory
+	kindFlex      kind = "kubernetes.io~flex" // its directory is called after the driver
 	kindConfigMap kind = "kubernetes.io~configmap"
 	kindSecret    kind = "kubernetes.io~secret"
 	kindDownward  kind = "kubernetes.io~downward-api"
@@ -42,6 +43,8 @@ func kindOf(v *v1.Volume) kind {
 		return kindISCSI
 	case v.CSI != nil:
 		return kindCSI
+	case v.FlexVolume != nil:
+		return flexKind(v.FlexVolume.Driver)
 	case v.ConfigMap != nil:
 		return kindConfigMap
 	case v.Secret != nil:

@@ -23,6 +23,7 @@ import (
 	"github.com/skerry/skerry/services/agent/csi"
 	"github.com/skerry/skerry/services/agent/disk"
 	"github.com/skerry/skerry/services/agent/env"
+	"github.com/skerry/skerry/services/agent/flex"
 	"github.com/skerry/skerry/services/agent/mount"
 	"github.com/skerry/skerry/services/agent/sandbox"
 	"github.com/skerry/skerry/services/reconcile"
@@ -66,6 +67,8 @@ type Config struct {
 	Drivers Drivers
 	// Plugins is where storage drivers register; "" is plugins_registry below Dir.
 	Plugins string
+	// Flex is where FlexVolume drivers are; "" is where Kubernetes has them.
+	Flex string
 }
 
 // Manager makes and refreshes the volumes of a node's pods. Safe for concurrent use.
@@ -76,9 +79,10 @@ type Manager struct {
 	loop   *reconcile.Loop[types.UID]
 	recent recent
 	slow   *slow
-	// Both are nil if the node is only simulated.
+	// All are nil if the node is only simulated.
 	disks   *disk.Manager
 	drivers *csi.Registry
+	flexes  *flex.Drivers
 
 	mounting sync.Mutex // of memory
 
@@ -132,7 +136,8 @@ func New(c Config) (*Manager, error) {
 		}
 	}
 	m.drivers = csi.NewRegistry(cmp.Or(c.Plugins, filepath.Join(dir, "plugins_registry")), c.Log, m.driverCame)
-	m.disks = disk.New(disk.Config{Dir: filepath.Join(dir, "disks"), Pods: m.pods, Host: c.Host, Log: c.Log})
+	m.flexes = &flex.Drivers{Dir: cmp.Or(c.Flex, flex.DefaultDir)}
+	m.disks = disk.New(disk.Config{Dir: filepath.Join(dir, "disks"), Pods: m.pods, Host: c.Host, Drivers: m.flexes, Log: c.Log})
 	return m, nil
 }
 
@@ -277,6 +282,8 @@ func (m *Manager) setUp(ctx context.Context, s *state, p *v1.Pod, v *v1.Volume) 
 		return m.disk(ctx, p, v, path)
 	case k == kindCSI:
 		return m.csi(ctx, s, p, v, path)
+	case v.FlexVolume != nil:
+		return m.flex(ctx, p, v, path)
 	case k.made():
 		want, err := m.payloadOf(ctx, s, p, v, m.Source, true)
 		if err == nil {

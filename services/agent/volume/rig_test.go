@@ -45,6 +45,7 @@ type rig struct {
 	host    disk.Host
 	drivers Drivers
 	plugins string
+	flex    string
 }
 
 func newRig(t testing.TB) *rig {
@@ -72,7 +73,7 @@ func (g *rig) start() {
 			defer g.mu.Unlock()
 			g.retried = append(g.retried, k)
 		},
-		Mount: g.mount, Host: g.host, Drivers: g.drivers, Plugins: g.plugins,
+		Mount: g.mount, Host: g.host, Drivers: g.drivers, Plugins: g.plugins, Flex: g.flex,
 		Now: func() time.Time { g.mu.Lock(); defer g.mu.Unlock(); return g.now },
 	})
 	if err != nil {

@@ -61,7 +61,7 @@ func (m *Manager) clear(uid types.UID, again func()) error {
 
 // let ends what is under way for a pod's volumes in dir, and what they hold of others.
 func (m *Manager) let(uid types.UID, dir string, again func()) error {
-	if err := errors.Join(m.slow.abandon(dir), m.unpublish(uid, again)); err != nil {
+	if err := errors.Join(m.slow.abandon(dir), m.unpublish(uid, again), m.unmountFlex(uid, again)); err != nil {
 		return err
 	}
 	return errors.Join(mount.Unmount(dir), m.releaseImages(uid))
