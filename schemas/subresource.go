@@ -15,6 +15,11 @@ type Subresource struct {
 	Verbs []string
 }
 
+// Has tells whether k has the subresource called name.
+func (k *Kind) Has(name string) bool {
+	return slices.ContainsFunc(k.Subresources(), func(s Subresource) bool { return s.Name == name })
+}
+
 // Verbs are what can be asked of k's objects.
 func (k *Kind) Verbs() []string {
 	switch k.Store {

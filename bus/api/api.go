@@ -67,6 +67,10 @@ type Request struct {
 	Name        schemas.Name      `json:"name,omitempty"`
 	Subresource string            `json:"subresource,omitempty"` // status, scale, binding, eviction, ephemeralcontainers
 
+	// Verbless says that what is asked for has no verb in Kubernetes: only who may do everything
+	// with the resource may do it.
+	Verbless bool `json:"verbless,omitempty"`
+
 	// Body is the object (create, update), the patch, the Scale, Binding or Eviction, as JSON.
 	Body []byte `json:"-"`
 

@@ -20,9 +20,12 @@ func service() *schemas.Kind {
 		ValidateUpdate: validate.ServiceUpdate,
 		Columns:        column.Service(),
 		StatusWriter:   schemas.StatusController,
-		Revisioned:     true,
-		Unhonoured:     serviceUnhonoured(),
-		Because:        serviceBecause(),
+		Below: []schemas.Subresource{
+			{Name: "proxy", Of: corev1.SchemeGroupVersion.WithKind("ServiceProxyOptions"), Verbs: []string{"create", "delete", "get", "patch", "update"}},
+		},
+		Revisioned: true,
+		Unhonoured: serviceUnhonoured(),
+		Because:    serviceBecause(),
 	})
 }
 

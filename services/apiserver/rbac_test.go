@@ -127,6 +127,11 @@ func TestProxiesAreNamedWhole(t *testing.T) {
 	if _, err := ask(api.VerbDelete, "https:web:8443"); !apierrors.IsForbidden(err) {
 		t.Errorf("delete: %v", err)
 	}
+	verbless := &api.Request{Verb: api.VerbGet, Verbless: true, Resource: schemas.Pods, Namespace: "default", Name: "https:web:8443", Subresource: "proxy"}
+	if _, err := bob.Do(ctx(t), verbless); !apierrors.IsForbidden(err) {
+		t.Errorf("a method without a verb: %v", err)
+	}
+	must(admin.Do(ctx(t), verbless))(t)
 	if _, err := admin.Do(ctx(t), &api.Request{Verb: api.VerbGet, Resource: schemas.Pods, Namespace: "default", Name: "a:b:c:d", Subresource: "proxy"}); !apierrors.IsBadRequest(err) {
 		t.Errorf("no name at all: %v", err)
 	}

@@ -28,7 +28,7 @@ func (x *exchange) object() error {
 		Resource: k.Resource, Namespace: schemas.Namespace(x.route.Namespace), Name: schemas.Name(x.route.Name),
 		Subresource: x.route.Subresource, As: x.who, Impersonate: x.as,
 	}
-	if serve := reaches[req.Subresource]; serve != nil && k.Resource == schemas.Pods {
+	if serve := reaches[req.Subresource]; serve != nil && (k.Resource == schemas.Pods || req.Subresource == "proxy" && k.Has("proxy")) {
 		return x.reach(req, serve)
 	}
 	q := x.r.URL.Query()

@@ -1,8 +1,10 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"io"
 	"log"
@@ -30,28 +32,25 @@ import (
 // held as a whole.
 const maxPage = 16 << 20
 
-// proxied says what right a method takes. OPTIONS has no verb of its own in Kubernetes;
-// here it takes what POST does.
+// proxied says what right a method takes. OPTIONS has no verb in Kubernetes, so only who may do
+// everything may send it.
 var proxied = map[string]api.Verb{
-	http.MethodGet: api.VerbGet, http.MethodHead: api.VerbGet, http.MethodPost: api.VerbCreate, http.MethodOptions: api.VerbCreate,
+	http.MethodGet: api.VerbGet, http.MethodHead: api.VerbGet, http.MethodPost: api.VerbCreate, http.MethodOptions: api.VerbGet,
 	http.MethodPut: api.VerbUpdate, http.MethodPatch: api.VerbPatch, http.MethodDelete: api.VerbDelete,
 }
 
-// proxy passes the request on to a port of the pod, over the stream that forwarded ports use.
+// proxy passes the request on to a port of the pod, or of one of the service's, over the stream that forwarded ports use.
 func (x *exchange) proxy(req *api.Request, _ url.Values) error {
 	verb, ok := proxied[x.r.Method]
 	if !ok {
 		return x.only("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 	}
-	p, err := x.target(req, verb)
+	req.Verb, req.Verbless = verb, x.r.Method == http.MethodOptions
+	p, to, port, err := x.behind(req)
 	if err != nil {
 		return err
 	}
-	to, port, err := x.backend(p)
-	if err != nil {
-		return err
-	}
-	if x.route.Tail == "" && verb == api.VerbGet {
+	if x.route.Tail == "" && verb == api.VerbGet && !req.Verbless {
 		// So that the page's relative links stay below the proxy.
 		at := url.URL{Path: x.r.URL.Path + "/", RawQuery: x.r.URL.RawQuery}
 		x.w.Header().Set("Location", at.String())
@@ -74,6 +73,29 @@ func (x *exchange) proxy(req *api.Request, _ url.Values) error {
 	return nil
 }
 
+// behind asks the apiserver whether the user may, and which pod the request is for: the one
+// that it names, or one that is behind what it names.
+func (x *exchange) behind(req *api.Request) (*corev1.Pod, *url.URL, uint16, error) {
+	if req.Resource == schemas.Pods {
+		p, err := x.target(req, req.Verb)
+		if err != nil {
+			return nil, nil, 0, err
+		}
+		to, port, err := x.backend(p)
+		return p, to, port, err
+	}
+	reply, err := x.s.client.Do(x.r.Context(), req)
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	b := api.Backend{Pod: &corev1.Pod{}}
+	if err := json.Unmarshal(reply.Body, &b); err != nil {
+		return nil, nil, 0, apierrors.NewInternalError(err)
+	}
+	to, port, err := x.within(b.Pod, cmp.Or(b.Scheme, "http"), strconv.Itoa(int(b.Port)))
+	return b.Pod, to, port, err
+}
+
 // backend is the URL that the request means within the pod, and its port: the one that the
 // name says, or else the first that the pod declares, or 80.
 func (x *exchange) backend(p *corev1.Pod) (*url.URL, uint16, error) {
@@ -84,9 +106,6 @@ func (x *exchange) backend(p *corev1.Pod) (*url.URL, uint16, error) {
 	if scheme == "" {
 		scheme = "http"
 	}
-	if p.Spec.NodeName == "" {
-		return nil, 0, apierrors.NewBadRequest("pod " + p.Name + " does not have a host assigned")
-	}
 	for i := 0; i < len(p.Spec.Containers) && name == ""; i++ {
 		if ports := p.Spec.Containers[i].Ports; len(ports) > 0 {
 			name = strconv.Itoa(int(ports[0].ContainerPort))
@@ -94,6 +113,14 @@ func (x *exchange) backend(p *corev1.Pod) (*url.URL, uint16, error) {
 	}
 	if name == "" {
 		name = map[string]string{"http": "80", "https": "443"}[scheme]
+	}
+	return x.within(p, scheme, name)
+}
+
+// within is the URL that the request's path means at a port of the pod.
+func (x *exchange) within(p *corev1.Pod, scheme, name string) (*url.URL, uint16, error) {
+	if p.Spec.NodeName == "" {
+		return nil, 0, apierrors.NewBadRequest("pod " + p.Name + " does not have a host assigned")
 	}
 	port, err := strconv.ParseUint(name, 10, 16)
 	if err != nil || port == 0 {

@@ -23,6 +23,7 @@ import (
 	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/bus/remote"
 	"github.com/skerry/skerry/bus/stream"
+	"github.com/skerry/skerry/schemas"
 )
 
 // program is what runs in the pod: it says what it was asked.
@@ -96,6 +97,14 @@ func withProgram(t *testing.T, asked func(*api.Request)) (g *rig, began, left ch
 		switch {
 		case r.As.User == "ann":
 			return nil, apierrors.NewForbidden(corev1.Resource("pods"), string(r.Name), errors.New("not ann"))
+		case r.Resource == schemas.Services && r.Name == "empty":
+			return nil, apierrors.NewServiceUnavailable(`no endpoints available for service "empty"`)
+		case r.Resource == schemas.Services:
+			b := `{"port":8080,"pod":{"metadata":{"name":"p","namespace":"a","uid":"u"},"status":{"podIP":"10.0.0.9"},"spec":{"nodeName":"n1"}}}`
+			if strings.HasPrefix(string(r.Name), "https:") {
+				b = strings.Replace(b, `"port":8080`, `"scheme":"https","port":8443`, 1)
+			}
+			return &api.Reply{Body: []byte(b)}, nil
 		case r.Name == "homeless":
 			return &api.Reply{Body: []byte(`{"metadata":{"name":"homeless"},"spec":{}}`)}, nil
 		}
@@ -131,7 +140,7 @@ func TestProxy(t *testing.T) {
 	t.Parallel()
 	verbs := map[string]bool{}
 	g, _, _ := withProgram(t, func(r *api.Request) {
-		verbs[fmt.Sprintf("%s %s %s %s", r.Verb, r.Name, r.Subresource, r.Resource)] = true
+		verbs[fmt.Sprintf("%s %s %s %s %t", r.Verb, r.Name, r.Subresource, r.Resource, r.Verbless)] = true
 	})
 	c := g.admin(t)
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -181,11 +190,30 @@ func TestProxy(t *testing.T) {
 	if code, _, h := g.ask(t, c, "GET", at+"p/proxy/move", ""); code != 302 || h.Get("Location") != at+"p/proxy/there/" {
 		t.Errorf("moved: %d %v", code, h)
 	}
+	const services = "/api/v1/namespaces/a/services/"
+	for _, tt := range []struct {
+		method, path string
+		code         int
+		has          string
+	}{
+		{"GET", "web/proxy/say/x?y=1", 418, "GET /say/x y=1 0\n"}, {"POST", "web:http/proxy/say/", 418, "POST /say/"},
+		{"GET", "https:web:443/proxy/say/x", 418, "GET /say/x  0\n"},
+		{"GET", "web:80/proxy/page", 200, `<a href="/api/v1/namespaces/a/services/web:80/proxy/there">`},
+		{"GET", "empty/proxy/", 503, "no endpoints available for service"},
+	} {
+		if code, got, _ := g.ask(t, c, tt.method, services+tt.path, ""); code != tt.code || !strings.Contains(got, tt.has) {
+			t.Errorf("%s services %s: %d %.300s", tt.method, tt.path, code, got)
+		}
+	}
+	if code, _, h := g.ask(t, c, "GET", services+"web/proxy", ""); code != 301 || h.Get("Location") != services+"web/proxy/" {
+		t.Errorf("a service without a path: %d %v", code, h)
+	}
 	if code, body, _ := g.ask(t, g.client(t, g.ca, "ann", time.Hour), "GET", at+"p/proxy/say/", ""); code != 403 {
 		t.Errorf("ann: %d %s", code, body)
 	}
 	for _, want := range []string{
-		"get p proxy pods", "create p:8080 proxy pods", "update https:p:8443 proxy pods", "patch http:p:8080 proxy pods", "delete p:8080 proxy pods",
+		"get p proxy pods false", "create p:8080 proxy pods false", "update https:p:8443 proxy pods false", "patch http:p:8080 proxy pods false",
+		"delete p:8080 proxy pods false", "get p:8080 proxy pods true", "create web:http proxy services false",
 	} {
 		if !verbs[want] {
 			t.Errorf("nobody asked for %q", want)

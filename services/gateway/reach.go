@@ -22,7 +22,8 @@ import (
 	"github.com/skerry/skerry/services/gateway/tunnel"
 )
 
-// reaches are the subresources of pods that are streams to their node.
+// reaches are the subresources of pods that are streams to their node; what leads to pods has
+// the proxy too.
 var reaches = map[string]func(*exchange, *api.Request, url.Values) error{
 	"log": (*exchange).log, "exec": (*exchange).exec, "attach": (*exchange).attach, "portforward": (*exchange).forward,
 	"proxy": (*exchange).proxy,

@@ -37,6 +37,9 @@ func Of(r *api.Request) Attributes {
 	if a.Resource == schemas.Namespaces {
 		a.Namespace = schemas.Namespace(a.Name) // a namespace is within itself: its roles are about it too
 	}
+	if r.Verbless {
+		a.Verb = ""
+	}
 	if r.List != nil {
 		a.FieldSelector = r.List.FieldSelector
 	}

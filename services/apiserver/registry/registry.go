@@ -140,8 +140,11 @@ func (g *Registry) handler(r *api.Request, k *schemas.Kind) handler {
 			return pick(r.Verb, map[api.Verb]handler{api.VerbCreate: g.evict})
 		}
 	case "log", "exec", "attach", "portforward", "proxy":
-		if k.Resource == schemas.Pods {
+		switch {
+		case k.Resource == schemas.Pods:
 			return g.connect(r)
+		case k.Resource == schemas.Services && r.Subresource == "proxy":
+			return pick(r.Verb, proxies(g.balanced))
 		}
 	case "finalize":
 		if k.Resource == schemas.Namespaces {
@@ -159,11 +162,14 @@ func (g *Registry) connect(r *api.Request) handler {
 		verbs[api.VerbCreate] = g.get
 	}
 	if r.Subresource == "proxy" {
-		for _, v := range []api.Verb{api.VerbGet, api.VerbCreate, api.VerbUpdate, api.VerbPatch, api.VerbDelete} {
-			verbs[v] = g.proxied
-		}
+		verbs = proxies(g.proxied)
 	}
 	return pick(r.Verb, verbs)
+}
+
+// proxies are the verbs of a proxy: those of the methods that it passes on.
+func proxies(h handler) map[api.Verb]handler {
+	return map[api.Verb]handler{api.VerbGet: h, api.VerbCreate: h, api.VerbUpdate: h, api.VerbPatch: h, api.VerbDelete: h}
 }
 
 // proxied is get for a proxy, whose name has a scheme and a port around it: roles may name
