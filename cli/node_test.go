@@ -118,7 +118,7 @@ func (n *fakeNode) ordered(ctx context.Context, t *testing.T, order []byte) {
 }
 
 func podStatus(pod *corev1.Pod) corev1.PodStatus {
-	st := corev1.PodStatus{Phase: corev1.PodRunning, HostIP: "192.0.2.1", PodIP: "10.244.0.9", StartTime: ptr.To(metav1.Now())}
+	st := corev1.PodStatus{Phase: corev1.PodRunning, HostIP: "192.0.2.1", PodIP: "10.244.0.9", PodIPs: []corev1.PodIP{{IP: "10.244.0.9"}}, StartTime: ptr.To(metav1.Now())}
 	ready := corev1.ConditionTrue
 	for _, c := range pod.Spec.Containers {
 		cs := corev1.ContainerStatus{Name: c.Name, Image: c.Image, Ready: true, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.Now()}}}

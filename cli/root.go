@@ -19,6 +19,7 @@ import (
 	"github.com/skerry/skerry/cli/edit"
 	"github.com/skerry/skerry/cli/event"
 	"github.com/skerry/skerry/cli/exec"
+	"github.com/skerry/skerry/cli/expose"
 	"github.com/skerry/skerry/cli/failure"
 	"github.com/skerry/skerry/cli/forward"
 	"github.com/skerry/skerry/cli/get"
@@ -48,6 +49,7 @@ type root struct {
 	Get      get.Command      `cmd:"" group:"objects" help:"Show objects."`
 	Describe describe.Command `cmd:"" group:"objects" help:"Show everything about objects, with their events."`
 	Events   event.Command    `cmd:"" group:"objects" help:"Show what happened."`
+	Expose   expose.Command   `cmd:"" group:"objects" help:"Make a service for pods that there are already."`
 	Edit     edit.Command     `cmd:"" group:"objects" help:"Change an object in an editor."`
 	Patch    patch.Command    `cmd:"" group:"objects" help:"Change fields of an object."`
 	Replace  replace.Command  `cmd:"" group:"objects" help:"Make objects exactly what manifests say."`
@@ -78,6 +80,7 @@ type root struct {
 	Auth         auth.Command    `cmd:"" group:"other" help:"Who you are, and what you may do."`
 	Explain      about.Explain   `cmd:"" group:"other" help:"Describe a kind and its fields."`
 	APIResources about.Resources `cmd:"" name:"api-resources" group:"other" help:"List the kinds."`
+	ClusterInfo  about.Cluster   `cmd:"" name:"cluster-info" group:"other" help:"Tell where the cluster and its services are."`
 	Config       config          `cmd:"" group:"other" help:"Which clusters there are, and which one is meant."`
 	Completion   complete.Script `cmd:"" group:"other" help:"Print a shell's completion script."`
 	Version      about.Version   `cmd:"" group:"other" help:"Print the version."`

@@ -1,6 +1,8 @@
-// Package about is `skerry api-resources`, `explain` and `version`: what this binary knows.
+// Package about is `skerry api-resources`, `explain` and `version`: what this binary knows; and
+// `cluster-info`: where the cluster is.
 //
-// It reads the table of kinds and writes only its output; no cluster is needed.
+// It reads the table of kinds and writes only its output; but for cluster-info, no cluster
+// is needed.
 package about
 
 import (

@@ -5,6 +5,7 @@
 package create
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,7 @@ type Command struct {
 	ConfigMap      ConfigMap      `cmd:"" name:"configmap" aliases:"cm" help:"A configmap from literals and files."`
 	Secret         Secret         `cmd:"" help:"A secret."`
 	Deployment     Deployment     `cmd:"" aliases:"deploy" help:"A deployment of an image."`
+	Service        Service        `cmd:"" aliases:"svc" help:"A service."`
 	ServiceAccount ServiceAccount `cmd:"" name:"serviceaccount" aliases:"sa" help:"A service account."`
 	PriorityClass  PriorityClass  `cmd:"" name:"priorityclass" aliases:"pc" help:"A priority class."`
 
@@ -43,6 +45,8 @@ type Options struct {
 	DryRun     session.DryRun `help:"client: only say; server: send without storing." placeholder:"MODE"`
 	Output     string         `short:"o" help:"yaml, json, name, jsonpath=…: print the object." placeholder:"FORMAT"`
 	SaveConfig bool           `help:"Note the manifest in the object, for later applies."`
+	// Done is what is said of the object; "created" if nothing else.
+	Done string `kong:"-"`
 }
 
 // Files is `skerry create -f`.
@@ -121,7 +125,7 @@ func (c *Options) create(ctx context.Context, s *session.Session, kind *schemas.
 	if format.Kind != "" {
 		return format.Print(s.Stdout, []target.Found{found}, false)
 	}
-	s.Printf("%s created%s\n", found.Label(), c.DryRun.Suffix())
+	s.Printf("%s %s%s\n", found.Label(), cmp.Or(c.Done, "created"), c.DryRun.Suffix())
 	return nil
 }
 

@@ -90,6 +90,8 @@ func Object(w io.Writer, now time.Time, o target.Found, near Near, events []*cor
 		p.replicaSet(obj, near.Pods)
 	case *corev1.Node:
 		p.node(obj, near.Pods)
+	case *corev1.Service:
+		p.service(obj, near.Endpoints)
 	case *corev1.Namespace:
 		p.namespace(obj)
 	case *corev1.ConfigMap:

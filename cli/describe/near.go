@@ -7,6 +7,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 
@@ -19,6 +20,7 @@ import (
 type Near struct {
 	ReplicaSets []*appsv1.ReplicaSet
 	Pods        []*corev1.Pod
+	Endpoints   []*discoveryv1.EndpointSlice
 }
 
 func neighbours(ctx context.Context, client *api.Client, o target.Found) (Near, error) {
@@ -37,6 +39,16 @@ func neighbours(ctx context.Context, client *api.Client, o target.Found) (Near, 
 		}
 	case *appsv1.ReplicaSet:
 		return podsWhere(ctx, client, ns, "", func(p *corev1.Pod) bool { return metav1.IsControlledBy(p, obj) })
+	case *corev1.Service:
+		objs, _, err := client.List(ctx, schemas.EndpointSlices, ns, metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=" + obj.Name})
+		if err != nil {
+			return near, err
+		}
+		for _, o := range objs {
+			if s, ok := o.(*discoveryv1.EndpointSlice); ok {
+				near.Endpoints = append(near.Endpoints, s)
+			}
+		}
 	case *corev1.Node:
 		return podsWhere(ctx, client, "", "spec.nodeName="+obj.Name, func(p *corev1.Pod) bool {
 			return p.Status.Phase != corev1.PodSucceeded && p.Status.Phase != corev1.PodFailed

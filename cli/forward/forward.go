@@ -25,7 +25,7 @@ import (
 
 // Command is `skerry port-forward`.
 type Command struct {
-	Pod     string   `arg:"" help:"The pod, or a workload (deployment/web) of which one pod is chosen."`
+	Pod     string   `arg:"" help:"The pod, or a workload or service (deployment/web, service/web) of which one pod is chosen; of a service, the ports are its own."`
 	Ports   []string `arg:"" help:"Ports, as [LOCAL:]REMOTE; with :REMOTE any free local port." name:"[local:]remote"`
 	Address []string `help:"Addresses to listen on." default:"localhost" placeholder:"ADDRESS"`
 }
@@ -39,12 +39,13 @@ func (c *Command) Run(ctx context.Context, s *session.Session) error {
 	if err != nil {
 		return err
 	}
-	pods, err := target.PodsOf(ctx, client, s.Table, s.Namespace(), c.Pod)
+	of, pods, err := target.Behind(ctx, client, s.Table, s.Namespace(), c.Pod)
 	if err != nil {
 		return err
 	}
 	pod := pods[0]
-	ports, err := parsePorts(pod, c.Ports)
+	svc, _ := of.(*corev1.Service) // nil if it is no service
+	ports, err := parsePorts(pod, svc, c.Ports)
 	if err != nil {
 		return err
 	}

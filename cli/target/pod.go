@@ -35,43 +35,54 @@ func Pods(ctx context.Context, c *api.Client, ns schemas.Namespace, selector str
 var ErrNoPods = errors.New("no pods")
 
 // PodsOf returns the pod that arg names ("web-1", "pod/web-1"), or the pods of the
-// workload that it names ("deployment/web"), those that are ready first.
+// workload or service that it names ("deployment/web"), those that are ready first.
 func PodsOf(ctx context.Context, c *api.Client, table *schemas.Table, ns schemas.Namespace, arg string) ([]*corev1.Pod, error) {
+	_, pods, err := Behind(ctx, c, table, ns, arg)
+	return pods, err
+}
+
+// Behind is PodsOf, with the object that was named.
+func Behind(ctx context.Context, c *api.Client, table *schemas.Table, ns schemas.Namespace, arg string) (schemas.Object, []*corev1.Pod, error) {
 	if !strings.Contains(arg, "/") {
 		arg = "pods/" + arg
 	}
 	want, err := Parse(table, []string{arg})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	found, err := One(ctx, c, want, ns)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var sel *metav1.LabelSelector
 	switch o := found.Object.(type) {
 	case *corev1.Pod:
-		return []*corev1.Pod{o}, nil
+		return o, []*corev1.Pod{o}, nil
 	case *appsv1.Deployment:
 		sel = o.Spec.Selector
 	case *appsv1.ReplicaSet:
 		sel = o.Spec.Selector
+	case *corev1.Service:
+		if len(o.Spec.Selector) == 0 {
+			return nil, nil, fmt.Errorf("invalid service '%s': Service is defined without a selector", o.Name)
+		}
+		sel = &metav1.LabelSelector{MatchLabels: o.Spec.Selector}
 	default:
-		return nil, fmt.Errorf("%s has no pods", found.Label())
+		return nil, nil, fmt.Errorf("%s has no pods", found.Label())
 	}
 	selector, err := metav1.LabelSelectorAsSelector(sel)
 	if err != nil {
-		return nil, fmt.Errorf("read selector of %s: %w", found.Label(), err)
+		return nil, nil, fmt.Errorf("read selector of %s: %w", found.Label(), err)
 	}
 	pods, err := Pods(ctx, c, ns, selector.String())
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if len(pods) == 0 {
-		return nil, fmt.Errorf("%s has %w", found.Label(), ErrNoPods)
+		return nil, nil, fmt.Errorf("%s has %w", found.Label(), ErrNoPods)
 	}
 	slices.SortStableFunc(pods, func(a, b *corev1.Pod) int { return readiness(b) - readiness(a) })
-	return pods, nil
+	return found.Object, pods, nil
 }
 
 // readiness ranks pods: a placed one before others, a running one, a ready one first.
