@@ -1,7 +1,9 @@
 package share
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -48,7 +50,7 @@ func (p *Pool) pod(data []byte, pod *v1.Pod) bool {
 		case "metadata":
 			return part("metadata", raw, &meta, func(name, raw []byte) (bool, bool) { return p.metadata(name, raw, pod) })
 		case "spec":
-			return set(&p.specs, raw, &pod.Spec)
+			return p.spec(raw, &pod.Spec)
 		case "status":
 			return part("status", raw, &status, func(name, raw []byte) (bool, bool) { return p.status(name, raw, pod) })
 		}
@@ -63,6 +65,49 @@ func (p *Pool) pod(data []byte, pod *v1.Pod) bool {
 	}
 	p.shareTexts(pod)
 	return true
+}
+
+// spec decodes a spec. Where a pod is differs among pods that have all else in common.
+func (p *Pool) spec(raw []byte, spec *v1.PodSpec) bool {
+	rest, node := p.placeless(raw)
+	if !set(&p.specs, rest, spec) {
+		return false
+	}
+	if node != nil {
+		spec.NodeName = p.same(string(node))
+	}
+	return true
+}
+
+// placeless returns a spec's text without the name of the node, and that name; raw itself and
+// nil if there is none, or it is not as usual.
+func (p *Pool) placeless(raw []byte) (rest, node []byte) {
+	if !bytes.Contains(raw, []byte(`"nodeName"`)) {
+		return raw, nil
+	}
+	p.place = append(p.place[:0], '{')
+	ok := fields(raw, func(name, value []byte) bool {
+		if string(name) == "nodeName" {
+			once := node == nil
+			node = bytes.Trim(value, `"`)
+			return once && len(value) == len(node)+2 && plain(node)
+		}
+		if len(p.place) > 1 {
+			p.place = append(p.place, ',')
+		}
+		p.place = append(append(append(append(p.place, '"'), name...), `":`...), value...)
+		return true
+	})
+	if !ok || node == nil {
+		return raw, nil
+	}
+	p.place = append(p.place, '}')
+	return p.place, node
+}
+
+// plain tells whether a string's text is the string itself.
+func plain(text []byte) bool {
+	return !slices.ContainsFunc(text, func(c byte) bool { return c < ' ' || c > '~' || c == '\\' })
 }
 
 // begin, keep and end write what is left of an object.

@@ -18,6 +18,7 @@ const remembered = 256 << 10
 type Pool struct {
 	mu      sync.Mutex
 	rest    []byte // scratch: what is decoded for each pod by itself
+	place   []byte // scratch: a spec without its node
 	specs   pieces[v1.PodSpec]
 	maps    pieces[map[string]string]
 	owners  pieces[[]metav1.OwnerReference]

@@ -59,6 +59,9 @@ var odd = []string{
 	`{"metadata":{"name":"a"},"metadata":{"uid":"b"}}`, `{"status":{"phase":"Running"},"metadata":{"name":"a\"}{"}}`,
 	`{"writtenBy":{"user":"u"},"spec":{"containers":null},"status":{}}`, `{"status":{"hostIPs":[],"conditions":[]}}`,
 	``, `{`, `[]`, `7`, `{"metadata":7}`, `{"metadata":{"name":7}}`, `{"metadata":{"labels":[]}}`, `{"spec":{"nodeName":}}`, `{"spec":{}`, `{"spec":{}}x`,
+	`{"spec":{"nodeName":"n","hostname":"h"}}`, `{"spec":{"hostname":"h", "nodeName" : "n" }}`, `{"spec":{"nodeName":"n"}}`, `{"spec":{"nodeName":""}}`, `{"spec":{"nodeName":null}}`,
+	`{"spec":{"nodeName":"n","hostname":"h","nodeName":"m"}}`, `{"spec":{"nodeName":7}}`, "{\"spec\":{\"nodeName\":\"\xff\"}}", "{\"spec\":{\"nodeName\":\"\n\"}}", `{"spec":{"nodeName":"\u006e"}}`, `{"spec":{"nodeName":"n","containers":7}}`, `{"spec":{"nodeName":"a""}}`,
+	`{"spec":{"nodeSelector":{"nodeName":"x"},"hostname":"h"}}`, `{"spec":{"nodeName":"n",}}`, `{"spec":{"nodeName":"n"`,
 	`{"metadata":{"name":"a"}`, `{"status":{"conditions":{}}}`, `{"a":{]}}`, `{"a"}`, `{"a":1,}`, `{,}`, `{"metadata":{"name":"a",}}`,
 }
 
@@ -123,6 +126,14 @@ func TestPodsShareWhatIsAlike(t *testing.T) {
 		reflect.ValueOf(a.Labels).Pointer() != reflect.ValueOf(b.Labels).Pointer() || &a.ManagedFields[0] != &b.ManagedFields[0] ||
 		a.Status.StartTime != b.Status.StartTime || a.Status.ContainerStatuses[0].State.Running != b.Status.ContainerStatuses[0].State.Running {
 		t.Error("what is alike is in memory twice")
+	}
+	for n := range 3 { // as the work orders of many nodes are
+		pod := sample(0)
+		pod.Spec.NodeName = fmt.Sprint("n", n)
+		got, err := p.Pod(encode(t, pod))
+		if err != nil || got.Spec.NodeName != pod.Spec.NodeName || &got.Spec.Containers[0] != &a.Spec.Containers[0] {
+			t.Errorf("on node %d: %+v, %v", n, got.Spec, err)
+		}
 	}
 	c, err := p.Pod(encode(t, sample(4)))
 	if err != nil || c.Status.ContainerStatuses[0].State.Running.StartedAt == a.Status.ContainerStatuses[0].State.Running.StartedAt {
