@@ -271,6 +271,31 @@ func TestBareBesidePods(t *testing.T) {
 	}
 }
 
+// TestBareTogetherAfterTheBridge: the bridge is gone when several start at once, and is made once.
+func TestBareTogetherAfterTheBridge(t *testing.T) {
+	y := newYard(t)
+	const n = 6
+	for i := range n {
+		if _, err := y.CreateSandbox(y.ctx, numbered(i, true)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	y.h.Podman(t, "pod", "rm", "-f", "-t", "0", "skerry-network")
+	var g errgroup.Group
+	for i := range n {
+		g.Go(func() error { return y.StartSandbox(y.ctx, numbered(i, true)) })
+	}
+	if err := g.Wait(); err != nil {
+		t.Error(err)
+	}
+	for i := range n {
+		if err := y.RemoveSandbox(y.ctx, numbered(i, true).Name()); err != nil {
+			t.Error(err)
+		}
+	}
+	y.empty()
+}
+
 // TestNoBare: where Podman gives out all addresses, every pod is Podman's.
 func TestNoBare(t *testing.T) {
 	y := newYard(t)

@@ -27,6 +27,10 @@ type ground struct {
 	mu   sync.Mutex
 	nets map[string]*space.Network
 
+	// holding is held while the pod is looked for or made that keeps a network up: who finds
+	// half of one takes it away.
+	holding sync.Mutex
+
 	hostMu sync.Mutex
 	host   *os.File // Podman's network namespace; nil until it is known
 }
@@ -171,6 +175,8 @@ func last(p netip.Prefix) netip.Addr {
 
 // hold has the pod run that keeps a network's bridge and firewall up.
 func (d *Driver) hold(ctx context.Context, name string) error {
+	d.ground.holding.Lock()
+	defer d.ground.holding.Unlock()
 	infra := holder(name) + "-infra"
 	i, err := d.inspect(ctx, infra)
 	if err != nil {
@@ -237,5 +243,7 @@ func (d *Driver) clearNetwork(ctx context.Context, name string) error {
 		}
 	}
 	d.ground.forget(name)
+	d.ground.holding.Lock()
+	defer d.ground.holding.Unlock()
 	return d.dropHolder(ctx, name)
 }
