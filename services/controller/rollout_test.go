@@ -18,6 +18,7 @@ import (
 	"github.com/skerry/skerry/services/controller/clustertest"
 	"github.com/skerry/skerry/services/controller/deployment"
 	"github.com/skerry/skerry/services/controller/pod"
+	"github.com/skerry/skerry/services/controller/replicaset"
 )
 
 func TestRolloutKeepsItsFences(t *testing.T) {
@@ -281,6 +282,35 @@ func TestAdoptionAndRelease(t *testing.T) {
 	}
 	if active != 3 {
 		t.Errorf("%d pods after adoption", active)
+	}
+}
+
+// TestForeignPods: what says in another namespace that it is a set's is neither counted nor
+// removed, and no rollout waits for it.
+func TestForeignPods(t *testing.T) {
+	r := newRollout(t, 1, func(d *appsv1.Deployment) { d.Spec.Strategy.Type = appsv1.RecreateDeploymentStrategyType })
+	r.finish()
+	set := r.List(schemas.ReplicaSets, "default")[0]
+	for i := range 3 {
+		p := &corev1.Pod{}
+		p.APIVersion, p.Kind, p.Name, p.Namespace = "v1", "Pod", fmt.Sprint("foreign-", i), "elsewhere"
+		p.Labels = r.pods()[0].Labels
+		p.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("ReplicaSet"))}
+		if _, err := r.Create(t.Context(), schemas.Pods, p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := r.Cluster()
+	r.run = r.Runner(deployment.New(c), replicaset.New(c)) // another leader, which counts anew
+	r.run.Wake(1, schemas.RefOf(schemas.ReplicaSets, set))
+	r.run.Settle()
+	if own, foreign := len(r.pods()), len(r.List(schemas.Pods, "elsewhere")); own != 3 || foreign != 3 {
+		t.Errorf("there are %d pods of its own and %d others", own, foreign)
+	}
+	r.image("v2")
+	r.finish()
+	if got := r.sets()["v2"]; got != 3 {
+		t.Errorf("%d pods of the new image", got)
 	}
 }
 

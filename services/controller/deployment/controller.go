@@ -116,7 +116,7 @@ func (k *Controller) podsOf(d *appsv1.Deployment, sets []*appsv1.ReplicaSet) map
 	pods := map[types.UID][]*corev1.Pod{}
 	for _, rs := range sets {
 		for _, o := range k.c.View.Owned(string(rs.UID)) {
-			if p, ok := o.(*corev1.Pod); ok && metav1.IsControlledBy(p, rs) {
+			if p, ok := o.(*corev1.Pod); ok && p.Namespace == rs.Namespace && metav1.IsControlledBy(p, rs) {
 				pods[rs.UID] = append(pods[rs.UID], p)
 			}
 		}

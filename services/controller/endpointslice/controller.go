@@ -93,7 +93,7 @@ func (k *Controller) zone(node string) (string, bool) {
 // slices returns those that svc owns.
 func (k *Controller) slices(svc *corev1.Service) (out []*discoveryv1.EndpointSlice) {
 	for _, o := range k.c.View.Owned(string(svc.UID)) {
-		if s, ok := o.(*discoveryv1.EndpointSlice); ok && s.DeletionTimestamp == nil && metav1.IsControlledBy(s, svc) {
+		if s, ok := o.(*discoveryv1.EndpointSlice); ok && s.Namespace == svc.Namespace && s.DeletionTimestamp == nil && metav1.IsControlledBy(s, svc) {
 			out = append(out, s)
 		}
 	}

@@ -130,3 +130,20 @@ func TestKeys(t *testing.T) {
 		t.Errorf("of a service that is gone: %d", n)
 	}
 }
+
+// TestForeignSlice: what says in another namespace that it is a service's is left alone.
+func TestForeignSlice(t *testing.T) {
+	w := clustertest.New(t, 1)
+	r := w.Runner(endpointslice.New(w.Cluster()))
+	create(t, w, schemas.Services, service("web"))
+	svc, _ := w.Get(ref(schemas.Services, "web"))
+	foreign := &discoveryv1.EndpointSlice{ObjectMeta: metav1.ObjectMeta{Namespace: "elsewhere", Name: "foreign", OwnerReferences: []metav1.OwnerReference{
+		*metav1.NewControllerRef(svc, corev1.SchemeGroupVersion.WithKind("Service")),
+	}}, AddressType: discoveryv1.AddressTypeIPv4, Endpoints: []discoveryv1.Endpoint{{Addresses: []string{"10.0.0.9"}}}}
+	create(t, w, schemas.EndpointSlices, foreign)
+	r.Settle()
+	got := w.List(schemas.EndpointSlices, "elsewhere")
+	if len(got) != 1 || len(got[0].(*discoveryv1.EndpointSlice).Endpoints) != 1 {
+		t.Errorf("it is %+v", got)
+	}
+}

@@ -50,7 +50,7 @@ type Controller struct {
 
 // New returns the controller.
 func New(c *cluster.Cluster) *Controller {
-	return &Controller{c: c, sets: sets{of: map[schemas.Ref]*set{}}}
+	return &Controller{c: c, sets: newSets()}
 }
 
 // Keys returns the replicasets that a change concerns, and notes which of their pods it
@@ -156,10 +156,10 @@ func (k *Controller) surplus(rs *appsv1.ReplicaSet, s *set) (live, related []*co
 	return live, k.related(rs, live)
 }
 
-// owned returns the pods that rs controls.
+// owned returns the pods that rs controls. One of another namespace may say so, and is not.
 func (k *Controller) owned(rs *appsv1.ReplicaSet) (out []*corev1.Pod) {
 	for _, o := range k.c.View.Owned(string(rs.UID)) {
-		if p, ok := o.(*corev1.Pod); ok && metav1.IsControlledBy(p, rs) {
+		if p, ok := o.(*corev1.Pod); ok && p.Namespace == rs.Namespace && metav1.IsControlledBy(p, rs) {
 			out = append(out, p)
 		}
 	}

@@ -51,39 +51,51 @@ func (s *set) take() map[string]struct{} {
 type sets struct {
 	mu sync.Mutex
 	of map[schemas.Ref]*set
+	by map[types.UID]*set // the same
 }
+
+func newSets() sets { return sets{of: map[schemas.Ref]*set{}, by: map[types.UID]*set{}} }
 
 // get returns rs's, new if there was none of its uid.
 func (s *sets) get(key schemas.Ref, rs *appsv1.ReplicaSet) *set {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if old := s.of[key]; old != nil && old.uid == rs.UID {
+	old := s.of[key]
+	if old != nil && old.uid == rs.UID {
 		return old
 	}
+	if old != nil {
+		delete(s.by, old.uid)
+	}
 	fresh := &set{uid: rs.UID, next: -1, changed: map[string]struct{}{}}
-	s.of[key] = fresh
+	s.of[key], s.by[rs.UID] = fresh, fresh
 	return fresh
 }
 
 func (s *sets) forget(key schemas.Ref) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.of, key)
+	if old := s.of[key]; old != nil {
+		delete(s.by, old.uid)
+		delete(s.of, key)
+	}
 }
 
 // touch says that o, which may be nil, changed. A set that was not counted yet has no
-// use for it.
+// use for it. It is the uid that makes a pod a set's, whatever else its reference says.
 func (s *sets) touch(o schemas.Object) {
 	if o == nil {
 		return
 	}
-	for _, key := range kind.Of(o) {
-		s.mu.Lock()
-		set := s.of[key]
-		s.mu.Unlock()
-		if set != nil && set.uid == metav1.GetControllerOfNoCopy(o).UID {
-			set.touch(o.GetName())
-		}
+	ref := metav1.GetControllerOfNoCopy(o)
+	if ref == nil {
+		return
+	}
+	s.mu.Lock()
+	set := s.by[ref.UID]
+	s.mu.Unlock()
+	if set != nil {
+		set.touch(o.GetName())
 	}
 }
 

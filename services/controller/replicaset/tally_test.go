@@ -151,7 +151,7 @@ func (s *shelf) step(rnd *rand.Rand, now time.Time) view.Change {
 		}
 	}
 	since := func(p *corev1.Pod) { readyFor(noon.Sub(now) + time.Duration(rnd.IntN(20))*time.Second)(p) }
-	options := []option{unready, since, failed, going, labelled("app", "other"), unowned}
+	options := []option{unready, since, failed, going, labelled("app", "other"), unowned, misnamed}
 	p := newPodOf(name, owned(s.rs), options[rnd.IntN(len(options))], options[rnd.IntN(len(options))])
 	s.pods[name], ch.Object = p, p
 	return ch
@@ -160,6 +160,13 @@ func (s *shelf) step(rnd *rand.Rand, now time.Time) view.Change {
 func owned(rs *appsv1.ReplicaSet) option {
 	return func(p *corev1.Pod) {
 		p.Namespace, p.OwnerReferences = rs.Namespace, []metav1.OwnerReference{kind.Ref(rs)}
+	}
+}
+
+// misnamed refers to its set by uid and another name.
+func misnamed(p *corev1.Pod) {
+	if len(p.OwnerReferences) > 0 {
+		p.OwnerReferences[0].Name = "other"
 	}
 }
 
