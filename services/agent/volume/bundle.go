@@ -94,7 +94,7 @@ func (c *collector) selected(ctx context.Context, signer string, selector *metav
 	}
 	var out []*certificatesv1.ClusterTrustBundle
 	for _, b := range all {
-		if b.Spec.SignerName == signer && chosen.Matches(labels.Set(b.Labels)) {
+		if chosen.Matches(labels.Set(b.Labels)) {
 			out = append(out, b)
 		}
 	}

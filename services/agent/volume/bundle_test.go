@@ -6,13 +6,16 @@ import (
 	"bytes"
 	"encoding/pem"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/schemas/refer"
@@ -163,5 +166,31 @@ func TestAnchorsAreBounded(t *testing.T) {
 	}
 	if data, err := anchors(many[:16]); err != nil || !bytes.Equal(data, nil) {
 		t.Errorf("%d bytes, %v", len(data), err)
+	}
+}
+
+// TestWhoseFilesTheyAre: tokens and anchors are the user's whom their source names, or the volume, or
+// whom all containers run as.
+func TestWhoseFilesTheyAre(t *testing.T) {
+	g := newRig(t)
+	g.put("one", "", "", "a")
+	const runs, ofVolume, own = 55, 7, 8
+	for name, c := range map[string]struct {
+		volume, source *int64
+		want           uint32
+	}{"of the containers": {nil, nil, runs}, "of the volume": {ptr(int64(ofVolume)), nil, ofVolume}, "of the source": {ptr(int64(ofVolume)), ptr(int64(own)), own}} {
+		p := pod(v1.Volume{Name: "v", VolumeSource: v1.VolumeSource{Projected: &v1.ProjectedVolumeSource{DefaultUser: c.volume, Sources: []v1.VolumeProjection{
+			bundleSource(v1.ClusterTrustBundleProjection{Name: ptr("one"), User: c.source}),
+			{ServiceAccountToken: &v1.ServiceAccountTokenProjection{Path: "token", User: c.source}}}}}})
+		p.UID = types.UID(strings.ReplaceAll(name, " ", "-"))
+		p.Spec.Containers[0].SecurityContext = &v1.SecurityContext{RunAsUser: ptr(int64(runs))}
+		g.must(g.Prepare(t.Context(), p))
+		for _, file := range []string{"anchors", "token"} {
+			info, err := os.Stat(filepath.Join(g.dir(p, "v"), file))
+			g.must(err)
+			if st, ok := info.Sys().(*syscall.Stat_t); !ok || st.Uid != c.want || info.Mode().Perm() != 0o600 {
+				t.Errorf("%s: %s belongs to %d, mode %v", name, file, st.Uid, info.Mode())
+			}
+		}
 	}
 }

@@ -60,7 +60,7 @@ func (o ownership) set(root *os.Root, name string, m fs.FileMode, uid *int64) er
 	return root.Chmod(name, m.Perm()|m&(fs.ModeSetgid|fs.ModeSticky))
 }
 
-// tokenUser is the user that all of p's containers run as, whom a token's file belongs
+// tokenUser is the user that all of p's containers run as, whom a token's or a key's file belongs
 // to; nil if they differ or nobody said.
 func tokenUser(p *v1.Pod) *int64 {
 	var podUser *int64

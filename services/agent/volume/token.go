@@ -3,7 +3,6 @@
 package volume
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -76,11 +75,7 @@ func (c *collector) token(ctx context.Context, t *v1.ServiceAccountTokenProjecti
 			c.Log.Warn("renew token", "pod", keyOf(c.pod), "error", err)
 		}
 	}
-	f := b.file([]byte(have.Value), nil, cmp.Or(t.User, tokenUser(c.pod)))
-	if f.uid != nil || ownershipOf(c.pod, true).group != nil {
-		f.mode = 0o600
-	}
-	c.out[path.Clean(t.Path)] = f
+	c.out[path.Clean(t.Path)] = c.private(b, []byte(have.Value), t.User)
 	return nil
 }
 
