@@ -49,13 +49,12 @@ func TestFlexVolume(t *testing.T) {
 	store := g.flexDriver("")
 	p, group := pod(flexVolume()), int64(4711)
 	p.Spec.SecurityContext = &v1.PodSecurityContext{FSGroup: &group}
-	for typed, words := range map[v1.SecretType]string{"": `secrets "key" not found`, "Opaque": "cannot get secret of type example.com/dir"} {
-		if typed != "" {
-			g.secrets["key"] = &v1.Secret{Type: typed, Data: map[string][]byte{"user": []byte("me")}}
-		}
+	// In this order: first there is no secret, then one of another type.
+	for _, words := range []string{`secrets "key" not found`, "cannot get secret of type example.com/dir"} {
 		if err := g.Prepare(t.Context(), p); err == nil || !strings.Contains(err.Error(), words) {
 			t.Errorf("got %v, want %s", err, words)
 		}
+		g.secrets["key"] = &v1.Secret{Type: "Opaque", Data: map[string][]byte{"user": []byte("me")}}
 	}
 	g.secrets["key"].Type = "example.com/dir"
 	g.must(g.Prepare(t.Context(), p))
