@@ -34,6 +34,7 @@ const (
 type server struct {
 	conn    *bus.Conn
 	server  Server
+	hands   *hands
 	slots   *turns        // one for each request that runs
 	offers  chan struct{} // one for each reply that waits for its client
 	uploads *stream.Acceptor
@@ -63,6 +64,7 @@ func newServer(conn *bus.Conn, concurrency int, s Server) *server {
 	return &server{
 		conn:     conn,
 		server:   s,
+		hands:    newHands(),
 		slots:    newTurns(concurrency),
 		offers:   make(chan struct{}, maxOffers),
 		uploads:  stream.NewAcceptor(conn, bus.PeerAPIServer, maxUploads),
@@ -80,6 +82,7 @@ func (s *server) wait() {
 	s.stopping = true
 	s.mu.Unlock()
 	s.running.Wait()
+	s.hands.end()
 	s.uploads.Wait()
 	s.watches.Wait()
 }
@@ -94,10 +97,10 @@ func (s *server) request(ctx context.Context, m *nats.Msg) {
 		s.respondError(m.Reply, err, true)
 		return
 	}
-	go func() {
+	s.hands.do(func() {
 		defer s.leave(m)
 		s.inline(ctx, m)
-	}()
+	})
 }
 
 // enter counts m in, or says why there is no room for it.
