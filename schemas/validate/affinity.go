@@ -131,14 +131,8 @@ func podTerm(p *field.Path, t *v1.PodAffinityTerm) field.ErrorList {
 		both := slices.Contains(t.MismatchLabelKeys, key)
 		errs = append(errs, when(both, field.Invalid(at, key, "exists in both matchLabelKeys and mismatchLabelKeys"))...)
 	}
-	return append(errs, topologyKey(p.Child("topologyKey"), t.TopologyKey)...)
-}
-
-func topologyKey(p *field.Path, key string) field.ErrorList {
-	if key == "" {
-		return field.ErrorList{field.Required(p, "can not be empty")}
-	}
-	return metavalidation.ValidateLabelName(key, p)
+	at := p.Child("topologyKey")
+	return extend(errs, when(t.TopologyKey == "", field.Required(at, "can not be empty")), metavalidation.ValidateLabelName(t.TopologyKey, at))
 }
 
 // labelKeys checks keys whose values are taken from the pod and added to its selector.

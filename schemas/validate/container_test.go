@@ -117,7 +117,7 @@ func TestProbes(t *testing.T) {
 			app(p).Lifecycle = &v1.Lifecycle{PostStart: &v1.LifecycleHandler{}, PreStop: &v1.LifecycleHandler{Sleep: &v1.SleepAction{Seconds: 31}}}
 		}, []fault{
 			{required, appAt(".lifecycle.postStart"), "must specify a handler"},
-			{invalid, appAt(".lifecycle.preStop.sleep.seconds"), "less than terminationGracePeriodSeconds (30)"},
+			{invalid, appAt(".lifecycle.preStop.sleep"), "less than terminationGracePeriodSeconds (30)"},
 		}},
 		{"good hook", func(p *v1.Pod) {
 			app(p).Lifecycle = &v1.Lifecycle{PreStop: &v1.LifecycleHandler{TCPSocket: &v1.TCPSocketAction{Port: port}}}
@@ -148,7 +148,7 @@ func TestResources(t *testing.T) {
 	runPods(t, []podCase{
 		{"over limit", set(map[string]string{"cpu": "2"}, map[string]string{"cpu": "1"}), one(invalid, at(".requests"), "less than or equal to cpu limit of 1")},
 		{"negative", set(map[string]string{"memory": "-1"}, nil), one(invalid, at(".requests[memory]"), "greater than or equal to 0")},
-		{"unknown", set(nil, map[string]string{"cpus": "1"}), one(invalid, at(".limits[cpus]"), "must be a standard resource for containers")},
+		{"unknown", set(nil, map[string]string{"cpus": "1"}), []fault{{invalid, at(".limits[cpus]"), "must be a standard resource for containers"}, {invalid, at(".limits[cpus]"), "must be a standard resource type or fully qualified"}}},
 		{"bad name", set(nil, map[string]string{"a b": "1"}), one(invalid, at(".limits[a b]"), "name part")},
 		{"extended without limit", set(map[string]string{"example.com/gpu": "1"}, nil), one(required, at(".limits"), "non overcommitable")},
 		{"extended unequal", set(map[string]string{"example.com/gpu": "1"}, map[string]string{"example.com/gpu": "2"}),

@@ -100,8 +100,8 @@ func envFrom(p *field.Path, sources []v1.EnvFromSource) field.ErrorList {
 		both := s.ConfigMapRef != nil && s.SecretRef != nil
 		neither := s.ConfigMapRef == nil && s.SecretRef == nil
 		errs = extend(errs,
-			when(neither, field.Invalid(at, "", "must specify one of: `configMapRef` or `secretRef`")),
-			when(both, field.Invalid(at, "", "may not have more than one field specified at a time")),
+			when(neither, field.Invalid(p, "", "must specify one of: `configMapRef` or `secretRef`")),
+			when(both, field.Invalid(p, "", "may not have more than one field specified at a time")),
 		)
 	}
 	return errs

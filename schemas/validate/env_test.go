@@ -68,9 +68,9 @@ func TestEnvFrom(t *testing.T) {
 	}
 	runPods(t, []podCase{
 		{"good", set(v1.EnvFromSource{ConfigMapRef: cm, Prefix: "A_"}), nil},
-		{"none", set(v1.EnvFromSource{}), one(invalid, at(""), "must specify one of")},
+		{"none", set(v1.EnvFromSource{}), one(invalid, appAt(".envFrom"), "must specify one of")},
 		{"both", set(v1.EnvFromSource{ConfigMapRef: cm, SecretRef: secret}),
-			[]fault{{invalid, at(".secretRef.name"), "RFC 1123"}, {invalid, at(""), "more than one"}}},
+			[]fault{{invalid, at(".secretRef.name"), "RFC 1123"}, {invalid, appAt(".envFrom"), "more than one"}}},
 		{"no name", set(v1.EnvFromSource{ConfigMapRef: &v1.ConfigMapEnvSource{}}), one(required, at(".configMapRef.name"), "")},
 		{"prefix", set(v1.EnvFromSource{ConfigMapRef: cm, Prefix: "a="}), one(invalid, at(".prefix"), "'='")},
 	})

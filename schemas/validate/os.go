@@ -7,7 +7,7 @@ import (
 
 // checkHostNamespaces checks which of the host's namespaces the pod shares.
 func (r *podRules) checkHostNamespaces() field.ErrorList {
-	const ownUsers = "when `pod.Spec.HostUsers` is false"
+	const ownUsers = "when `hostUsers` is false"
 	s, p := r.spec, r.path
 	shared := s.ShareProcessNamespace != nil && *s.ShareProcessNamespace
 	errs := when(shared && s.HostPID,
@@ -31,7 +31,7 @@ func (r *podRules) checkOS() field.ErrorList {
 		}
 		return errs
 	}
-	errs := oneOf(r.path.Child("os", "name"), r.spec.OS.Name, v1.Linux, v1.Windows)
+	errs := oneOf(r.path.Child("os"), r.spec.OS.Name, v1.Linux, v1.Windows)
 	foreign := r.linuxFields()
 	detail := "cannot be set for a windows pod"
 	switch r.spec.OS.Name {

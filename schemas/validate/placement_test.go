@@ -54,7 +54,7 @@ func TestPodAffinity(t *testing.T) {
 	web := &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
 	runPods(t, []podCase{
 		{"good", set(v1.PodAffinityTerm{TopologyKey: "kubernetes.io/hostname", LabelSelector: web}), nil},
-		{"no key", set(v1.PodAffinityTerm{LabelSelector: web}), one(required, at+".topologyKey", "can not be empty")},
+		{"no key", set(v1.PodAffinityTerm{LabelSelector: web}), []fault{{required, at + ".topologyKey", "can not be empty"}, {invalid, at + ".topologyKey", "name part must be non-empty"}, {invalid, at + ".topologyKey", "name part must consist"}}},
 		{"namespaces", set(v1.PodAffinityTerm{TopologyKey: "k", Namespaces: []string{"A"}}), one(invalid, at+".namespaces[0]", "RFC 1123")},
 		{"selector", set(v1.PodAffinityTerm{TopologyKey: "k", LabelSelector: &metav1.LabelSelector{
 			MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Like"}}}}),
@@ -82,7 +82,7 @@ func TestTolerations(t *testing.T) {
 		{"operator", set(v1.Toleration{Key: "a", Operator: "In"}), one(unsupported, at+".operator", `"Equal", "Exists"`)},
 		{"greater than", set(v1.Toleration{Key: "a", Operator: v1.TolerationOpGt, Value: "950"}), nil},
 		{"greater than a word", set(v1.Toleration{Key: "a", Operator: v1.TolerationOpGt, Value: "gold"}), one(invalid, at+".value", "integer")},
-		{"exists value", set(v1.Toleration{Key: "a", Operator: v1.TolerationOpExists, Value: "b"}), one(invalid, at+".value", "must be empty")},
+		{"exists value", set(v1.Toleration{Key: "a", Operator: v1.TolerationOpExists, Value: "b"}), one(invalid, at+".operator", "must be empty")},
 		{"value", set(v1.Toleration{Key: "a", Value: "b c"}), one(invalid, at+".value", "a valid label must be")},
 		{"effect", set(v1.Toleration{Key: "a", Effect: "Stop"}), one(unsupported, at+".effect", `"NoSchedule", "PreferNoSchedule", "NoExecute"`)},
 		{"seconds", set(v1.Toleration{Key: "a", Effect: v1.TaintEffectNoSchedule, TolerationSeconds: new(int64(1))}), one(invalid, at+".effect", "'NoExecute'")},
@@ -115,6 +115,6 @@ func TestTopologySpread(t *testing.T) {
 		{"gates", func(p *v1.Pod) {
 			p.Spec.SchedulingGates = []v1.PodSchedulingGate{{Name: "a b"}, {Name: "c"}, {Name: "c"}}
 		},
-			[]fault{{invalid, "spec.schedulingGates[0].name", "name part"}, {duplicate, "spec.schedulingGates[2].name", "c"}}},
+			[]fault{{invalid, "spec.schedulingGates[0]", "name part"}, {duplicate, "spec.schedulingGates[2]", "c"}}},
 	})
 }

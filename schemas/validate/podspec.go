@@ -141,7 +141,7 @@ func (r *podRules) checkPlacement() field.ErrorList {
 	)
 	seen := map[string]bool{}
 	for i, g := range s.SchedulingGates {
-		at := p.Child("schedulingGates").Index(i).Child("name")
+		at := p.Child("schedulingGates").Index(i)
 		errs = extend(errs, qualified(at, g.Name), when(seen[g.Name], field.Duplicate(at, g.Name)))
 		seen[g.Name] = true
 	}

@@ -72,7 +72,7 @@ func (r *podRules) handler(p *field.Path, h handler) field.ErrorList {
 		{"grpc", h.grpc != nil, func(p *field.Path) field.ErrorList {
 			return portOrName(p.Child("port"), intstr.FromInt32(h.grpc.Port))
 		}},
-		{"sleep", h.sleep != nil, func(p *field.Path) field.ErrorList { return r.sleep(p.Child("seconds"), h.sleep.Seconds) }},
+		{"sleep", h.sleep != nil, func(p *field.Path) field.ErrorList { return r.sleep(p, h.sleep.Seconds) }},
 	})
 }
 

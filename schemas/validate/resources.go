@@ -87,13 +87,26 @@ func containerResource(p *field.Path, name v1.ResourceName) field.ErrorList {
 	standard := name == v1.ResourceCPU || name == v1.ResourceMemory || name == v1.ResourceEphemeralStorage || isHugePage(name)
 	switch {
 	case !strings.Contains(string(name), "/"):
-		return when(!standard, field.Invalid(p, name, "must be a standard resource for containers"))
+		return extend(when(!resourceType(name), field.Invalid(p, name, "must be a standard resource type or fully qualified")),
+			when(!standard, field.Invalid(p, name, "must be a standard resource for containers")))
 	case native(name):
 		return nil
 	}
 	bad := strings.HasPrefix(string(name), v1.DefaultResourceRequestsPrefix) ||
 		len(validation.IsQualifiedName(v1.DefaultResourceRequestsPrefix+string(name))) > 0
 	return when(bad, field.Invalid(p, name, "doesn't follow extended resource name standard"))
+}
+
+// resourceType tells whether name is one of the resources that Kubernetes counts anywhere, if not
+// in containers.
+func resourceType(name v1.ResourceName) bool {
+	return isHugePage(name) || slices.Contains([]v1.ResourceName{
+		v1.ResourceCPU, v1.ResourceMemory, v1.ResourceEphemeralStorage, v1.ResourceRequestsCPU, v1.ResourceRequestsMemory,
+		v1.ResourceRequestsEphemeralStorage, v1.ResourceLimitsCPU, v1.ResourceLimitsMemory, v1.ResourceLimitsEphemeralStorage,
+		v1.ResourcePods, v1.ResourceQuotas, v1.ResourceServices, v1.ResourceReplicationControllers, v1.ResourceSecrets,
+		v1.ResourceConfigMaps, v1.ResourcePersistentVolumeClaims, v1.ResourceStorage, v1.ResourceRequestsStorage,
+		v1.ResourceServicesNodePorts, v1.ResourceServicesLoadBalancers,
+	}, name)
 }
 
 // quantity checks an amount of a resource: not negative, and whole if there are no parts of it.

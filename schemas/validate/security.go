@@ -111,7 +111,7 @@ func appArmor(p *field.Path, s *v1.AppArmorProfile) field.ErrorList {
 // longestSysctl is the most characters of a kernel parameter's name.
 const longestSysctl = 253
 
-var sysctlName = regexp.MustCompile(`^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$`)
+var sysctlName = regexp.MustCompile(`^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$`)
 
 // sysctls checks kernel parameters: each once, and none of a namespace that is the host's.
 func (r *podRules) sysctls(p *field.Path, list []v1.Sysctl) field.ErrorList {

@@ -62,8 +62,8 @@ func TestPodSecurity(t *testing.T) {
 			one(invalid, "spec.shareProcessNamespace", "HostPID")},
 		{"own users", func(p *v1.Pod) {
 			p.Spec.HostUsers, p.Spec.HostPID, p.Spec.HostIPC, p.Spec.HostNetwork, app(p).Ports = new(false), true, true, true, nil
-		}, []fault{{forbidden, "spec.hostPID", "HostUsers"}, {forbidden, "spec.hostIPC", "HostUsers"}, {forbidden, "spec.hostNetwork", "HostUsers"}}},
-		{"os", func(p *v1.Pod) { p.Spec.OS = &v1.PodOS{Name: "plan9"} }, one(unsupported, "spec.os.name", `"linux", "windows"`)},
+		}, []fault{{forbidden, "spec.hostPID", "hostUsers"}, {forbidden, "spec.hostIPC", "hostUsers"}, {forbidden, "spec.hostNetwork", "hostUsers"}}},
+		{"os", func(p *v1.Pod) { p.Spec.OS = &v1.PodOS{Name: "plan9"} }, one(unsupported, "spec.os", `"linux", "windows"`)},
 		{"linux", func(p *v1.Pod) {
 			p.Spec.OS = &v1.PodOS{Name: v1.Linux}
 			app(p).SecurityContext = &v1.SecurityContext{WindowsOptions: &v1.WindowsSecurityContextOptions{}}

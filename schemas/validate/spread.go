@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	v1 "k8s.io/api/core/v1"
+	metavalidation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -66,4 +67,11 @@ func selects(c *v1.TopologySpreadConstraint, key string) bool {
 		}
 	}
 	return false
+}
+
+func topologyKey(p *field.Path, key string) field.ErrorList {
+	if key == "" {
+		return field.ErrorList{field.Required(p, "can not be empty")}
+	}
+	return metavalidation.ValidateLabelName(key, p)
 }

@@ -32,7 +32,7 @@ func toleration(p *field.Path, t *v1.Toleration) field.ErrorList {
 		errs = append(errs, labelValue(p.Child("value"), t.Value)...)
 	case v1.TolerationOpExists:
 		errs = append(errs, when(t.Value != "",
-			field.Invalid(p.Child("value"), t.Value, "value must be empty when `operator` is 'Exists'"))...)
+			field.Invalid(p.Child("operator"), t.Value, "value must be empty when `operator` is 'Exists'"))...)
 	case v1.TolerationOpLt, v1.TolerationOpGt:
 		errs = append(errs, faults(p.Child("value"), t.Value, content.IsDecimalInteger(t.Value))...)
 	default:

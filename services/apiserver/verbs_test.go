@@ -197,7 +197,7 @@ func TestForbiddenAndUnknown(t *testing.T) {
 	if _, err := do(t, c, &api.Request{Verb: api.VerbList, Resource: schemas.Resource{Plural: "widgets"}}, nil); !apierrors.IsNotFound(err) {
 		t.Errorf("unknown resource: %v", err)
 	}
-	if _, err := do(t, c, &api.Request{Verb: api.VerbUpdate, Resource: schemas.ConfigMaps, Namespace: "default", Name: "a", Subresource: "scale"}, nil); !apierrors.IsMethodNotSupported(err) {
+	if _, err := do(t, c, &api.Request{Verb: api.VerbUpdate, Resource: schemas.ConfigMaps, Namespace: "default", Name: "a", Subresource: "scale"}, nil); !apierrors.IsNotFound(err) {
 		t.Errorf("no scale: %v", err)
 	}
 }

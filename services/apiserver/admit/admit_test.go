@@ -1,6 +1,7 @@
 package admit
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/schemas/defaults"
 	"github.com/skerry/skerry/schemas/kinds"
 	"github.com/skerry/skerry/services/apiserver/allot"
 )
@@ -101,4 +103,28 @@ func TestServersOwnFields(t *testing.T) {
 	if err := Update(k, next, made); !apierrors.IsConflict(err) {
 		t.Errorf("old resourceVersion: %v", err)
 	}
+}
+
+// A pod's manifest that names tolerations can be applied again: what every pod gets is added then
+// as it was at first.
+func TestTolerationsStay(t *testing.T) {
+	k := kinds.Table().ByResource(schemas.Pods)
+	old := &v1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "a", Namespace: "default", UID: "u", ResourceVersion: "1"}}
+	old.Spec = v1.PodSpec{Containers: []v1.Container{{Name: "c", Image: "x"}}, Tolerations: []v1.Toleration{{Key: "k", Operator: v1.TolerationOpExists}}}
+	next := old.DeepCopy()
+	k.Default(old)
+	defaults.AddPodTolerations(old)
+	if err := Changed(nil, allot.Ranges{}, k, next, old); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(keys(next), keys(old)) || len(keys(next)) != 3 {
+		t.Errorf("tolerations are %v, were %v", keys(next), keys(old))
+	}
+}
+
+func keys(p *v1.Pod) (out []string) {
+	for _, t := range p.Spec.Tolerations {
+		out = append(out, t.Key)
+	}
+	return out
 }

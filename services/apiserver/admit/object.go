@@ -91,6 +91,7 @@ func keepDecided(obj, old schemas.Object) {
 		if o.Spec.NodeName == "" {
 			o.Spec.NodeName = was.Spec.NodeName
 		}
+		defaults.AddPodTolerations(o)
 	case *v1.Namespace:
 		// Only the finalize subresource changes these.
 		if was, ok := old.(*v1.Namespace); ok {

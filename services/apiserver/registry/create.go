@@ -36,6 +36,7 @@ func (g *Registry) create(ctx context.Context, r *api.Request, k *schemas.Kind) 
 		return nil, err
 	}
 	// Not before: only what admission has seen is the namespace of now.
+	warnings = append(warnings, cautions(r, out, nil)...)
 	return answer(r, out, append(warnings, g.counsel(r, out, nil)...), true)
 }
 

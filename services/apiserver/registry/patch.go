@@ -21,20 +21,21 @@ func (g *Registry) patch(ctx context.Context, r *api.Request, k *schemas.Kind) (
 		return nil, err
 	}
 	var warnings []string
+	var was schemas.Object
 	for {
 		out, _, err := g.change(ctx, r, k, func(old schemas.Object) (schemas.Object, error) {
 			next, w, err := g.patched(r, k, old)
 			if err != nil {
 				return nil, err
 			}
-			warnings = append(w, g.advise(r, k, next, old)...)
+			was, warnings = old, append(w, g.advise(r, k, next, old)...)
 			if r.PatchType == types.ApplyPatchType {
 				return g.replaceApplied(r, k, old, next)
 			}
 			return g.replace(r, k, old, next)
 		})
 		if err == nil {
-			return reply(out, warnings, false)
+			return reply(out, append(warnings, cautions(r, out, was)...), false)
 		}
 		if r.PatchType != types.ApplyPatchType || !notFound(err, r) {
 			return nil, err
@@ -46,7 +47,7 @@ func (g *Registry) patch(ctx context.Context, r *api.Request, k *schemas.Kind) (
 		if err != nil {
 			return nil, err
 		}
-		return reply(out, nil, true)
+		return reply(out, append(cautions(r, out, nil), g.advise(r, k, out, nil)...), true)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -67,6 +68,9 @@ type handler func(ctx context.Context, r *api.Request, k *schemas.Kind) (*api.Re
 // Do answers r, which is authorised already and whose kind is k.
 func (g *Registry) Do(ctx context.Context, r *api.Request, k *schemas.Kind) (*api.Reply, error) {
 	h := g.handler(r, k)
+	if h == nil && r.Subresource != "" && !slices.ContainsFunc(k.Subresources(), func(s schemas.Subresource) bool { return s.Name == r.Subresource }) {
+		return nil, apierrors.NewGenericServerResponse(http.StatusNotFound, "", schema.GroupResource{}, "", "", 0, true)
+	}
 	if h == nil {
 		return nil, apierrors.NewMethodNotSupported(schema.GroupResource{Group: k.Resource.Group, Resource: path(r)}, string(r.Verb))
 	}

@@ -23,16 +23,18 @@ func (g *Registry) update(ctx context.Context, r *api.Request, k *schemas.Kind) 
 	if err := place(r, k, obj); err != nil {
 		return nil, err
 	}
-	var unhonouredNow []string
+	var advice []string
+	var was schemas.Object
 	out, _, err := g.change(ctx, r, k, func(old schemas.Object) (schemas.Object, error) {
 		next, _ := obj.DeepCopyObject().(schemas.Object) // the type is obj's
-		unhonouredNow = g.advise(r, k, obj, old)
+		was, advice = old, g.advise(r, k, obj, old)
 		return g.replace(r, k, old, next)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return reply(out, append(warnings, unhonouredNow...), false)
+	warnings = append(warnings, cautions(r, out, was)...)
+	return reply(out, append(warnings, advice...), false)
 }
 
 // replace turns what a client sent as the object's new state into what is stored: next
