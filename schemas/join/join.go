@@ -45,6 +45,11 @@ func Join(kind *schemas.Kind, desired, assigned, observed, current schemas.Objec
 		if out.Status.Phase == "" {
 			out.Status.Phase = namespacePhase(out)
 		}
+	case *corev1.Service:
+		copyStatus(out, current)
+		if out.Spec.Type != corev1.ServiceTypeLoadBalancer {
+			out.Status.LoadBalancer = corev1.LoadBalancerStatus{} // what it had as one is no more
+		}
 	default:
 		if kind.StatusWriter != schemas.StatusNone {
 			copyStatus(out, current)

@@ -232,3 +232,20 @@ func TestSplit(t *testing.T) {
 		t.Errorf("desired, untyped: %v", got)
 	}
 }
+
+// A service that is no load balancer has no load balancer's addresses, whatever it had.
+func TestServiceStatus(t *testing.T) {
+	current := &corev1.Service{ObjectMeta: metav1.ObjectMeta{UID: "u"}, Status: corev1.ServiceStatus{
+		LoadBalancer: corev1.LoadBalancerStatus{Ingress: []corev1.LoadBalancerIngress{{IP: "192.0.2.1"}}}, Conditions: []metav1.Condition{{Type: "Mine"}}}}
+	services := kind(schemas.Services, "Service", schemas.StatusController, func() schemas.Object { return &corev1.Service{} })
+	for typ, want := range map[corev1.ServiceType]int{corev1.ServiceTypeLoadBalancer: 1, corev1.ServiceTypeClusterIP: 0} {
+		desired := &corev1.Service{ObjectMeta: metav1.ObjectMeta{UID: "u"}, Spec: corev1.ServiceSpec{Type: typ}}
+		got, _ := join.Join(services, desired, nil, nil, current).(*corev1.Service)
+		if len(got.Status.LoadBalancer.Ingress) != want || len(got.Status.Conditions) != 1 {
+			t.Errorf("%s: %+v", typ, got.Status)
+		}
+	}
+	if len(current.Status.LoadBalancer.Ingress) != 1 {
+		t.Error("the part was changed")
+	}
+}

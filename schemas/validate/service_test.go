@@ -5,7 +5,13 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/randfill"
 
+	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/schemas/defaults"
 	"github.com/skerry/skerry/schemas/validate"
 )
@@ -145,4 +151,42 @@ func TestEndpoints(t *testing.T) {
 		{"bad as it was", validate.EndpointsUpdate(endpoints(bad), endpoints(bad)), nil},
 		{"bad anew", validate.EndpointsUpdate(endpoints(bad), endpoints(same)), one(invalid, "subsets[0].addresses[0].ip", "must be a valid IP address")},
 	})
+}
+
+// Whatever decodes, defaulting and validating it does not panic, and validating changes nothing.
+func TestServiceKindsOfAnything(t *testing.T) {
+	fill := randfill.NewWithSeed(3).NilChance(0.3).NumElements(0, 3).Funcs(
+		func(v *intstr.IntOrString, c randfill.Continue) { *v = intstr.FromInt32(c.Int31()) },
+		func(s *v1.ServiceType, c randfill.Continue) {
+			*s = []v1.ServiceType{"ClusterIP", "NodePort", "LoadBalancer", "ExternalName", "", "Odd"}[c.Intn(6)]
+		},
+		func(s *[]string, c randfill.Continue) {
+			*s = [][]string{nil, {}, {"None"}, {"10.96.0.1"}, {"10.96.0.1", "fd00::1"}, {"", "x", "None"}}[c.Intn(6)]
+		},
+		func(m *metav1.FieldsV1, _ randfill.Continue) { m.Raw = []byte("{}") },
+	)
+	for _, c := range []struct {
+		empty                  func() schemas.Object
+		fill                   func(schemas.Object)
+		validate               func(schemas.Object) field.ErrorList
+		validateUpdate, status func(obj, old schemas.Object) field.ErrorList
+	}{
+		{func() schemas.Object { return &v1.Service{} }, defaults.Service, validate.Service, validate.ServiceUpdate, validate.ServiceStatus},
+		{func() schemas.Object { return &v1.Endpoints{} }, defaults.Endpoints, validate.Endpoints, validate.EndpointsUpdate, validate.EndpointsUpdate},
+		{func() schemas.Object { return &discoveryv1.EndpointSlice{} }, defaults.EndpointSlice, validate.EndpointSlice, validate.EndpointSliceUpdate, validate.EndpointSliceUpdate},
+	} {
+		for range 400 {
+			obj, old := c.empty(), c.empty()
+			fill.Fill(obj)
+			fill.Fill(old)
+			c.fill(obj)
+			before := obj.DeepCopyObject()
+			c.validate(obj)
+			c.validateUpdate(obj, old)
+			c.status(obj, old)
+			if !equality.Semantic.DeepEqual(obj, before) {
+				t.Fatalf("validation changed %+v", before)
+			}
+		}
+	}
 }

@@ -9,6 +9,8 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/randfill"
 
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/schemas/defaults"
@@ -139,5 +141,30 @@ func TestOneNodePortForBothProtocols(t *testing.T) {
 	}
 	if p := s.Spec.Ports; p[0].NodePort != 30053 || p[2].NodePort == 0 || p[2].NodePort == 30053 {
 		t.Errorf("got %+v", p)
+	}
+}
+
+// Whatever a client sends, filling it in does not panic, nor does comparing what it holds.
+func TestFillAnything(t *testing.T) {
+	r, _ := Parse("", "")
+	fill := randfill.NewWithSeed(5).NilChance(0.3).NumElements(0, 3).Funcs(
+		func(v *intstr.IntOrString, c randfill.Continue) { *v = intstr.FromInt32(c.Int31()) },
+		func(s *v1.ServiceType, c randfill.Continue) {
+			*s = []v1.ServiceType{"ClusterIP", "NodePort", "LoadBalancer", "ExternalName", "", "Odd"}[c.Intn(6)]
+		},
+		func(s *[]string, c randfill.Continue) {
+			*s = [][]string{nil, {}, {"None"}, {"10.96.0.1"}, {"10.96.0.1", "fd00::1"}, {"", "x", "None"}}[c.Intn(6)]
+		},
+		func(m *metav1.FieldsV1, _ randfill.Continue) { m.Raw = []byte("{}") },
+	)
+	for i := range 2000 {
+		svc, old := &v1.Service{}, &v1.Service{}
+		fill.Fill(svc)
+		fill.Fill(old)
+		if i%2 == 0 {
+			old = nil
+		}
+		_, _ = r.Fill(svc, old, []schemas.Object{&v1.Service{}})
+		Moves(old, svc)
 	}
 }
