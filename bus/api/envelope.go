@@ -3,6 +3,8 @@ package api
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -122,14 +124,34 @@ func decodeReply(b []byte) (replyHead, error) {
 	return h, nil
 }
 
-// encodeEvent renders e as JSON. The object is not looked at: with many watchers,
+// sendEvent has send take e's text, which it must not keep: there would be a copy for each
+// event of each watcher otherwise.
+func sendEvent(e WatchEvent, send func([]byte) error) error {
+	text, _ := eventTexts.Get().(*[]byte)
+	if text == nil {
+		text = new([]byte)
+	}
+	*text = appendEvent((*text)[:0], e)
+	err := send(*text)
+	if cap(*text) <= keptEventText {
+		eventTexts.Put(text)
+	}
+	return err
+}
+
+// eventTexts is memory for texts of events, each of no more than keptEventText.
+var eventTexts sync.Pool
+
+const keptEventText = 64 << 10
+
+// appendEvent renders e as JSON. The object is not looked at: with many watchers,
 // checking it again for each would be most of the work.
-func encodeEvent(e WatchEvent) []byte {
+func appendEvent(b []byte, e WatchEvent) []byte {
 	object := []byte(e.Object)
 	if len(object) == 0 {
 		object = []byte("null")
 	}
-	b := make([]byte, 0, len(object)+len(e.Type)+24)
+	b = slices.Grow(b, len(object)+len(e.Type)+24)
 	b = append(b, `{"type":"`...)
 	b = append(b, e.Type...)
 	b = append(b, `","object":`...)

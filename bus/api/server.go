@@ -122,7 +122,9 @@ func (s *server) watch(ctx context.Context, m *nats.Msg) {
 			defer cancel()
 		}
 		err = s.call(timed, r, func() error {
-			return s.server.Watch(timed, r, func(e WatchEvent) error { return st.SendMessage(timed, encodeEvent(e)) })
+			return s.server.Watch(timed, r, func(e WatchEvent) error {
+				return sendEvent(e, func(text []byte) error { return st.SendMessage(timed, text) })
+			})
 		})
 		if timed.Err() != nil && ctx.Err() == nil {
 			return nil // its time is up, which is how watches end

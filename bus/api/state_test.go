@@ -3,7 +3,12 @@ package api
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"reflect"
+	"runtime"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -151,7 +156,7 @@ func FuzzDecodeReply(f *testing.F) {
 
 func FuzzDecodeEvent(f *testing.F) {
 	f.Add([]byte(`{"type":"ADDED","object":{"a":1}}`))
-	f.Add(encodeEvent(WatchEvent{Type: "BOOKMARK"}))
+	f.Add(appendEvent(nil, WatchEvent{Type: "BOOKMARK"}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e, err := decodeEvent(b)
 		if err != nil {
@@ -166,4 +171,38 @@ func FuzzDecodeList(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		_, _, _ = decodeList(table(), stateResource, b)
 	})
+}
+
+// TestSendEvent: events of many watchers at once are each of its own text, whatever memory it
+// is made in.
+func TestSendEvent(t *testing.T) {
+	var all sync.WaitGroup
+	for n := range 8 {
+		all.Go(func() {
+			for i := range 200 {
+				e := WatchEvent{Type: "ADDED", Object: fmt.Appendf(nil, `{"n":%d,"pad":%q}`, n, strings.Repeat("x", i*n*100))}
+				err := sendEvent(e, func(text []byte) error {
+					runtime.Gosched()
+					got, err := decodeEvent(text)
+					if err == nil && (got.Type != e.Type || !bytes.Equal(got.Object, e.Object)) {
+						err = fmt.Errorf("%.80s, want %.80s", got.Object, e.Object)
+					}
+					return err
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	failed := errors.New("not sent")
+	if err := sendEvent(WatchEvent{Type: "BOOKMARK"}, func(text []byte) error {
+		if string(text) != `{"type":"BOOKMARK","object":null}` {
+			t.Errorf("%s", text)
+		}
+		return failed
+	}); err != failed {
+		t.Error(err)
+	}
 }

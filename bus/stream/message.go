@@ -12,8 +12,8 @@ const (
 	channelMore byte = 1
 )
 
-// SendMessage sends b as one message, in as many frames as it takes. Messages of
-// several goroutines are not mixed.
+// SendMessage sends b as one message, in as many frames as it takes, and keeps nothing of it.
+// Messages of several goroutines are not mixed.
 func (s *Stream) SendMessage(ctx context.Context, b []byte) error {
 	if err := s.lockSend(ctx); err != nil {
 		return err
