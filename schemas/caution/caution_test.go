@@ -25,11 +25,10 @@ spec.topologySpreadConstraints[0].labelSelector: a null labelSelector results in
 		"affinity": {`{affinity: {podAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: z}]}, podAntiAffinity: {preferredDuringSchedulingIgnoredDuringExecution: [{podAffinityTerm: {topologyKey: z}}]}}}`,
 			`spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].labelSelector: a null labelSelector results in matching no pod
 spec.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].podAffinityTerm.labelSelector: a null labelSelector results in matching no pod`},
-		"lists": {`{hostAliases: [{ip: 1.2.3.4}, {ip: 1.2.3.4}], imagePullSecrets: [{name: a}, {name: a}, {}], terminationGracePeriodSeconds: -1}`,
+		"lists": {`{hostAliases: [{ip: 1.2.3.4}, {ip: 1.2.3.4}], imagePullSecrets: [{name: a}, {name: a}, {}]}`,
 			`spec.hostAliases[1].ip: duplicate ip "1.2.3.4"
 spec.imagePullSecrets[1].name: duplicate name "a"
-spec.imagePullSecrets[2].name: invalid empty name ""
-spec.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1`},
+spec.imagePullSecrets[2].name: invalid empty name ""`},
 		"bytes": {`{overhead: {memory: 10m}, containers: [{resources: {limits: {memory: 1500m, cpu: 100m}, requests: {ephemeral-storage: 1m}}}]}`,
 			`spec.overhead[memory]: fractional byte value "10m" is invalid, must be an integer
 spec.containers[0].resources.limits[memory]: fractional byte value "1500m" is invalid, must be an integer
@@ -87,7 +86,7 @@ func TestMetadata(t *testing.T) {
 		"scheduler.alpha.kubernetes.io/critical-pod": "", corev1.SeccompPodAnnotationKey: "x", corev1.SeccompContainerAnnotationKeyPrefix + "c": "x",
 	}
 	p.Spec.Containers = []corev1.Container{{Name: "c"}}
-	same(t, Of(p, nil), `metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; a DNS label is recommended: [
+	same(t, Of(p, nil), `metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; a DNS label is recommended: [
 metadata.annotations[scheduler.alpha.kubernetes.io/critical-pod]: non-functional in v1.16+; use the "priorityClassName" field instead
 metadata.annotations[seccomp.security.alpha.kubernetes.io/pod]: non-functional in v1.27+; use the "seccompProfile" field instead
 metadata.annotations[container.seccomp.security.alpha.kubernetes.io/c]: non-functional in v1.27+; use the "seccompProfile" field instead`)
@@ -97,8 +96,11 @@ metadata.annotations[container.seccomp.security.alpha.kubernetes.io/c]: non-func
 func TestTemplates(t *testing.T) {
 	d := &appsv1.Deployment{}
 	d.Name, d.Generation = "d", 1
+	minus := int64(-1)
+	d.Spec.Template.Spec.TerminationGracePeriodSeconds = &minus
 	d.Spec.Template.Spec.NodeSelector = map[string]string{"beta.kubernetes.io/os": "linux"}
-	const said = `spec.template.spec.nodeSelector[beta.kubernetes.io/os]: deprecated`
+	const said = `spec.template.spec.nodeSelector[beta.kubernetes.io/os]: deprecated since v1.14; use "kubernetes.io/os" instead
+spec.template.spec.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1`
 	same(t, Of(d, nil), said)
 	same(t, Of(d, d.DeepCopy()), "")
 	changed := d.DeepCopy()

@@ -23,7 +23,7 @@ func Of(obj, old schemas.Object) []string {
 	switch o := obj.(type) {
 	case *corev1.Pod:
 		if old == nil {
-			return append(name(&o.ObjectMeta), pod(nil, &o.ObjectMeta, &o.Spec)...)
+			return append(name(&o.ObjectMeta, "the Pod's hostname"), pod(nil, &o.ObjectMeta, &o.Spec)...)
 		}
 	case *appsv1.Deployment:
 		return workload(&o.ObjectMeta, &o.Spec.Template, old)
@@ -36,17 +36,20 @@ func Of(obj, old schemas.Object) []string {
 func workload(meta *metav1.ObjectMeta, t *corev1.PodTemplateSpec, old schemas.Object) (said []string) {
 	switch {
 	case old == nil:
-		said = name(meta)
+		said = name(meta, "Pod names and hostnames")
 	case old.GetGeneration() == meta.Generation:
 		return nil
 	}
-	return append(said, pod(field.NewPath("spec", "template"), &t.ObjectMeta, &t.Spec)...)
+	at := field.NewPath("spec", "template")
+	said = append(said, pod(at, &t.ObjectMeta, &t.Spec)...)
+	// A pod's own has been made 1 by now.
+	return append(said, grace(at.Child("spec", "terminationGracePeriodSeconds"), t.Spec.TerminationGracePeriodSeconds)...)
 }
 
 // name is said of a name that pods and hosts get, and that cannot be one label of a domain.
-func name(meta *metav1.ObjectMeta) []string {
+func name(meta *metav1.ObjectMeta, what string) []string {
 	if msgs := validation.IsDNS1123Label(meta.Name); len(msgs) > 0 {
-		return []string{sayf(field.NewPath("metadata", "name"), "this is used in Pod names and hostnames, which can result in surprising behavior; a DNS label is recommended: %v", msgs)}
+		return []string{sayf(field.NewPath("metadata", "name"), "this is used in %s, which can result in surprising behavior; a DNS label is recommended: %v", what, msgs)}
 	}
 	return nil
 }

@@ -47,7 +47,6 @@ func pod(at *field.Path, meta *metav1.ObjectMeta, s *corev1.PodSpec) []string {
 		lists(spec, s),
 		wholeBytes(spec.Child("overhead"), s.Overhead),
 		containers(spec, s),
-		grace(spec.Child("terminationGracePeriodSeconds"), s.TerminationGracePeriodSeconds),
 		affinities(spec.Child("affinity"), s.Affinity),
 	)
 }

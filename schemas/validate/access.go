@@ -65,7 +65,7 @@ func rules(p *field.Path, rs []rbacv1.PolicyRule, inNamespace bool) field.ErrorL
 
 // rule checks one rule: it is about resources, or about paths that are none.
 func rule(p *field.Path, r rbacv1.PolicyRule, inNamespace bool) field.ErrorList {
-	errs := when(len(r.Verbs) == 0, field.Required(p.Child("verbs"), "verbs must contain at least one value"))
+	errs := when(len(r.Verbs) == 0, field.Required(p.Child("verbs"), mustBeSet))
 	if len(r.NonResourceURLs) > 0 {
 		return slices.Concat(errs,
 			when(inNamespace, field.Invalid(p.Child("nonResourceURLs"), r.NonResourceURLs, "namespaced rules cannot apply to non-resource URLs")),

@@ -67,7 +67,7 @@ func rollingUpdate(p *field.Path, u *appsv1.RollingUpdateDeployment) field.Error
 	errs := append(intOrPercent(unavailable, u.MaxUnavailable), intOrPercent(surge, u.MaxSurge)...)
 	// Without room above or below, no pod could ever be replaced.
 	stuck := u.MaxUnavailable != nil && u.MaxSurge != nil && isZero(u.MaxUnavailable) && isZero(u.MaxSurge)
-	errs = append(errs, when(stuck, field.Invalid(unavailable, u.MaxUnavailable.String(), "may not be 0 when `maxSurge` is 0"))...)
+	errs = append(errs, when(stuck, field.Invalid(unavailable, u.MaxUnavailable, "may not be 0 when `maxSurge` is 0"))...)
 	n, percent := percentage(u.MaxUnavailable)
 	return append(errs, when(percent && n > 100,
 		field.Invalid(unavailable, u.MaxUnavailable.String(), "must not be greater than 100%"))...)

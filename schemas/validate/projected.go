@@ -12,7 +12,7 @@ const (
 )
 
 // projected checks several sources that share one directory: no two may write the
-// same file, as far as the manifest tells.
+// same file, as far as the manifest tells; of tokens Kubernetes only warns.
 func (r *podRules) projected(p *field.Path, s *v1.ProjectedVolumeSource) field.ErrorList {
 	errs := append(fileMode(p.Child("defaultMode"), s.DefaultMode), userID(p.Child("defaultUser"), s.DefaultUser)...)
 	taken := map[string]bool{}
@@ -47,7 +47,6 @@ func (r *podRules) projected(p *field.Path, s *v1.ProjectedVolumeSource) field.E
 		}
 		if c := src.ServiceAccountToken; c != nil {
 			errs = append(errs, r.token(at.Child("serviceAccountToken"), c)...)
-			claim(at.Child("serviceAccountToken", "path"), c.Path)
 		}
 		if c := src.ClusterTrustBundle; c != nil {
 			errs = append(errs, trustBundle(at.Child("clusterTrustBundle"), c)...)

@@ -49,7 +49,7 @@ func podsOf(kind string, s *metav1.LabelSelector, t *v1.PodTemplateSpec) field.E
 	case s == nil:
 		errs = append(errs, field.Required(p, mustBeSet))
 	case len(s.MatchLabels)+len(s.MatchExpressions) == 0:
-		errs = append(errs, field.Invalid(p, s, "empty selector is invalid for "+kind))
+		errs = append(errs, field.Invalid(p, s, "empty selector is invalid for deployment"))
 	default:
 		errs = append(errs, selector(p, s)...)
 		compiled, err := metav1.LabelSelectorAsSelector(s)
