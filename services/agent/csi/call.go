@@ -94,7 +94,9 @@ func call(ctx context.Context, socket, method string, message []byte) ([]byte, e
 	}
 	req.Header = http.Header{"Content-Type": {"application/grpc"}, "Te": {"trailers"}, "User-Agent": {"skerry-agent"}}
 	if until, ok := ctx.Deadline(); ok {
-		req.Header.Set("Grpc-Timeout", strconv.FormatInt(max(time.Until(until).Milliseconds(), 1), 10)+"m")
+		// Later than this side gives up, which the driver hears of: so it is known who did.
+		left := max(time.Until(until), 0) + time.Second
+		req.Header.Set("Grpc-Timeout", strconv.FormatInt(left.Milliseconds(), 10)+"m")
 	}
 	resp, err := t.RoundTrip(req)
 	if err != nil {

@@ -120,6 +120,28 @@ func TestRegistration(t *testing.T) {
 	}
 }
 
+// TestSocketThatIsReplaced: a socket that takes another's place between two looks is another driver's.
+func TestSocketThatIsReplaced(t *testing.T) {
+	dir := shortDir(t)
+	was := &csitest.Driver{Name: "was.example.com", Dir: filepath.Join(dir, "1"), Registry: filepath.Join(dir, "r")}
+	is := &csitest.Driver{Name: "is.example.com", Dir: filepath.Join(dir, "2"), Registry: filepath.Join(dir, "apart")}
+	start(t, was)
+	start(t, is)
+	r, came := registry(t, was.Registry)
+	if name := <-came; name != was.Name {
+		t.Fatal(name)
+	}
+	if err := os.Rename(is.RegistrationSocket(), was.RegistrationSocket()); err != nil {
+		t.Fatal(err)
+	}
+	if name := <-came; name != is.Name {
+		t.Errorf("%s came", name)
+	}
+	if _, err := r.Driver(was.Name); err == nil {
+		t.Error("the driver whose socket has gone is still known")
+	}
+}
+
 // TestDriversThatAreRefused: each is told why, and is not known.
 func TestDriversThatAreRefused(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -275,7 +297,7 @@ func TestHostileAnswers(t *testing.T) {
 		"no number":   func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Grpc-Status", "many") },
 		"too much":    answer(huge),
 		"no end":      answer([]byte{0, 255, 255, 255, 255, 1}),
-		"compressed":  answer([]byte{1, 0, 0, 0, 1, 0}),
+		"compressed":  answer([]byte{1, 0, 0, 0, 0}),
 		"a bad field": answer(frame([]byte{0xff, 0xff, 0xff})),
 		"a short one": answer(frame([]byte{1<<3 | 2, 200, 1})),
 	} {

@@ -238,6 +238,32 @@ func TestGroup(t *testing.T) {
 	}
 }
 
+// TestFlexAttachment: what a driver attaches without a device stays attached as long as a pod has the volume,
+// and is detached once.
+func TestFlexAttachment(t *testing.T) {
+	g := newRig(t)
+	g.write("flex/a~b/b", "#!/bin/sh\necho $1 >>"+g.path("calls")+"\n[ $1 = waitforattach ] && { echo '{\"status\":\"Not supported\"}'; exit 1; }\necho '{\"status\":\"Success\"}'\n")
+	g.must(os.Chmod(g.path("flex/a~b/b"), 0o755))
+	g.Drivers.Dir = g.path("flex")
+	d := Disk{Flex: &Flex{Driver: "a/b", Volume: "v", Node: "n1"}}
+	at := g.path("pods/uid/volumes/a~b/v")
+	g.must(os.MkdirAll(at, 0o755))
+	for range 2 {
+		g.must(g.Hold(t.Context(), d))
+		g.must(g.settle())
+	}
+	const asked = "init\nattach\nwaitforattach\nmountdevice\n"
+	if got := g.file("calls"); !strings.HasPrefix(got, asked) || strings.Contains(got, "detach") {
+		t.Errorf("called with\n%s", got)
+	}
+	g.must(os.Remove(at))
+	g.must(g.settle())
+	g.must(g.settle())
+	if left, _ := g.names(); len(left) != 0 || strings.Count(g.file("calls"), "\ndetach\n") != 1 {
+		t.Errorf("left: %v; called with\n%s", left, g.file("calls"))
+	}
+}
+
 // TestRun: disks that nobody uses go by themselves.
 func TestRun(t *testing.T) {
 	g := newRig(t)

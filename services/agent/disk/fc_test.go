@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/skerry/skerry/services/agent/mount"
 )
 
@@ -36,7 +38,8 @@ func TestNamesOfFibreChannel(t *testing.T) {
 func TestDiskThatIsNotThere(t *testing.T) {
 	g := newRig(t)
 	g.write("secret", "of the host")
-	for wwn, to := range map[string]string{"none": "", "file": g.path("secret"), "out": "/etc/passwd", "char": "/dev/null", "broken": "/dev/none"} {
+	g.must(unix.Mknod(g.path("elsewhere"), unix.S_IFBLK|0o600, int(unix.Mkdev(7, 0))))
+	for wwn, to := range map[string]string{"none": "", "elsewhere": g.path("elsewhere"), "file": g.path("secret"), "out": "/etc/passwd", "char": "/dev/null", "broken": "/dev/none"} {
 		if to != "" {
 			g.fibre(to, wwn)
 		}

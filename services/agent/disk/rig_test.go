@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/skerry/skerry/services/agent/flex"
 	"github.com/skerry/skerry/services/agent/mount"
 )
 
@@ -57,7 +58,7 @@ func (g *rig) start() { g.Manager = managerAt(g.dir) }
 
 func managerAt(dir string) *Manager {
 	return New(Config{
-		Dir: filepath.Join(dir, "disks"), Pods: filepath.Join(dir, "pods"), Log: slog.New(slog.DiscardHandler),
+		Dir: filepath.Join(dir, "disks"), Pods: filepath.Join(dir, "pods"), Log: slog.New(slog.DiscardHandler), Drivers: &flex.Drivers{},
 		Host: Host{Dev: filepath.Join(dir, "dev"), Sys: filepath.Join(dir, "sys"), Programs: filepath.Join(dir, "programs"), Patience: 300 * time.Millisecond},
 	})
 }

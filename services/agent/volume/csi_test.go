@@ -326,6 +326,40 @@ func TestCSIDriverThatHangs(t *testing.T) {
 	}
 }
 
+// TestCSIDriverThatTakesLong: the pod's end waits for the driver without holding up others, and asks it once.
+func TestCSIDriverThatTakesLong(t *testing.T) {
+	s := newStorage(t)
+	begun, release := make(chan struct{}, 8), make(chan struct{})
+	s.Unpublish = func(ctx context.Context) error {
+		begun <- struct{}{}
+		select {
+		case <-release:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	s.up()
+	p := inline()
+	s.must(s.Prepare(t.Context(), p))
+	s.slow.patience = time.Millisecond
+	for range 3 {
+		if err := s.Remove(p.UID); err == nil || !strings.Contains(err.Error(), "it is being unmounted") {
+			t.Fatalf("got %v", err)
+		}
+	}
+	<-begun
+	s.rig.mu.Lock()
+	s.retried = nil // of the driver's coming
+	s.rig.mu.Unlock()
+	close(release)
+	s.awaitRetry(p)
+	s.must(s.Remove(p.UID))
+	if at, _ := mount.Below(s.data); len(at) != 0 || len(begun) != 0 {
+		t.Errorf("mounted: %+v; asked %d times more", at, len(begun))
+	}
+}
+
 // TestCSIDriverThatLies: what is mounted into containers is a directory that is there.
 func TestCSIDriverThatLies(t *testing.T) {
 	s := newStorage(t)

@@ -40,6 +40,8 @@ type Driver struct {
 	// Publish is called before a volume is mounted: an error is the answer, and ErrLie is a
 	// success without a mount.
 	Publish func(ctx context.Context, r *csi.NodePublishVolumeRequest) error
+	// Unpublish is called before a volume is unmounted: an error is the answer.
+	Unpublish func(ctx context.Context) error
 	// Info is the answer to who it is; nil: its name.
 	Info func() (*csi.NodeGetInfoResponse, error)
 
@@ -207,7 +209,12 @@ func (d *Driver) NodePublishVolume(ctx context.Context, r *csi.NodePublishVolume
 }
 
 // NodeUnpublishVolume implements csi.NodeServer.
-func (d *Driver) NodeUnpublishVolume(_ context.Context, r *csi.NodeUnpublishVolumeRequest) (*csi.NodeUnpublishVolumeResponse, error) {
+func (d *Driver) NodeUnpublishVolume(ctx context.Context, r *csi.NodeUnpublishVolumeRequest) (*csi.NodeUnpublishVolumeResponse, error) {
+	if d.Unpublish != nil {
+		if err := d.Unpublish(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if err := mount.Unmount(r.TargetPath); err != nil {
 		return nil, status.Error(codes.Internal, err.Error())
 	}
