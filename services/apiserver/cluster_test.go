@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"testing"
 	"time"
@@ -25,6 +26,8 @@ import (
 type cluster struct {
 	bus   *bustest.Bus
 	table *schemas.Table
+	// gateway is where apiservers are told that the HTTP API is.
+	gateway netip.AddrPort
 }
 
 func newCluster(t testing.TB, options ...bustest.Option) *cluster {
@@ -70,7 +73,7 @@ func (c *cluster) serveWith(t testing.TB, id, addresses, ports string) (stop fun
 	log := newHeard()
 	var running sync.WaitGroup
 	running.Go(func() {
-		if err := apiserver.Run(ctx, conn, apiserver.Config{ID: id, Table: c.table, ServiceCIDR: addresses, NodePorts: ports, Log: slog.New(log)}); err != nil {
+		if err := apiserver.Run(ctx, conn, apiserver.Config{ID: id, Table: c.table, ServiceCIDR: addresses, NodePorts: ports, Gateway: c.gateway, Log: slog.New(log)}); err != nil {
 			t.Errorf("apiserver %s: %v", id, err)
 		}
 	})

@@ -22,27 +22,29 @@ const (
 	apiService = "kubernetes"
 	// apiPort is where a gateway listens if nothing else is said.
 	apiPort = 6443
-	// apiServiceEvery is how long a try that failed is followed by another.
-	apiServiceEvery = 5 * time.Second
+	// apiServiceEvery is how often it is looked after, and a try that failed repeated.
+	apiServiceEvery = 10 * time.Second
 )
 
-// bootstrapService makes the service of the HTTP API, and says where its gateway is if
-// that is known, beside the requests: nothing here waits for it. If its address
+// keepService makes the service of the HTTP API, says once where its gateway is if that is
+// known, and makes it again when somebody has deleted it. Nothing waits for it. If its address
 // was given away before, it waits for that service to go.
-func (s *server) bootstrapService(ctx context.Context) error {
+func (s *server) keepService(ctx context.Context) error {
+	told := false
 	for {
-		err := s.ensureService(ctx)
-		if err == nil {
-			return nil
+		if err := s.ensureService(ctx, !told); err != nil {
+			s.Log.Warn("make the service of the API", "error", err)
+		} else {
+			told = true
 		}
-		s.Log.Warn("make the service of the API", "error", err)
-		if pause.For(ctx, apiServiceEvery) != nil {
+		if pause.About(ctx, apiServiceEvery) != nil {
 			return nil
 		}
 	}
 }
 
-func (s *server) ensureService(ctx context.Context) error {
+// ensureService makes the service if it is not there and, with tell, what says where the gateway is.
+func (s *server) ensureService(ctx context.Context, tell bool) error {
 	port := int32(apiPort)
 	if s.Gateway.IsValid() {
 		port = int32(s.Gateway.Port())
@@ -55,7 +57,7 @@ func (s *server) ensureService(ctx context.Context) error {
 			Ports: []v1.ServicePort{{Name: "https", Port: 443, Protocol: v1.ProtocolTCP, TargetPort: intstr.FromInt32(port)}},
 		},
 	}
-	if err := s.ensure(ctx, schemas.Services, svc, false); err != nil || !s.Gateway.IsValid() {
+	if err := s.ensure(ctx, schemas.Services, svc, false); err != nil || !tell || !s.Gateway.IsValid() {
 		return err
 	}
 	at := s.Gateway.Addr().String()

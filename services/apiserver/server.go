@@ -226,7 +226,7 @@ func (s *server) serve(ctx context.Context, g *errgroup.Group) error {
 	g.Go(func() error { return s.serveJoin(ctx) })
 	g.Go(func() error { return s.warm(ctx) })
 	g.Go(func() error { return s.bootstrapRoles(ctx) })
-	g.Go(func() error { return s.bootstrapService(ctx) })
+	g.Go(func() error { return s.keepService(ctx) })
 	s.Log.Info("serving", "revision", s.view.Revision())
 	return api.Serve(ctx, s.conn, "apiserver", version(), concurrency, s)
 }
