@@ -8,17 +8,13 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/skerry/skerry/bus"
-	"github.com/skerry/skerry/bus/squeeze"
 	"github.com/skerry/skerry/bus/status"
 	"github.com/skerry/skerry/bus/stream"
 )
 
 // respond sends a reply, over a stream if one message cannot carry it.
 func (s *server) respond(ctx context.Context, m *nats.Msg, r *Request, reply *Reply, release func()) {
-	h, body := replyHead{Warnings: reply.Warnings, Created: reply.Created}, reply.Body
-	if r.Gzip && len(body) >= squeeze.From {
-		h.Gzip, body = true, s.press.Gzip(body)
-	}
+	h := replyHead{Warnings: reply.Warnings, Created: reply.Created, Gzip: reply.Gzip}
 	head, err := encodeReply(h)
 	if err != nil {
 		s.respondError(m.Reply, err, false)
@@ -26,12 +22,12 @@ func (s *server) respond(ctx context.Context, m *nats.Msg, r *Request, reply *Re
 	}
 	out := nats.NewMsg(m.Reply)
 	out.Header.Set(headerReply, string(head))
-	if int64(len(head)+headSlack+len(body)) <= s.conn.NC.MaxPayload() {
-		out.Data = body
+	if int64(len(head)+headSlack+len(reply.Body)) <= s.conn.NC.MaxPayload() {
+		out.Data = reply.Body
 		s.publish(out)
 		return
 	}
-	s.offer(ctx, out, h, r, body, release)
+	s.offer(ctx, out, h, r, reply.Body, release)
 }
 
 // offer sends a reply without its body, and the body to whoever takes the stream.

@@ -14,7 +14,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/skerry/skerry/bus"
-	"github.com/skerry/skerry/bus/squeeze"
 	"github.com/skerry/skerry/bus/stream"
 )
 
@@ -42,7 +41,6 @@ type server struct {
 	// watching are those that watch, by user.
 	watching Crowd
 	heads    heads
-	press    squeeze.Press
 
 	running  sync.WaitGroup
 	mu       sync.Mutex

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/skerry/skerry/bus/api"
+	"github.com/skerry/skerry/bus/squeeze"
 )
 
 // TestCompressed: a large answer in any form is the same for a client that takes it
@@ -25,6 +26,9 @@ func TestCompressed(t *testing.T) {
 	g := start(t, backend{do: func(r *api.Request) (*api.Reply, error) {
 		if r.List.LabelSelector == "small" {
 			return &api.Reply{Body: list(2)}, nil
+		}
+		if r.Gzip {
+			return &api.Reply{Body: squeeze.Gzip(list(n)), Gzip: true}, nil
 		}
 		return &api.Reply{Body: list(n)}, nil
 	}})

@@ -107,6 +107,6 @@ func (g *Registry) removeAll(ctx context.Context, r *api.Request, k *schemas.Kin
 	if err := work.Wait(); err != nil {
 		return nil, err
 	}
-	body, err := encodeList(k, metav1.ListMeta{}, deleted, &texts{})
+	body, err := encodeList(k, []byte("{}"), deleted, &texts{})
 	return &api.Reply{Body: body}, err
 }

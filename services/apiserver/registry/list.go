@@ -47,7 +47,15 @@ func (g *Registry) list(ctx context.Context, r *api.Request, k *schemas.Kind) (*
 		body, err := encodeTable(k, meta, objs, *r.Table, g.Now())
 		return &api.Reply{Body: body}, err
 	}
-	body, err := encodeList(k, meta, objs, &g.texts)
+	head, err := json.Marshal(meta)
+	if err != nil {
+		return nil, fmt.Errorf("encode list: %w", err)
+	}
+	render := func() ([]byte, error) { return encodeList(k, head, objs, &g.texts) }
+	if r.Gzip {
+		return g.pages.get(k.Resource, string(head), objs, render)
+	}
+	body, err := render()
 	return &api.Reply{Body: body}, err
 }
 
@@ -121,12 +129,8 @@ func checkMatch(o *metav1.ListOptions) (metav1.ResourceVersionMatch, error) {
 	return match, nil
 }
 
-// encodeList renders a list of k: texts has those of its items.
-func encodeList(k *schemas.Kind, meta metav1.ListMeta, objs []schemas.Object, known *texts) ([]byte, error) {
-	head, err := json.Marshal(meta)
-	if err != nil {
-		return nil, fmt.Errorf("encode list: %w", err)
-	}
+// encodeList renders a list of k under head, its metadata: texts has those of its items.
+func encodeList(k *schemas.Kind, head []byte, objs []schemas.Object, known *texts) ([]byte, error) {
 	items, size, err := known.all(k.Resource, objs)
 	if err != nil {
 		return nil, err

@@ -46,6 +46,7 @@ type Registry struct {
 	Now   func() time.Time
 
 	texts texts
+	pages pages
 }
 
 // Backend is where objects of some kinds are kept.
