@@ -10,6 +10,7 @@ package caution
 import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -25,6 +26,10 @@ func Of(obj, old schemas.Object) []string {
 		if old == nil {
 			return append(name(&o.ObjectMeta, "the Pod's hostname"), pod(nil, &o.ObjectMeta, &o.Spec)...)
 		}
+	case *corev1.Service:
+		return service(&o.Spec)
+	case *discoveryv1.EndpointSlice:
+		return slice(o, old == nil)
 	case *appsv1.Deployment:
 		return workload(&o.ObjectMeta, &o.Spec.Template, old)
 	case *appsv1.ReplicaSet:
