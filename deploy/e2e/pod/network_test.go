@@ -300,7 +300,7 @@ func TestBadNames(t *testing.T) {
 		"hostPID: true, shareProcessNamespace: true":                                             "ShareProcessNamespace and HostPID cannot both be enabled",
 		"hostUsers: false, hostNetwork: true":                                                    "spec.hostNetwork",
 		"runtimeClassName: A":                                                                    "spec.runtimeClassName",
-		"os: {name: plan9}":                                                                      "spec.os.name",
+		"os: {name: plan9}":                                                                      "spec.os",
 		"securityContext: {runAsUser: -1}":                                                       "spec.securityContext.runAsUser",
 		"securityContext: {fsGroup: 99999999999}":                                                "spec.securityContext.fsGroup",
 		"securityContext: {supplementalGroupsPolicy: Some}":                                      "spec.securityContext.supplementalGroupsPolicy",

@@ -9,6 +9,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/skerry/skerry/schemas"
@@ -127,4 +128,16 @@ func keys(p *v1.Pod) (out []string) {
 		out = append(out, t.Key)
 	}
 	return out
+}
+
+// The status that an update keeps is the update's own: whoever reads the object that it was taken from
+// reads on while defaults are set.
+func TestStatusIsCopied(t *testing.T) {
+	old := &v1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n"}, Status: v1.NodeStatus{Capacity: v1.ResourceList{v1.ResourceCPU: resource.MustParse("1")}}}
+	next := &v1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n"}}
+	SetStatus(next, old)
+	next.Status.Capacity[v1.ResourceCPU] = resource.MustParse("2")
+	if q := old.Status.Capacity[v1.ResourceCPU]; q.String() != "1" || len(next.Status.Capacity) != 1 {
+		t.Errorf("the old object has %s", q.String())
+	}
 }

@@ -117,6 +117,8 @@ func content(k *schemas.Kind, obj schemas.Object) schemas.Object {
 
 // SetStatus gives dst the status of src, an object of the same kind.
 func SetStatus(dst, src schemas.Object) {
+	// What is src's may be everybody's, and defaults are set in place.
+	src, _ = src.DeepCopyObject().(schemas.Object) // the type is src's
 	if u, ok := dst.(*unstructured.Unstructured); ok {
 		if s, ok := src.(*unstructured.Unstructured); ok {
 			if status, has := s.Object["status"]; has {
