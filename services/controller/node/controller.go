@@ -8,7 +8,8 @@
 // current.pods.<namespace>.<name>; events.
 // Triggered by: changes of a node, heartbeats coming and going, time.
 // Invariant: no two nodes have one CIDR; no node is called lost before the bus has
-// been in sight for a whole grace; while no node is ready, nobody is evicted.
+// been in sight for a whole grace, unless it was heard of meanwhile; while no node is
+// ready, nobody is evicted.
 package node
 
 import (

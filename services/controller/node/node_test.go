@@ -240,6 +240,27 @@ func TestBusRestartsForgetHeartbeats(t *testing.T) {
 	}
 }
 
+// A node that was heard of after the bus came back, and then falls silent, is lost as any other.
+func TestLostSoonAfterTheBusCameBack(t *testing.T) {
+	f := newFleet(t, 3)
+	p := f.pod("p", "n1", 0)
+	f.run.Advance(time.Minute)
+	f.k.BusBack(func(r schemas.Ref) { f.run.Wake(0, r) })
+	for i := range 3 {
+		f.beat(name(i), false)
+	}
+	f.run.Advance(10 * time.Second)
+	f.beat("n1", true)
+	f.run.Advance(time.Second)
+	if got := f.conditions(p); got != "DisruptionTarget=True Ready=False going" {
+		t.Errorf("the pod is %q", got)
+	}
+	f.k.BusBack(func(r schemas.Ref) { f.run.Wake(0, r) })
+	if l, wait := f.k.pulse.of("n1", time.Time{}, f.Now()); l != unsure || wait != 40*time.Second {
+		t.Errorf("when the bus is back once more n1 is %d, to be asked after again in %s", l, wait)
+	}
+}
+
 func TestNotReadyAndCordoned(t *testing.T) {
 	f := newFleet(t, 2)
 	f.report("n1", corev1.ConditionFalse)

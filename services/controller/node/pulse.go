@@ -20,9 +20,10 @@ const (
 	lost
 )
 
-// pulse remembers heartbeats, and which nodes call themselves ready. It tells of no loss
-// before the bus has been in sight for a whole grace: a restarted bus has forgotten every
-// heartbeat, and a controller that was cut off has seen none. Safe for concurrent use.
+// pulse remembers heartbeats, and which nodes call themselves ready. A restarted bus has
+// forgotten every heartbeat, and a controller that was cut off has seen none: a node that has been
+// silent ever since the bus came in sight is not lost before a whole grace has passed. Safe for
+// concurrent use.
 type pulse struct {
 	grace time.Duration
 
@@ -30,6 +31,9 @@ type pulse struct {
 	since time.Time // when the bus came in sight
 	beats map[schemas.NodeName]bool
 	gone  map[schemas.NodeName]bool
+	// fell are those of the gone that had been heard of since the bus came in sight: that
+	// is no gap in what this controller knows, and there is nothing to wait for.
+	fell  map[schemas.NodeName]bool
 	nodes map[schemas.NodeName]known
 	ready int // nodes that say so
 	// silent are those of the ready that no heartbeat is known of: few, as a rule, so
@@ -46,7 +50,7 @@ type known struct {
 func newPulse(grace time.Duration, now time.Time) *pulse {
 	return &pulse{
 		grace: grace, since: now, beats: map[schemas.NodeName]bool{}, gone: map[schemas.NodeName]bool{},
-		nodes: map[schemas.NodeName]known{}, silent: map[schemas.NodeName]bool{},
+		fell: map[schemas.NodeName]bool{}, nodes: map[schemas.NodeName]known{}, silent: map[schemas.NodeName]bool{},
 	}
 }
 
@@ -107,6 +111,7 @@ func (p *pulse) restart(now time.Time) {
 	defer p.mu.Unlock()
 	p.since = now
 	clear(p.beats)
+	clear(p.fell)
 	for n := range p.nodes {
 		p.hush(n)
 	}
@@ -118,11 +123,15 @@ func (p *pulse) note(b lease.Beat) bool {
 	defer p.mu.Unlock()
 	was := [2]bool{p.beats[b.Node], p.gone[b.Node]}
 	if b.Lost {
+		if p.beats[b.Node] {
+			p.fell[b.Node] = true
+		}
 		delete(p.beats, b.Node)
 		p.gone[b.Node] = true
 	} else {
 		p.beats[b.Node] = true
 		delete(p.gone, b.Node)
+		delete(p.fell, b.Node)
 	}
 	p.hush(b.Node)
 	return was != [2]bool{p.beats[b.Node], p.gone[b.Node]}
@@ -134,6 +143,7 @@ func (p *pulse) drop(n schemas.NodeName) {
 	defer p.mu.Unlock()
 	delete(p.beats, n)
 	delete(p.gone, n)
+	delete(p.fell, n)
 	p.forget(n)
 }
 
@@ -148,6 +158,9 @@ func (p *pulse) of(n schemas.NodeName, created, now time.Time) (life, time.Durat
 func (p *pulse) life(n schemas.NodeName, created, now time.Time) (life, time.Duration) {
 	if p.beats[n] {
 		return alive, 0
+	}
+	if p.fell[n] {
+		return lost, 0
 	}
 	from := p.since
 	if !p.gone[n] && created.After(from) {
