@@ -59,11 +59,11 @@ func (b *bench) doors(ctx context.Context) ([]row, error) {
 	})
 }
 
-// body is a ConfigMap of 1 KiB.
-func body(name string) ([]byte, error) {
+// body is a ConfigMap of 1 KiB, another one for each number n.
+func body(name string, n int64) ([]byte, error) {
 	return json.Marshal(&v1.ConfigMap{
 		TypeMeta:   metav1.TypeMeta{Kind: "ConfigMap", APIVersion: "v1"},
-		ObjectMeta: metav1.ObjectMeta{Namespace: string(namespace), Name: name}, Data: map[string]string{"data": strings.Repeat("x", 1024)},
+		ObjectMeta: metav1.ObjectMeta{Namespace: string(namespace), Name: name}, Data: map[string]string{"data": fmt.Sprintf("%01024d", n)},
 	})
 }
 
@@ -71,8 +71,8 @@ func body(name string) ([]byte, error) {
 func (b *bench) through(ctx context.Context, way string, d door, n int) ([]row, error) {
 	made := make([]int, n)
 	name := func(k, i int) string { return fmt.Sprintf("%s%d-%d-%d", strings.ToLower(way), n, k, i) }
-	with := func(f func(context.Context, int, string, []byte) error, k int, name string) error {
-		data, err := body(name)
+	with := func(f func(context.Context, int, string, []byte) error, k int, name string, n int) error {
+		data, err := body(name, int64(n))
 		if err != nil {
 			return err
 		}
@@ -84,10 +84,10 @@ func (b *bench) through(ctx context.Context, way string, d door, n int) ([]row, 
 	}{
 		{"create", func(_ context.Context, k, i int) error {
 			made[k] = i + 1
-			return with(d.create, k, name(k, i))
+			return with(d.create, k, name(k, i), 0)
 		}},
 		{"get", func(ctx context.Context, k, i int) error { return d.get(ctx, k, name(k, i%made[k])) }},
-		{"update", func(_ context.Context, k, i int) error { return with(d.update, k, name(k, i%made[k])) }},
+		{"update", func(_ context.Context, k, i int) error { return with(d.update, k, name(k, i%made[k]), i+1) }},
 		{fmt.Sprintf("list, %d on a page", listLimit), func(ctx context.Context, k, _ int) error { return d.list(ctx, k) }},
 	}
 	var rows []row
@@ -108,7 +108,7 @@ func (b *bench) through(ctx context.Context, way string, d door, n int) ([]row, 
 
 // fanOut changes one object again and again, each time until all n watchers know.
 func fanOut(ctx context.Context, d door, n int) (sample, error) {
-	data, err := body(watchedName)
+	data, err := body(watchedName, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -145,11 +145,8 @@ func change(ctx context.Context, d door, n int, began, events <-chan struct{}) (
 	if err := all(began); err != nil {
 		return nil, err
 	}
-	for i := range changes {
-		data, err := json.Marshal(&v1.ConfigMap{
-			TypeMeta:   metav1.TypeMeta{Kind: "ConfigMap", APIVersion: "v1"},
-			ObjectMeta: metav1.ObjectMeta{Namespace: string(namespace), Name: watchedName}, Data: map[string]string{"data": fmt.Sprintf("%01024d", i+int(time.Now().UnixNano()))},
-		})
+	for range changes {
+		data, err := body(watchedName, time.Now().UnixNano())
 		if err != nil {
 			return nil, err
 		}
