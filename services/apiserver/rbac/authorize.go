@@ -1,6 +1,7 @@
 package rbac
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -107,10 +108,9 @@ func applies(subjects []rbacv1.Subject, a *access.Attributes, ns string) bool {
 		case rbacv1.GroupKind:
 			return slices.Contains(a.Groups, s.Name)
 		case rbacv1.ServiceAccountKind:
-			if s.Namespace != "" {
-				ns = s.Namespace
-			}
-			return ns != "" && string(a.User) == "system:serviceaccount:"+ns+":"+s.Name
+			// Of this subject alone: the next one may name none.
+			of := cmp.Or(s.Namespace, ns)
+			return of != "" && string(a.User) == "system:serviceaccount:"+of+":"+s.Name
 		}
 		return false
 	})

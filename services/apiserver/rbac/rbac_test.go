@@ -42,6 +42,8 @@ func cluster() accesstest.State {
 	s.Put(schemas.RoleBindings,
 		&rbacv1.RoleBinding{ObjectMeta: namespaced("ns", "bob"), RoleRef: to("Role", "reader"), Subjects: []rbacv1.Subject{user("bob")}},
 		&rbacv1.RoleBinding{ObjectMeta: namespaced("ns", "robot"), RoleRef: to("ClusterRole", "scaler"), Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: "robot"}}},
+		&rbacv1.RoleBinding{ObjectMeta: namespaced("ns", "crew"), RoleRef: to("ClusterRole", "scaler"), Subjects: []rbacv1.Subject{
+			{Kind: rbacv1.ServiceAccountKind, Namespace: "far", Name: "pilot"}, {Kind: rbacv1.ServiceAccountKind, Name: "mate"}}},
 		&rbacv1.RoleBinding{ObjectMeta: namespaced("ns", "eve"), RoleRef: to("Role", "gone"), Subjects: []rbacv1.Subject{user("eve")}})
 	s.Put(schemas.ClusterRoleBindings,
 		&rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "ops"}, RoleRef: to("ClusterRole", "root"), Subjects: []rbacv1.Subject{{Kind: rbacv1.GroupKind, Name: "ops"}}},
@@ -77,6 +79,9 @@ func TestAuthorize(t *testing.T) {
 		"account, no sub":    {scale("system:serviceaccount:ns:robot", "ns", ""), false},
 		"account elsewhere":  {scale("system:serviceaccount:ns:robot", "other", "scale"), false},
 		"other account":      {scale("system:serviceaccount:other:robot", "ns", "scale"), false},
+		"account from afar":  {scale("system:serviceaccount:far:pilot", "ns", "scale"), true},
+		"account after it":   {scale("system:serviceaccount:ns:mate", "ns", "scale"), true},
+		"its name elsewhere": {scale("system:serviceaccount:far:mate", "ns", "scale"), false},
 		"group":              {access.Attributes{User: "x", Groups: []string{"ops"}, Verb: "delete", Resource: schemas.Nodes}, true},
 		"path":               {access.Attributes{User: "x", Groups: []string{GroupAuthenticated}, Verb: "get", Path: "/healthz"}, true},
 		"path below":         {access.Attributes{User: "x", Groups: []string{GroupAuthenticated}, Verb: "get", Path: "/apis/apps/v1"}, true},
