@@ -25,7 +25,7 @@ type Host struct {
 	Node           string            `help:"Name of this machine in the cluster (default: its host name)." placeholder:"NAME"`
 	PodmanSocket   string            `help:"Socket of Podman's API (default: the host's; one is started if none answers)." placeholder:"PATH"`
 	Address        string            `help:"Address of this machine that others reach it at (default: that of the default route)." placeholder:"IP"`
-	NodeLabels     map[string]string `name:"node-label" help:"Label of the node; may be repeated." placeholder:"KEY=VALUE"`
+	NodeLabels     map[string]string `name:"node-label" help:"Label of the node; may be repeated. Of the labels of kubernetes.io and k8s.io a node gives itself only those that say what and where it is." placeholder:"KEY=VALUE"`
 	MaxPods        int64             `help:"How many pods this machine runs at most." default:"110" placeholder:"N"`
 	Devices        []string          `name:"device" sep:"none" help:"Devices of this machine that pods ask for as a resource: a resource and CDI names or paths (nvidia.com/gpu=nvidia.com/gpu=0,nvidia.com/gpu=1); may be repeated." placeholder:"RESOURCE=DEVICE,…"`
 	FlexDir        string            `name:"volume-plugin-dir" help:"Folder of the FlexVolume drivers of this machine (default: /usr/libexec/kubernetes/kubelet-plugins/volume/exec)." placeholder:"DIR"`

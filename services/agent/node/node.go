@@ -96,6 +96,7 @@ type Node struct {
 
 // New returns the node with what can be told without asking anyone.
 func New(c Config) *Node {
+	c.Labels = permitted(c.Labels, c.Log)
 	n := &Node{Config: c, nudge: make(chan struct{}, 1), saw: make(chan struct{}, 1)}
 	n.hostIPs = addresses(c.Address)
 	n.status = v1.NodeStatus{Capacity: n.capacity()}

@@ -2,6 +2,8 @@ package node
 
 import (
 	"errors"
+	"log/slog"
+	"maps"
 	"testing"
 	"time"
 
@@ -57,5 +59,16 @@ func TestAddresses(t *testing.T) {
 	}
 	if got := addresses(""); len(got) == 0 {
 		t.Error("no address at all")
+	}
+}
+
+// A node is not kept out of the cluster by a label that it may not give itself.
+func TestLabels(t *testing.T) {
+	n := New(Config{Name: "n1", Log: slog.New(slog.DiscardHandler), Labels: map[string]string{"disk": "ssd", "node-role.kubernetes.io/worker": ""}})
+	got := n.labels()
+	delete(got, v1.LabelOSStable)
+	delete(got, v1.LabelArchStable)
+	if want := map[string]string{"disk": "ssd", v1.LabelHostname: "n1"}; !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }

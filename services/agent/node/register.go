@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"runtime"
@@ -28,6 +29,20 @@ func (n *Node) labels() map[string]string {
 	}
 	maps.Copy(l, n.Labels)
 	return l
+}
+
+// permitted leaves out of labels those that the apiserver takes from no node: of them all it would
+// take none, and the node would never be there.
+func permitted(labels map[string]string, log *slog.Logger) map[string]string {
+	out := map[string]string{}
+	for k, v := range labels {
+		if !schemas.NodeMaySet(k) {
+			log.Warn("a node cannot give itself this label: somebody else has to, as with kubectl label node", "label", k)
+			continue
+		}
+		out[k] = v
+	}
+	return out
 }
 
 // follow registers the node and learns its pod CIDR, for ever: the node may be

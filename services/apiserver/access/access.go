@@ -51,8 +51,8 @@ type Authorizer interface {
 	Authorize(a Attributes) (allowed bool, reason string)
 }
 
-// Guard checks what a request would store, after Authorize allowed the request as
-// such: Kubernetes' NodeRestriction is one. old is nil for a create.
+// Guard checks what a request would store or delete, after Authorize allowed the request as
+// such: Kubernetes' NodeRestriction is one. old is nil for a create, and obj for a deletion.
 type Guard interface {
 	Admit(a Attributes, obj, old schemas.Object) error
 }

@@ -130,9 +130,12 @@ func TestTokenRequests(t *testing.T) {
 		{VolumeSource: v1.VolumeSource{CSI: &v1.CSIVolumeSource{Driver: "disk.example.com"}}}, {VolumeSource: v1.VolumeSource{CSI: &v1.CSIVolumeSource{Driver: "none"}}}}})
 	mine.UID = "u1"
 	driver := &storagev1.CSIDriver{ObjectMeta: metav1.ObjectMeta{Name: "disk.example.com"}, Spec: storagev1.CSIDriverSpec{TokenRequests: []storagev1.TokenRequest{{Audience: "store"}}}}
-	other := pod("other", "n2", v1.PodSpec{ServiceAccountName: "sa"})
+	own := v1.Volume{VolumeSource: v1.VolumeSource{Projected: &v1.ProjectedVolumeSource{Sources: []v1.VolumeProjection{{ServiceAccountToken: &v1.ServiceAccountTokenProjection{}}}}}}
+	speaks := pod("speaks", "n1", v1.PodSpec{ServiceAccountName: "sa", Volumes: []v1.Volume{own}})
+	speaks.UID = "u3"
+	other := pod("other", "n2", v1.PodSpec{ServiceAccountName: "sa", Volumes: []v1.Volume{own}})
 	other.UID = "u2"
-	nodes := Nodes{State: accesstest.State{schemas.RefOf(schemas.Pods, mine): mine, schemas.RefOf(schemas.Pods, other): other, schemas.RefOf(schemas.CSIDrivers, driver): driver}}
+	nodes := Nodes{State: accesstest.State{schemas.RefOf(schemas.Pods, mine): mine, schemas.RefOf(schemas.Pods, other): other, schemas.RefOf(schemas.Pods, speaks): speaks, schemas.RefOf(schemas.CSIDrivers, driver): driver}}
 	bound := func(kind, name, uid string) *authenticationv1.BoundObjectReference {
 		return &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: kind, Name: name, UID: types.UID(uid)}
 	}
@@ -143,7 +146,8 @@ func TestTokenRequests(t *testing.T) {
 		audiences []string
 		want      string
 	}{
-		{bus.NodeUser("n1"), "sa", bound("Pod", "mine", "u1"), nil, ""},
+		{bus.NodeUser("n1"), "sa", bound("Pod", "speaks", "u3"), nil, ""},
+		{bus.NodeUser("n1"), "sa", bound("Pod", "mine", "u1"), nil, "audience \"\" not found"},
 		{bus.NodeUser("n1"), "sa", bound("Pod", "mine", "u1"), []string{"vault"}, ""},
 		{bus.NodeUser("n1"), "sa", bound("Pod", "mine", "u1"), []string{"store"}, ""},
 		{"admin", "sa", nil, nil, ""},
@@ -180,9 +184,15 @@ func TestAdmit(t *testing.T) {
 		"other":         {node("n2", ""), nil, false},
 		"trusted label": {node("n1", "zone.node-restriction.kubernetes.io/x"), nil, false},
 		"label removed": {node("n1", ""), node("n1", "node-restriction.kubernetes.io/x"), false},
+		"a role":        {node("n1", "node-role.kubernetes.io/control-plane"), nil, false},
+		"a role later":  {node("n1", "node-role.kubernetes.io/control-plane"), node("n1", ""), false},
+		"a role kept":   {node("n1", "node-role.kubernetes.io/worker"), node("n1", "node-role.kubernetes.io/worker"), true},
 		"taint removed": {node("n1", ""), node("n1", "", taint), false},
 		"taint kept":    {node("n1", "", taint), node("n1", "", taint), true},
 		"other's event": {&v1.Event{Source: v1.EventSource{Host: "n2"}}, nil, false},
+		"own pod":       {pod("p", "n1", v1.PodSpec{}), pod("p", "n1", v1.PodSpec{}), true},
+		"other's pod":   {pod("p", "n2", v1.PodSpec{}), pod("p", "n2", v1.PodSpec{}), false},
+		"nobody's pod":  {pod("p", "", v1.PodSpec{}), pod("p", "", v1.PodSpec{}), false},
 		"own event":     {&v1.Event{Source: v1.EventSource{Host: "n1"}}, nil, true},
 	} {
 		a := Attributes{User: bus.NodeUser("n1"), Resource: schemas.Nodes, Verb: api.VerbUpdate}

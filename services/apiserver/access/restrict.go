@@ -3,7 +3,6 @@ package access
 import (
 	"errors"
 	"slices"
-	"strings"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	certificatesv1 "k8s.io/api/certificates/v1"
@@ -17,11 +16,7 @@ import (
 	"github.com/skerry/skerry/schemas"
 )
 
-// isolation is the prefix of labels that workloads trust to keep them off a node
-// that was taken over: an agent may not set them.
-const isolation = "node-restriction.kubernetes.io/"
-
-// Admit implements Guard: what an agent stores must be about its own node.
+// Admit implements Guard: what an agent stores or deletes must be about its own node.
 func (n Nodes) Admit(a Attributes, obj, old schemas.Object) error {
 	node, ok := a.User.Node()
 	if !ok {
@@ -38,6 +33,11 @@ func (n Nodes) Admit(a Attributes, obj, old schemas.Object) error {
 		was, _ := old.(*v1.Node)
 		if why := nodeChange(o, was); why != "" {
 			return refuse(why)
+		}
+	case *v1.Pod:
+		// One that was not seen when the request was allowed may be there by now.
+		if o.Spec.NodeName != string(node) {
+			return refuse("node " + quoted(string(node)) + " can only delete pods with spec.nodeName set to itself")
 		}
 	case *v1.Event:
 		if o.Source.Host != "" && o.Source.Host != string(node) {
@@ -79,7 +79,11 @@ func (n Nodes) tokenRequest(a Attributes, node schemas.NodeName, tr *authenticat
 	case p.Spec.ServiceAccountName != string(a.Name):
 		return "node requested a token of another service account than the pod's"
 	}
-	for _, audience := range tr.Spec.Audiences {
+	audiences := tr.Spec.Audiences
+	if len(audiences) == 0 {
+		audiences = []string{""} // the cluster's own, which no pod has to ask for either
+	}
+	for _, audience := range audiences {
 		if !n.asksFor(p, audience) {
 			return "audience " + quoted(audience) + " not found in pod spec volume"
 		}
@@ -125,21 +129,16 @@ func nodeChange(o, was *v1.Node) string {
 		}
 	}
 	for k, v := range o.Labels {
-		if isolated(k) && labels[k] != v {
+		if was, had := labels[k]; !schemas.NodeMaySet(k) && (!had || was != v) {
 			return "is not allowed to modify labels: " + k
 		}
 	}
 	for k := range labels {
-		if _, kept := o.Labels[k]; isolated(k) && !kept {
+		if _, kept := o.Labels[k]; !schemas.NodeMaySet(k) && !kept {
 			return "is not allowed to modify labels: " + k
 		}
 	}
 	return ""
-}
-
-func isolated(label string) bool {
-	prefix, _, ok := strings.Cut(label, "/")
-	return ok && (prefix+"/" == isolation || strings.HasSuffix(prefix, "."+strings.TrimSuffix(isolation, "/")))
 }
 
 func quoted(s string) string { return "\"" + s + "\"" }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/services/apiserver/access"
 	"github.com/skerry/skerry/services/apiserver/admit"
 	"github.com/skerry/skerry/services/apiserver/removal"
 	"github.com/skerry/skerry/services/apiserver/selector"
@@ -52,7 +53,16 @@ func (g *Registry) delete(ctx context.Context, r *api.Request, k *schemas.Kind) 
 		dry.DryRun = true
 		r = &dry
 	}
-	return g.change(ctx, r, k, func(old schemas.Object) (schemas.Object, error) {
+	return g.change(ctx, r, k, g.removal(r, k, o))
+}
+
+// removal is the edit of a deletion.
+func (g *Registry) removal(r *api.Request, k *schemas.Kind, o *metav1.DeleteOptions) edit {
+	return func(old schemas.Object) (schemas.Object, error) {
+		// Of what is deleted in the end: when the request was allowed, there may have been none of this name.
+		if err := g.Guard.Admit(access.Of(r), old, old); err != nil {
+			return nil, err
+		}
 		next, _ := old.DeepCopyObject().(schemas.Object) // the type is old's
 		outcome, err := removal.Plan(k, next, o, g.Now())
 		switch {
@@ -64,7 +74,7 @@ func (g *Registry) delete(ctx context.Context, r *api.Request, k *schemas.Kind) 
 			return nil, nil
 		}
 		return next, nil
-	})
+	}
 }
 
 // removeAll deletes what a list with r's options would show. What is gone by itself
