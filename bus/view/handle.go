@@ -3,8 +3,10 @@ package view
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"sync/atomic"
 
+	"github.com/skerry/skerry/bus/store"
 	"github.com/skerry/skerry/schemas"
 )
 
@@ -12,11 +14,17 @@ import (
 // between: with a million there, the state does not stand still for all of them.
 const replayed = 64
 
+// chosenAtOnce bounds the memory that a handler's first objects take until it has been told of
+// them: for each so many of them all are looked through once.
+const chosenAtOnce = 1 << 17
+
 type handler struct {
 	f    func(Change)
 	gone atomic.Bool
-	// untold are those of the first objects that f has not been told of.
-	untold map[schemas.Ref]struct{}
+	// While f is told of the first objects: those up to revision at it has been told of, and
+	// of the others those in told, which have changed meanwhile.
+	at   store.Revision
+	told map[schemas.Ref]struct{} // nil afterwards
 }
 
 // tell hands one change to f. The first that f hears of an object is never a change of
@@ -25,13 +33,19 @@ func (h *handler) tell(c Change) {
 	if h.gone.Load() {
 		return
 	}
-	if _, untold := h.untold[c.Ref]; untold {
-		delete(h.untold, c.Ref)
-		if c.Type == Modified {
+	if _, known := h.told[c.Ref]; h.told != nil && !known {
+		h.told[c.Ref] = struct{}{}
+		if c.Type == Modified && revisionOf(c.Old) > h.at {
 			c.Type, c.Old = Added, nil
 		}
 	}
 	h.f(c)
+}
+
+// revisionOf is what a joined object's resourceVersion was made of.
+func revisionOf(joined schemas.Object) store.Revision {
+	rev, _ := strconv.ParseUint(joined.GetResourceVersion(), 10, 64) // rejoin wrote it
+	return store.Revision(rev)
 }
 
 // Handle registers f for every change from now on; existing objects come as Added, oldest
@@ -40,61 +54,86 @@ func (h *handler) tell(c Change) {
 // up to rev. f must be quick and must not call back into the view's registration, nor wait
 // for a revision.
 func (v *View) Handle(f func(Change)) (cancel func()) {
-	h := &handler{f: f}
+	h := &handler{f: f, told: map[schemas.Ref]struct{}{}}
 	v.turn.Lock()
 	defer v.turn.Unlock()
-	refs := v.existing()
-	h.untold = make(map[schemas.Ref]struct{}, len(refs))
-	for _, ref := range refs {
-		h.untold[ref] = struct{}{}
-	}
 	v.handlers = append(v.handlers, h)
-	for some := range slices.Chunk(refs, replayed) {
-		v.replay(h, some)
-		v.turn.Unlock()
-		v.turn.Lock()
+	for end := v.newest(); h.at < end; {
+		next := v.after(h.at, end, chosenAtOnce)
+		if len(next) == 0 {
+			break
+		}
+		for some := range slices.Chunk(next, replayed) {
+			v.replay(h, some)
+			h.at = some[len(some)-1].rev
+			v.turn.Unlock()
+			v.turn.Lock()
+		}
 	}
-	h.untold = nil
+	h.told = nil
 	return func() { h.gone.Store(true) }
 }
 
-// existing names all objects, in the order of their resourceVersions.
-func (v *View) existing() []schemas.Ref {
+// newest is the highest revision of any object.
+func (v *View) newest() (rev store.Revision) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	n := 0
-	for _, objects := range v.objects {
-		n += len(objects)
-	}
-	all := make([]*object, 0, n)
 	for _, objects := range v.objects {
 		for _, o := range objects {
-			if o.joined != nil {
-				all = append(all, o)
+			rev = max(rev, o.rev)
+		}
+	}
+	return rev
+}
+
+// existing is an object as it was at a revision.
+type existing struct {
+	*object
+	rev store.Revision
+}
+
+// after returns the first n of the objects of revisions beyond rev, up to end, in their order.
+func (v *View) after(rev, end store.Revision, n int) []existing {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	var found []existing
+	first := func() {
+		slices.SortFunc(found, func(a, b existing) int { return cmp.Compare(a.rev, b.rev) })
+		if len(found) > n {
+			clear(found[n:])
+			found = found[:n]
+			end = found[n-1].rev
+		}
+	}
+	for _, objects := range v.objects {
+		for _, o := range objects {
+			if o.joined == nil || o.rev <= rev || o.rev > end {
+				continue
+			}
+			if found = append(found, existing{o, o.rev}); len(found) == 2*n {
+				first()
 			}
 		}
 	}
-	slices.SortFunc(all, func(a, b *object) int { return cmp.Compare(a.rev, b.rev) })
-	refs := make([]schemas.Ref, len(all))
-	for i, o := range all {
-		refs[i] = o.ref()
-	}
-	return refs
+	first()
+	return found
 }
 
 // replay tells h of those objects that it has not been told of.
-func (v *View) replay(h *handler, refs []schemas.Ref) {
-	changes := make([]Change, 0, len(refs))
+func (v *View) replay(h *handler, some []existing) {
+	changes := make([]Change, 0, len(some))
 	v.mu.RLock()
-	for _, ref := range refs {
-		o := v.find(ref)
-		if _, untold := h.untold[ref]; untold && o != nil && o.joined != nil {
+	for _, o := range some {
+		ref := o.ref()
+		if _, told := h.told[ref]; !told && o.joined != nil {
 			changes = append(changes, Change{Type: Added, Ref: ref, Object: o.joined, Revision: o.rev})
 		}
 	}
 	v.mu.RUnlock()
 	for _, c := range changes {
-		h.tell(c)
+		if !h.gone.Load() {
+			h.f(c)
+		}
 	}
 }
 
