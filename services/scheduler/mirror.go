@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"hash/maphash"
 	"math"
 	"sync"
 
@@ -29,20 +30,26 @@ type mirror struct {
 	gangs   gangs
 	// settled are the work orders that this leader wrote, by pod: from which desired value,
 	// at which revision. While both stand there is nothing to compare.
-	settled map[types.NamespacedName]settled
+	settled map[digest]settled
 }
 
 type settled struct{ desired, assigned store.Revision }
 
-// nameOf is a pod's name, half as large as what refers to any object.
-func nameOf(pod schemas.Ref) types.NamespacedName {
-	return types.NamespacedName{Namespace: string(pod.Namespace), Name: string(pod.Name)}
+// digest stands for a pod's name: a million names would be a third of what is known of their pods,
+// and for the garbage collector to look at each time. Should two pods have one digest, their
+// revisions tell them apart.
+type digest uint64
+
+var digestSeed = maphash.MakeSeed()
+
+func digestOf(pod schemas.Ref) digest {
+	return digest(maphash.Comparable(digestSeed, types.NamespacedName{Namespace: string(pod.Namespace), Name: string(pod.Name)}))
 }
 
 func (m *mirror) isSettled(ref schemas.Ref, p view.Parts) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s, ok := m.settled[nameOf(ref)]
+	s, ok := m.settled[digestOf(ref)]
 	return ok && s.desired == p.Desired.Revision && s.assigned == p.Assigned.Revision && !p.Assigned.Deleted && !p.Desired.Deleted
 }
 
@@ -52,15 +59,15 @@ func (m *mirror) settle(w write, rev store.Revision) {
 	defer m.mu.Unlock()
 	for _, d := range w.pods {
 		if d.order == 0 || w.ops[d.order-1].Value == nil {
-			delete(m.settled, nameOf(d.ref))
+			delete(m.settled, digestOf(d.ref))
 			continue
 		}
-		m.settled[nameOf(d.ref)] = settled{desired: d.desired, assigned: rev - store.Revision(len(w.ops)-d.order)}
+		m.settled[digestOf(d.ref)] = settled{desired: d.desired, assigned: rev - store.Revision(len(w.ops)-d.order)}
 	}
 }
 
 func newMirror(name string, policy place.Policy) *mirror {
-	return &mirror{queue: newQueue(), name: name, cluster: place.NewCluster(policy), gangs: gangs{}, settled: map[types.NamespacedName]settled{}}
+	return &mirror{queue: newQueue(), name: name, cluster: place.NewCluster(policy), gangs: gangs{}, settled: map[digest]settled{}}
 }
 
 // change takes one change of the view.
@@ -127,7 +134,7 @@ func (m *mirror) podChanged(c view.Change, pod *v1.Pod) {
 	node := schemas.NodeName(pod.Spec.NodeName)
 	switch {
 	case c.Type == view.Deleted || finished(pod):
-		delete(m.settled, nameOf(c.Ref))
+		delete(m.settled, digestOf(c.Ref))
 		m.cluster.RemovePod(pod.UID)
 		m.cluster.Unnominate(pod.UID)
 		freed = node != ""
