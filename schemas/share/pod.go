@@ -92,10 +92,7 @@ func (p *Pool) placeless(raw []byte) (rest, node []byte) {
 			node = bytes.Trim(value, `"`)
 			return once && len(value) == len(node)+2 && plain(node)
 		}
-		if len(p.place) > 1 {
-			p.place = append(p.place, ',')
-		}
-		p.place = append(append(append(append(p.place, '"'), name...), `":`...), value...)
+		p.place = field(p.place, name, value)
 		return true
 	})
 	if !ok || node == nil {
@@ -118,11 +115,14 @@ func (p *Pool) begin(name string) {
 	p.rest = append(append(append(p.rest, '"'), name...), `":{`...)
 }
 
-func (p *Pool) keep(name, raw []byte) {
-	if p.rest[len(p.rest)-1] != '{' {
-		p.rest = append(p.rest, ',')
+func (p *Pool) keep(name, raw []byte) { p.rest = field(p.rest, name, raw) }
+
+// field appends a field to an object's text.
+func field(text, name, raw []byte) []byte {
+	if text[len(text)-1] != '{' {
+		text = append(text, ',')
 	}
-	p.rest = append(append(append(append(p.rest, '"'), name...), `":`...), raw...)
+	return append(append(append(append(text, '"'), name...), `":`...), raw...)
 }
 
 func (p *Pool) end() { p.rest = append(p.rest, '}') }

@@ -19,6 +19,8 @@ type Pool struct {
 	mu      sync.Mutex
 	rest    []byte // scratch: what is decoded for each pod by itself
 	place   []byte // scratch: a spec without its node
+	frame   []byte // scratch: a pod without what tells it from others
+	frames  pieces[*v1.Pod]
 	specs   pieces[v1.PodSpec]
 	maps    pieces[map[string]string]
 	owners  pieces[[]metav1.OwnerReference]
@@ -43,17 +45,27 @@ type pieces[T any] struct {
 
 // get returns the value of raw, decoded once.
 func (p *pieces[T]) get(raw []byte) (T, error) {
-	if v, ok := p.now[string(raw)]; ok {
+	v, ok := p.known(raw)
+	if ok {
 		return v, nil
 	}
-	v, ok := p.before[string(raw)]
-	if !ok {
-		if err := kjson.UnmarshalCaseSensitivePreserveInts(raw, &v); err != nil {
-			return v, err
-		}
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(raw, &v); err != nil {
+		return v, err
 	}
 	p.put(string(raw), v)
 	return v, nil
+}
+
+// known returns the value of raw if it is remembered.
+func (p *pieces[T]) known(raw []byte) (T, bool) {
+	if v, ok := p.now[string(raw)]; ok {
+		return v, true
+	}
+	v, ok := p.before[string(raw)]
+	if ok {
+		p.put(string(raw), v)
+	}
+	return v, ok
 }
 
 func (p *pieces[T]) put(key string, v T) {

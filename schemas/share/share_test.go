@@ -78,6 +78,7 @@ func same(t *testing.T, p *Pool, data []byte) {
 		if !reflect.DeepEqual(got, want) {
 			t.Fatalf("%s:\ngot  %+v\nwant %+v", data, got, want)
 		}
+		sameLean(t, p, data, want)
 	}
 }
 

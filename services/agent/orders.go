@@ -14,6 +14,7 @@ import (
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/store"
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/schemas/share"
 	"github.com/skerry/skerry/services/agent/pod"
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
@@ -22,18 +23,18 @@ import (
 // them, then what the bus says. Safe for concurrent use.
 type orders struct {
 	mu     sync.Mutex
-	byKey  map[sandbox.Key]*v1.Pod
+	byKey  map[sandbox.Key]*share.Lean
 	synced bool
 	// listed are those of the list that is being read, until synced.
 	listed map[sandbox.Key]bool
 }
 
 func newOrders() *orders {
-	return &orders{byKey: map[sandbox.Key]*v1.Pod{}, listed: map[sandbox.Key]bool{}}
+	return &orders{byKey: map[sandbox.Key]*share.Lean{}, listed: map[sandbox.Key]bool{}}
 }
 
 // Order implements pod.Orders.
-func (o *orders) Order(k sandbox.Key) (*v1.Pod, bool) {
+func (o *orders) Order(k sandbox.Key) (*share.Lean, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.byKey[k], o.synced
@@ -49,12 +50,13 @@ func (o *orders) keys() []sandbox.Key {
 	return keys
 }
 
+// all makes the pods that are ordered.
 func (o *orders) all() []*v1.Pod {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	pods := make([]*v1.Pod, 0, len(o.byKey))
-	for _, p := range o.byKey {
-		pods = append(pods, p)
+	for _, l := range o.byKey {
+		pods = append(pods, l.Pod())
 	}
 	return pods
 }
@@ -69,20 +71,20 @@ func (o *orders) isSynced() bool {
 func (o *orders) has(uid types.UID) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for _, p := range o.byKey {
-		if p.UID == uid {
+	for _, l := range o.byKey {
+		if l.UID() == uid {
 			return true
 		}
 	}
 	return false
 }
 
-func (o *orders) put(p *v1.Pod) {
+func (o *orders) put(k sandbox.Key, l *share.Lean) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.byKey[pod.KeyOf(p)] = p
+	o.byKey[k] = l
 	if !o.synced {
-		o.listed[pod.KeyOf(p)] = true
+		o.listed[k] = true
 	}
 }
 
@@ -144,16 +146,17 @@ func (a *agent) take(e store.Entry) error {
 		a.pods.Add(key)
 		return nil
 	}
-	p, err := a.Alike.Pod(e.Value)
+	l, err := a.Alike.Lean(e.Value, string(key.Name))
 	if err != nil {
 		return fmt.Errorf("decode: %w", err)
 	}
-	p.SetGroupVersionKind(v1.SchemeGroupVersion.WithKind("Pod"))
-	if pod.KeyOf(p) != key {
-		return fmt.Errorf("it holds pod %s", pod.KeyOf(p))
+	if l.Namespace() != string(key.Namespace) || l.Name() != string(key.Name) {
+		return fmt.Errorf("it holds pod %s", pod.KeyOf(l.Pod()))
 	}
-	a.orders.put(p)
-	a.volumes.Ordered(p)
+	a.orders.put(key, l)
+	if len(l.Spec().Volumes) > 0 {
+		a.volumes.Ordered(l.Pod())
+	}
 	a.pods.Add(key)
 	return nil
 }

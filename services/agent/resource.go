@@ -83,17 +83,17 @@ func (a *agent) admit(ctx context.Context, p *v1.Pod, others fit.Others) pod.Ver
 		}
 		why = fit.Check(p, n, others)
 	}
-	return verdict(p, why, others.Pods)
+	return verdict(p, why, others)
 }
 
 // verdict is what follows from the reasons against a pod. Pure.
-func verdict(p *v1.Pod, why []fit.Refusal, others []*v1.Pod) pod.Verdict {
+func verdict(p *v1.Pod, why []fit.Refusal, others fit.Others) pod.Verdict {
 	lasting := slices.DeleteFunc(slices.Clone(why), fit.Refusal.Lacks)
 	refuse := func(reason, message string, fleeting bool) pod.Verdict {
 		return pod.Verdict{Refuse: &pod.Eviction{UID: p.UID, Reason: reason, Message: pod.Rejected + message}, Fleeting: fleeting}
 	}
 	if fit.Critical(p) && len(why) > 0 && len(lasting) == 0 {
-		victims, enough := fit.Victims(p, why, others)
+		victims, enough := fit.Victims(p, why, others.Pods())
 		if !enough {
 			return refuse("UnexpectedAdmissionError", "Unexpected error while attempting to recover from admission failure: "+
 				"preemption: error finding a set of pods to preempt: no set of running pods found to reclaim resources: "+why[0].Message, true)

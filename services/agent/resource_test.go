@@ -42,7 +42,7 @@ func TestVerdict(t *testing.T) {
 		"critical, too big":  {asks("p", "1600m", critical), "UnexpectedAdmissionError", true, ""},
 		"critical, no match": {selects(asks("p", "1", critical)), "NodeAffinity", false, ""},
 	} {
-		v := verdict(c.pod, fit.Check(c.pod, n, fit.Beside(others...)), others)
+		v := verdict(c.pod, fit.Check(c.pod, n, fit.Beside(others...)), fit.Beside(others...))
 		reason, victim := "", ""
 		if v.Refuse != nil {
 			reason = v.Refuse.Reason

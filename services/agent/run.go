@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/schemas/share"
 	"github.com/skerry/skerry/services/agent/image"
 	"github.com/skerry/skerry/services/agent/node"
 	"github.com/skerry/skerry/services/agent/pod"
@@ -74,7 +75,7 @@ func (a *agent) restore(ctx context.Context) {
 func (o *orders) keep(p *v1.Pod) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.byKey[pod.KeyOf(p)] = p
+	o.byKey[pod.KeyOf(p)] = share.Slim(p)
 }
 
 // firstLook waits for the runtime and looks at all that runs there.

@@ -157,6 +157,9 @@ func used(pods []*v1.Pod) map[schemas.Ref]bool {
 
 // Pod implements logs.Pods and exec.Pods.
 func (a *agent) Pod(k sandbox.Key) *v1.Pod {
-	p, _ := a.orders.Order(k)
-	return p
+	l, _ := a.orders.Order(k)
+	if l == nil {
+		return nil
+	}
+	return l.Pod()
 }

@@ -46,12 +46,22 @@ const (
 
 // Others are the pods that a node has taken, and what they have of it together.
 type Others struct {
-	Pods  []*v1.Pod
+	Count int
+	Pods  func() []*v1.Pod // few pods need to know; nil: there are none
 	Taken v1.ResourceList
 }
 
+func (o Others) all() []*v1.Pod {
+	if o.Pods == nil {
+		return nil
+	}
+	return o.Pods()
+}
+
 // Beside are others of which nobody has kept the sum.
-func Beside(pods ...*v1.Pod) Others { return Others{Pods: pods, Taken: Taken(pods)} }
+func Beside(pods ...*v1.Pod) Others {
+	return Others{Count: len(pods), Pods: func() []*v1.Pod { return pods }, Taken: Taken(pods)}
+}
 
 // Check returns every reason why n does not take p beside others, in the kubelet's order; the first
 // is the one to tell. n's status says what pods can have. Others are those that were taken.
@@ -66,7 +76,7 @@ func Check(p *v1.Pod, n *v1.Node, others Others) []Refusal {
 	if p.Spec.NodeName != "" && p.Spec.NodeName != n.Name {
 		failed(nameReason, "node(s) didn't match the requested node name")
 	}
-	if !portsFree(p, others.Pods) {
+	if !portsFree(p, others.all) {
 		failed(portsReason, "node(s) didn't have free ports for the requested pod ports")
 	}
 	if slices.ContainsFunc(n.Spec.Taints, func(t v1.Taint) bool { return t.Effect == v1.TaintEffectNoExecute && !tolerated(p, &t) }) {
@@ -91,8 +101,8 @@ func lacking(p *v1.Pod, has v1.ResourceList, others Others) []Refusal {
 			Message: fmt.Sprintf("Node didn't have enough resource: %s, requested: %d, used: %d, capacity: %d", n, number(n, want), number(n, used), number(n, capacity)),
 		})
 	}
-	if pods := has[v1.ResourcePods]; pods.CmpInt64(int64(len(others.Pods)+1)) < 0 {
-		lack(v1.ResourcePods, *resource.NewQuantity(1, resource.DecimalSI), *resource.NewQuantity(int64(len(others.Pods)), resource.DecimalSI), pods)
+	if pods := has[v1.ResourcePods]; pods.CmpInt64(int64(others.Count)+1) < 0 {
+		lack(v1.ResourcePods, *resource.NewQuantity(1, resource.DecimalSI), *resource.NewQuantity(int64(others.Count), resource.DecimalSI), pods)
 	}
 	want, taken := amount.Requests(&p.Spec), others.Taken
 	for _, n := range inOrder(want) {

@@ -9,12 +9,12 @@ import (
 )
 
 // portsFree tells whether the host's ports that p takes are nobody else's.
-func portsFree(p *v1.Pod, others []*v1.Pod) bool {
+func portsFree(p *v1.Pod, others func() []*v1.Pod) bool {
 	mine := hostPorts(p)
 	if len(mine) == 0 {
 		return true
 	}
-	for _, o := range others {
+	for _, o := range others() {
 		for _, theirs := range hostPorts(o) {
 			if slices.ContainsFunc(mine, func(m v1.ContainerPort) bool { return collide(m, theirs) }) {
 				return false

@@ -36,7 +36,7 @@ func (r *Reconciler) admit(ctx context.Context, e *entry, in Input) (wait time.D
 	mine, _ := in.split()
 	switch {
 	case r.Admit == nil || mine != nil || e.mem.Last.Phase != "":
-		r.accept(e, in.Order)
+		r.accept(e)
 		return 0
 	case in.Order.DeletionTimestamp != nil:
 		return 0
@@ -50,7 +50,7 @@ func (r *Reconciler) admit(ctx context.Context, e *entry, in Input) (wait time.D
 		r.Evict(KeyOf(p), preempted(p))
 	}
 	if v.Refuse == nil && !v.Unsure && len(v.Victims) == 0 {
-		r.accept(e, in.Order)
+		r.accept(e)
 		return 0
 	}
 	if e.since.IsZero() {
@@ -65,9 +65,9 @@ func (r *Reconciler) admit(ctx context.Context, e *entry, in Input) (wait time.D
 }
 
 // accept counts the pod among those that have something of the node.
-func (r *Reconciler) accept(e *entry, order *v1.Pod) {
+func (r *Reconciler) accept(e *entry) {
 	e.admitted = true
-	r.grant(order)
+	r.grant(grant{order: e.order})
 }
 
 // preempted is why p fails when a critical pod gets its room.

@@ -55,7 +55,7 @@ func (n *gate) admit(p *v1.Pod, others fit.Others) pod.Verdict {
 		return pod.Verdict{}
 	}
 	if fit.Critical(p) {
-		victims, _ := fit.Victims(p, why, others.Pods)
+		victims, _ := fit.Victims(p, why, others.Pods())
 		return pod.Verdict{Victims: victims}
 	}
 	return pod.Verdict{Refuse: &pod.Eviction{UID: p.UID, Reason: why[0].Reason, Message: pod.Rejected + why[0].Message}, Fleeting: why[0].Fleeting()}

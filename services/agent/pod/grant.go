@@ -7,25 +7,53 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/schemas/amount"
+	"github.com/skerry/skerry/schemas/share"
 	"github.com/skerry/skerry/services/agent/fit"
 	"github.com/skerry/skerry/services/agent/resize"
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
 
-// grant notes that a pod that the node has taken has the resources that p asks for.
-func (r *Reconciler) grant(p *v1.Pod) {
+// grant is what a pod has of the node: what its order asks for, or in place of that what it had
+// before, while a change of it waits for room.
+type grant struct {
+	order   *share.Lean
+	resized *v1.Pod // nil: as ordered
+}
+
+func (g grant) key() sandbox.Key {
+	return sandbox.Key{Namespace: schemas.Namespace(g.order.Namespace()), Name: schemas.Name(g.order.Name())}
+}
+
+func (g grant) pod() *v1.Pod {
+	if g.resized != nil {
+		return g.resized
+	}
+	return g.order.Pod()
+}
+
+func (g grant) requests() v1.ResourceList {
+	if g.resized != nil {
+		return amount.Requests(&g.resized.Spec)
+	}
+	return amount.Requests(g.order.Spec())
+}
+
+// grant notes what a pod has that the node has taken.
+func (r *Reconciler) grant(g grant) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.granted == nil {
-		r.granted, r.sum = map[types.UID]*v1.Pod{}, v1.ResourceList{}
+		r.granted, r.sum = map[types.UID]grant{}, v1.ResourceList{}
 	}
-	if r.granted[p.UID] == p {
+	uid := g.order.UID()
+	if r.granted[uid] == g {
 		return
 	}
-	r.drop(p.UID)
-	r.granted[p.UID] = p
-	for n, q := range amount.Requests(&p.Spec) {
+	r.drop(uid)
+	r.granted[uid] = g
+	for n, q := range g.requests() {
 		have := r.sum[n]
 		have.Add(q)
 		r.sum[n] = have
@@ -48,11 +76,11 @@ func (r *Reconciler) drop(uid types.UID) {
 // subtract takes out of sum what the pod was granted, which is added up anew for that: to
 // keep it would take more memory than all else that is known of most pods.
 func (r *Reconciler) subtract(sum v1.ResourceList, uid types.UID) {
-	p := r.granted[uid]
-	if p == nil {
+	g, ok := r.granted[uid]
+	if !ok {
 		return
 	}
-	for n, q := range amount.Requests(&p.Spec) {
+	for n, q := range g.requests() {
 		have := sum[n]
 		have.Sub(q)
 		sum[n] = have
@@ -64,23 +92,32 @@ func (r *Reconciler) subtract(sum v1.ResourceList, uid types.UID) {
 func (r *Reconciler) taken(uid types.UID) fit.Others {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var out fit.Others
-	for other, p := range r.granted {
-		if order, _ := r.Orders.Order(KeyOf(p)); order == nil || order.UID != other {
+	var others []grant
+	for other, g := range r.granted {
+		if order, _ := r.Orders.Order(g.key()); order == nil || order.UID() != other {
 			r.drop(other) // its room is another's already
 			continue
 		}
 		if other != uid {
-			out.Pods = append(out.Pods, p)
+			others = append(others, g)
 		}
 	}
-	slices.SortFunc(out.Pods, func(a, b *v1.Pod) int { return cmp.Compare(a.UID, b.UID) })
-	out.Taken = v1.ResourceList{}
+	out := fit.Others{Count: len(others), Pods: func() []*v1.Pod { return podsOf(others) }, Taken: v1.ResourceList{}}
 	for n, q := range r.sum {
 		out.Taken[n] = q.DeepCopy()
 	}
 	r.subtract(out.Taken, uid)
 	return out
+}
+
+// podsOf makes pods that ask for what they were granted, ordered by uid.
+func podsOf(grants []grant) []*v1.Pod {
+	pods := make([]*v1.Pod, len(grants))
+	for i, g := range grants {
+		pods[i] = g.pod()
+	}
+	slices.SortFunc(pods, func(a, b *v1.Pod) int { return cmp.Compare(a.UID, b.UID) })
+	return pods
 }
 
 // regrant notes what all pods were granted before any is looked at: an agent that has just
@@ -102,9 +139,14 @@ func (r *Reconciler) regrant(ordered []sandbox.Key, there []sandbox.Pod) {
 		if order == nil {
 			continue
 		}
-		e := r.entry(k, order.UID)
-		if phase := e.mem.Last.Phase; !terminal(phase) && (phase != "" || made[order.UID]) {
-			r.grant(resize.Granted(order, e.mem.Last))
+		e := r.entry(k, order.UID())
+		if phase := e.mem.Last.Phase; terminal(phase) || phase == "" && !made[order.UID()] {
+			continue
 		}
+		g, p := grant{order: order}, order.Pod()
+		if had := resize.Granted(p, e.mem.Last); had != p {
+			g.resized = had
+		}
+		r.grant(g)
 	}
 }

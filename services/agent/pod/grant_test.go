@@ -9,13 +9,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/skerry/skerry/schemas/share"
 	"github.com/skerry/skerry/services/agent/fit"
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
 
-type ordered map[sandbox.Key]*v1.Pod
+type ordered map[sandbox.Key]*share.Lean
 
-func (o ordered) Order(k sandbox.Key) (*v1.Pod, bool) { return o[k], true }
+func (o ordered) Order(k sandbox.Key) (*share.Lean, bool) { return o[k], true }
 
 // TestGrants: the sum that is kept is that of the pods that have something, whatever came and went.
 func TestGrants(t *testing.T) {
@@ -32,13 +33,15 @@ func TestGrants(t *testing.T) {
 		case 1:
 			delete(orders, KeyOf(p))
 		default:
-			orders[KeyOf(p)] = p
-			r.grant(p)
+			l := share.Slim(p)
+			orders[KeyOf(p)] = l
+			r.grant(grant{order: l})
 		}
 		got := r.taken(types.UID(string(rune('a' + rnd.IntN(8)))))
-		want := fit.Taken(got.Pods)
-		if got.Taken.Cpu().Cmp(*want.Cpu()) != 0 {
-			t.Fatalf("%v is kept, %v is taken by %d", got.Taken.Cpu(), want.Cpu(), len(got.Pods))
+		others := got.Pods()
+		want := fit.Taken(others)
+		if got.Count != len(others) || got.Taken.Cpu().Cmp(*want.Cpu()) != 0 {
+			t.Fatalf("%v is kept, %v is taken by %d", got.Taken.Cpu(), want.Cpu(), len(others))
 		}
 	}
 }

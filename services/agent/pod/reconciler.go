@@ -92,7 +92,7 @@ type Reconciler struct {
 	// granted are the pods that have something of the node, as they were granted; sum is what
 	// they request together: to add that up anew for each pod that comes would cost a full node
 	// more than all else.
-	granted map[types.UID]*v1.Pod
+	granted map[types.UID]grant
 	sum     v1.ResourceList
 }
 
@@ -101,7 +101,8 @@ type Reconciler struct {
 type entry struct {
 	uid      types.UID
 	mem      Memory
-	kept     *v1.Pod            // the order as last kept on disk
+	order    *share.Lean        // as of this turn, nil for none
+	kept     *share.Lean        // the order as last kept on disk
 	messages map[string]string  // termination messages, by container id
 	said     *[sha256.Size]byte // digest of mem.Last's text, nil if it has not been made
 	stops    []*stop
@@ -239,12 +240,14 @@ func (r *Reconciler) wakeAfter(p Plan) time.Duration {
 
 // load gathers what the plan follows from.
 func (r *Reconciler) load(ctx context.Context, k sandbox.Key) (Input, *entry, error) {
-	order, synced := r.Orders.Order(k)
+	ordered, synced := r.Orders.Order(k)
 	var uid types.UID
-	if order != nil {
-		uid = order.UID
+	var order *v1.Pod
+	if ordered != nil {
+		uid, order = ordered.UID(), ordered.Pod()
 	}
 	e := r.entry(k, uid)
+	e.order = ordered
 	in := Input{Order: order, Synced: synced}
 	var err error
 	if in.Observed, in.Blind, err = r.look(ctx, k, e); err != nil {
@@ -341,7 +344,7 @@ func (r *Reconciler) report(e *entry, in Input, plan Plan) {
 		}
 		e.reported = true
 	}
-	r.keep(e, e.desired(in.Order), changed)
+	r.keep(e, changed)
 	if changed && terminal(st.Phase) {
 		r.loop.Add(KeyOf(in.Order)) // it holds things that it needs no more
 	}
@@ -369,21 +372,21 @@ func (e *entry) news(st v1.PodStatus) (bool, error) {
 	return true, nil
 }
 
-func (r *Reconciler) keep(e *entry, order *v1.Pod, changed bool) {
+func (r *Reconciler) keep(e *entry, changed bool) {
 	put := r.Keeper.PutStatus
 	switch {
-	case e.kept != order:
+	case e.kept != e.order:
 		put = r.Keeper.PutOrder
 	case !changed:
 		return
 	}
-	p := *order
+	p := e.order.Pod()
 	p.Status = e.mem.Last
-	if err := put(&p); err != nil {
-		r.Log.Error("keep work order", "pod", KeyOf(order), "error", err)
+	if err := put(p); err != nil {
+		r.Log.Error("keep work order", "pod", KeyOf(p), "error", err)
 		return
 	}
-	e.kept = order
+	e.kept = e.order
 }
 
 // observed is what is stored under the node's own key: who, and the status.

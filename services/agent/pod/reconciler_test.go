@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/skerry/skerry/schemas/share"
 	"github.com/skerry/skerry/services/agent/pod"
 	"github.com/skerry/skerry/services/agent/podman"
 	"github.com/skerry/skerry/services/agent/podman/podmantest"
@@ -112,7 +113,7 @@ func TestAdoption(t *testing.T) {
 	g.stop()
 	// No order, but the bus has not spoken: it stays. Then it goes.
 	g.mu.Lock()
-	g.unsynced, g.orders = true, map[sandbox.Key]*v1.Pod{}
+	g.unsynced, g.orders = true, map[sandbox.Key]*share.Lean{}
 	g.mu.Unlock()
 	g.start()
 	if after, err := g.r.Reconcile(t.Context(), k); err != nil || after != 0 {

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/skerry/skerry/schemas/share"
 	"github.com/skerry/skerry/services/agent/member"
 	"github.com/skerry/skerry/services/agent/resize"
 	"github.com/skerry/skerry/services/agent/sandbox"
@@ -27,10 +28,11 @@ type Cgroups interface {
 
 // sizing is how far the change of a pod's resources is. The pod's worker owns it.
 type sizing struct {
-	desired, granted *v1.Pod // the order, and what the node makes of it
-	pending          *v1.PodCondition
-	progress         *v1.PodCondition
-	failure          Hold
+	desired  *share.Lean // the order
+	granted  *v1.Pod     // what the node makes of it, nil: the same
+	pending  *v1.PodCondition
+	progress *v1.PodCondition
+	failure  Hold
 	// actual are resources of containers, by name, that are not yet what was granted; whole
 	// are the pod's own, if they are not.
 	actual map[string]v1.ResourceRequirements
@@ -60,20 +62,17 @@ func (r *Reconciler) size(e *entry, order *v1.Pod) *v1.Pod {
 	if eventType, reason, message := resize.Event(s.pending, pending); reason != "" {
 		r.Recorder.Event(order, eventType, reason, message)
 	}
-	if s.desired == order && s.granted != nil && s.granted != granted && equality.Semantic.DeepEqual(s.granted.Spec, granted.Spec) {
+	switch {
+	case granted == order:
+		s.granted = nil
+	case s.desired == e.order && s.granted != nil && equality.Semantic.DeepEqual(s.granted.Spec, granted.Spec):
 		granted = s.granted // what is known by this pointer stays so
+	default:
+		s.granted = granted
 	}
-	s.desired, s.granted, s.pending = order, granted, pending
-	r.grant(granted)
+	s.desired, s.pending = e.order, pending
+	r.grant(grant{e.order, s.granted})
 	return granted
-}
-
-// desired is the order that in's was made of.
-func (e *entry) desired(order *v1.Pod) *v1.Pod {
-	if order != nil && e.size.granted == order {
-		return e.size.desired
-	}
-	return order
 }
 
 // room is what the node has, and has granted to pods other than uid.

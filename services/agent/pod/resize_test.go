@@ -9,6 +9,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"github.com/skerry/skerry/schemas/share"
 	"github.com/skerry/skerry/services/agent/pod"
 )
 
@@ -52,7 +53,7 @@ func TestResizeOverRestarts(t *testing.T) {
 		q.Generation++
 		memory(limit)(q)
 		g.mu.Lock()
-		g.orders[k] = q
+		g.orders[k] = share.Slim(q)
 		g.mu.Unlock()
 		p = q
 		g.start()

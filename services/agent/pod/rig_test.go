@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/schemas/share"
 	"github.com/skerry/skerry/services/agent/action"
 	"github.com/skerry/skerry/services/agent/env"
 	"github.com/skerry/skerry/services/agent/fit"
@@ -44,7 +45,7 @@ type rig struct {
 	admit func(p *v1.Pod, others fit.Others) pod.Verdict
 
 	mu       sync.Mutex
-	orders   map[sandbox.Key]*v1.Pod
+	orders   map[sandbox.Key]*share.Lean
 	unsynced bool
 	slow     bool // removed pods keep their orders
 	posts    int
@@ -56,7 +57,7 @@ type rig struct {
 
 func newRig(t testing.TB) *rig {
 	h := podmantest.Start(t)
-	g := &rig{t: t, host: h, dir: filepath.Join(h.Dir, "agent"), orders: map[sandbox.Key]*v1.Pod{}, statuses: map[sandbox.Key]*v1.Pod{}, news: make(chan struct{})}
+	g := &rig{t: t, host: h, dir: filepath.Join(h.Dir, "agent"), orders: map[sandbox.Key]*share.Lean{}, statuses: map[sandbox.Key]*v1.Pod{}, news: make(chan struct{})}
 	g.driver = podman.New(h.Socket, slog.New(slog.DiscardHandler))
 	if err := g.driver.CreateNetwork(t.Context(), "skerry", "skerry0", netip.MustParsePrefix("10.244.9.0/24")); err != nil {
 		t.Fatal(err)
@@ -117,7 +118,7 @@ func (g *rig) keys() []sandbox.Key {
 
 func (g *rig) order(p *v1.Pod) {
 	g.mu.Lock()
-	g.orders[pod.KeyOf(p)] = p
+	g.orders[pod.KeyOf(p)] = share.Slim(p)
 	g.mu.Unlock()
 	g.r.Add(pod.KeyOf(p))
 }
@@ -169,7 +170,7 @@ func (g *rig) running(k sandbox.Key, restarts int32) *v1.PodStatus {
 
 // The rig is the bus, the disk and the events of its reconciler.
 
-func (g *rig) Order(k sandbox.Key) (*v1.Pod, bool) {
+func (g *rig) Order(k sandbox.Key) (*share.Lean, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.orders[k], !g.unsynced

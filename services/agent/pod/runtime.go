@@ -7,6 +7,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/schemas/share"
 	"github.com/skerry/skerry/services/agent/hook"
 	"github.com/skerry/skerry/services/agent/probe"
 	"github.com/skerry/skerry/services/agent/sandbox"
@@ -70,9 +71,9 @@ type Actions interface {
 
 // Orders are the work orders of this node.
 type Orders interface {
-	// Order returns the pod's work order, shared, or nil; synced tells whether the
-	// bus has listed the orders since the agent started.
-	Order(k sandbox.Key) (order *v1.Pod, synced bool)
+	// Order returns the pod's work order, or nil: the same one until it changes; synced tells
+	// whether the bus has listed the orders since the agent started.
+	Order(k sandbox.Key) (order *share.Lean, synced bool)
 }
 
 // Reporter takes what the agent says about pods. It does not block on the bus.
