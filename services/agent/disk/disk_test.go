@@ -75,6 +75,10 @@ func TestWhatIsOnADisk(t *testing.T) {
 		"partitions":           {partitioned, "", false, "", "holds unknown data, probably partitions"},
 		"a type without tools": {nil, "ufs", false, "", "this host has no mkfs.ufs"},
 		"a type that is none":  {nil, "../../x", false, "", "no type of a file system"},
+		"processes as type":    {func(g *rig, d string) { g.format(d, "ext4") }, "proc", false, "", "holds ext4, not proc: file systems of this type are on no device"},
+		"memory as type":       {func(g *rig, d string) { g.format(d, "ext4") }, "tmpfs", true, "", "holds ext4, not tmpfs"},
+		"devices as type":      {func(g *rig, d string) { g.format(d, "ext4") }, "devtmpfs", false, "", "holds ext4, not devtmpfs"},
+		"a type that is not":   {func(g *rig, d string) { g.format(d, "ext4") }, "nosuchfs", false, "", "unknown filesystem type 'nosuchfs'"},
 		"a program as type":    {func(g *rig, d string) { g.format(d, "ext4") }, "fuse.sh", false, "", "holds ext4, not fuse.sh"},
 	} {
 		t.Run(name, func(t *testing.T) {

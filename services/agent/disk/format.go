@@ -56,7 +56,10 @@ func mountDevice(device, at, want, has string, readOnly bool) error {
 	if readOnly {
 		flags |= unix.MS_RDONLY
 	}
-	err := unix.Mount(device, at, want, flags, "")
+	err := ofDevices(want)
+	if err == nil {
+		err = unix.Mount(device, at, want, flags, "")
+	}
 	switch {
 	case err == nil:
 		return nil
@@ -68,6 +71,31 @@ func mountDevice(device, at, want, has string, readOnly bool) error {
 		return fmt.Errorf("mount failed: %s: wrong fs type, bad option, bad superblock on %s: %w", at, device, err)
 	}
 	return fmt.Errorf("mount failed: %s on %s, type %s: %w", device, at, want, err)
+}
+
+// errNoDevice is about a type of file system that is on no device.
+var errNoDevice = errors.New("file systems of this type are on no device")
+
+// ofDevices fails for a type that is not one of devices. The kernel would mount it all the same, whatever the disk
+// holds: a pod whose author names proc could write to the host's settings.
+func ofDevices(fstype string) error {
+	// It has the kernel load what knows the type, if there is something, and mounts nothing.
+	fd, err := unix.Fsopen(fstype, unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("find type of file system: %w", err)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	known, err := os.ReadFile("/proc/filesystems")
+	if err != nil {
+		return fmt.Errorf("list types of file systems: %w", err)
+	}
+	base, _, _ := strings.Cut(fstype, ".")
+	for line := range strings.Lines(string(known)) {
+		if f := strings.Fields(line); len(f) == 1 && f[0] == base {
+			return nil
+		}
+	}
+	return errNoDevice
 }
 
 // Exit codes of blkid(8) and fsck(8).
