@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/skerry/skerry/services/agent/command"
 )
 
 // Host is where the host has its devices, what the kernel tells of them, and its programs.
@@ -99,9 +101,8 @@ func (h Host) run(ctx context.Context, limit time.Duration, name string, args ..
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, path, args...)
+	cmd := command.New(ctx, path, args...)
 	cmd.Env = append(cmd.Environ(), "LC_ALL=C")
-	cmd.WaitDelay = time.Second
 	var out capped
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err = cmd.Run()

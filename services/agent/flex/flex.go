@@ -19,8 +19,9 @@ import (
 	"regexp"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
+
+	"github.com/skerry/skerry/services/agent/command"
 )
 
 // DefaultDir is where drivers are installed, on hosts of Kubernetes.
@@ -192,11 +193,7 @@ func (d Driver) with(ctx context.Context, options map[string]string, args ...str
 func (d Driver) call(ctx context.Context, args ...string) (status, error) {
 	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, d.path, args...)
-	// A driver that hangs is ended with all that it waits for.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = time.Second // what it leaves running has its output open too
+	cmd := command.New(ctx, d.path, args...)
 	var out capped
 	cmd.Stdout, cmd.Stderr = &out, &out
 	failed := cmd.Run()

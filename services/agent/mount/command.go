@@ -5,9 +5,9 @@ package mount
 import (
 	"context"
 	"fmt"
-	"os/exec"
 	"strings"
-	"time"
+
+	"github.com/skerry/skerry/services/agent/command"
 )
 
 // Command mounts by the host's mount(8), as the kubelet does: it finds the helper of
@@ -18,9 +18,8 @@ func Command(ctx context.Context, fstype, source, target string, options []strin
 		args = append(args, "-o", strings.Join(options, ","))
 	}
 	args = append(args, "--", source, target)
-	cmd := exec.CommandContext(ctx, "mount", args...)
+	cmd := command.New(ctx, "mount", args...) // with the helper
 	cmd.Env = append(cmd.Environ(), "LC_ALL=C")
-	cmd.WaitDelay = time.Second // the helper has mount's output open too
 	out, err := cmd.CombinedOutput()
 	if err == nil {
 		return nil

@@ -3,11 +3,13 @@
 package mount
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -80,5 +82,42 @@ func TestCommand(t *testing.T) {
 	err := Command(t.Context(), "nosuchfs", "server:/share", at, nil)
 	if err == nil || !strings.Contains(err.Error(), "Mounting arguments: -t nosuchfs -- server:/share "+at) || !strings.Contains(err.Error(), "Output: mount: ") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestCommandThatIsGivenUp: the helper that speaks with the server ends with the command that started it.
+func TestCommandThatIsGivenUp(t *testing.T) {
+	dir := t.TempDir()
+	fifo := filepath.Join(dir, "alive")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	script := "#!/bin/sh\nsh -c 'echo; exec sleep 60' >" + fifo + "\ntrue\n"
+	if err := os.WriteFile(filepath.Join(dir, "mount"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- Command(ctx, "nfs", "server:/share", dir, nil) }()
+	f, err := os.Open(fifo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	if _, err := f.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := <-done; err == nil || !strings.Contains(err.Error(), "no answer") {
+		t.Errorf("got %v", err)
+	}
+	gone := make(chan struct{})
+	go func() { defer close(gone); _, _ = f.Read(make([]byte, 1)) }()
+	select {
+	case <-gone:
+	case <-time.After(20 * time.Second):
+		t.Error("the helper goes on")
 	}
 }
