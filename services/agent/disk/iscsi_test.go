@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // This host's kernel knows no iSCSI. A program in place of iscsiadm keeps records and sessions as files
@@ -213,6 +215,47 @@ func TestISCSI(t *testing.T) {
 	entries, _ := os.ReadDir(g.path("db/node"))
 	if g.sessions() != 0 || len(entries) != 0 || g.mounts() != 0 {
 		t.Errorf("no disk is left: %d sessions, %v", g.sessions(), entries)
+	}
+}
+
+// TestSessionOfTheHost: a session that the host uses for a disk of its own stays, also if a pod's disk is let go of.
+func TestSessionOfTheHost(t *testing.T) {
+	g := newRig(t)
+	own, pods := g.device(), g.device()
+	g.target(target{IQN: iqn, Portals: []string{"10.0.0.1:3260"}, LUNs: map[int]string{0: pods, 1: own}})
+	g.format(own, "ext4")
+	at := g.path("srv")
+	g.must(os.Mkdir(at, 0o700))
+	g.must(unix.Mount(own, at, "ext4", 0, ""))
+	g.must(g.mount(lun(0, "10.0.0.1:3260"), g.pod("a")))
+	g.leave(g.pod("a"))
+	g.must(g.settle())
+	left, err := g.names()
+	g.must(err)
+	if g.sessions() != 1 || g.file("sys/block/"+filepath.Base(pods)+"/device/delete") != "1" || g.file("sys/block/"+filepath.Base(own)+"/device/delete") != "" || len(left) != 0 {
+		t.Errorf("%d sessions, records %v", g.sessions(), left)
+	}
+	g.must(unix.Unmount(at, 0))
+	g.must(g.mount(lun(0, "10.0.0.1:3260"), g.pod("b")))
+	g.leave(g.pod("b"))
+	g.must(g.settle())
+	if g.sessions() != 0 {
+		t.Errorf("nobody uses it: %d sessions", g.sessions())
+	}
+}
+
+// TestRecordThatWasLost: a power cut can leave an empty record; who uses the disk next makes it again, and the
+// disk is let go of.
+func TestRecordThatWasLost(t *testing.T) {
+	g := newRig(t)
+	g.target(target{IQN: iqn, Portals: []string{"10.0.0.1:3260"}, LUNs: map[int]string{0: g.device()}})
+	d := lun(0, "10.0.0.1:3260")
+	g.write("disks/"+d.name()+"/disk.json", "")
+	g.must(g.mount(d, g.pod("a")))
+	g.leave(g.pod("a"))
+	g.must(g.settle())
+	if left, err := g.names(); err != nil || len(left) != 0 || g.sessions() != 0 {
+		t.Errorf("left: %v, %v, %d sessions", left, err, g.sessions())
 	}
 }
 

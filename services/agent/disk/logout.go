@@ -26,7 +26,7 @@ func (s *ISCSI) detach(ctx context.Context, m *Manager, name string) error {
 		return err
 	}
 	busy, err := m.shared(s, name)
-	if err != nil || busy {
+	if err != nil || busy || m.Host.busy(s.IQN) {
 		return err
 	}
 	a := &login{ISCSI: s, Host: &m.Host}
@@ -61,6 +61,20 @@ func (m *Manager) shared(s *ISCSI, name string) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// busy tells whether somebody uses a device of a target: the host may have disks of its own there, of which
+// there is no record, and a logout takes them away, mounted or not.
+func (h Host) busy(iqn string) bool {
+	for _, s := range h.targetSessions(iqn) {
+		devices, _ := filepath.Glob(filepath.Join(s.dir, "target*", "*", "block", "*"))
+		for _, d := range devices {
+			if idle(filepath.Join(h.Dev, filepath.Base(d))) != nil {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // transport is what an interface's record says that it speaks.

@@ -18,7 +18,8 @@ func (m *Manager) recordFile(name string) string { return filepath.Join(m.Dir, n
 // who asks for a disk decides. Secrets are not kept.
 func (m *Manager) remember(name string, d *Disk) error {
 	to := m.recordFile(name)
-	if _, err := os.Lstat(to); !errors.Is(err, os.ErrNotExist) {
+	// One that a power cut left empty is made again: without it nobody knows how to let go of the disk.
+	if had, err := m.recall(name); err != nil || had != nil {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
