@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/container-storage-interface/spec/lib/go/csi"
+	"github.com/fsnotify/fsnotify"
+	"golang.org/x/sys/unix"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -139,6 +141,33 @@ func TestSocketThatIsReplaced(t *testing.T) {
 	}
 	if _, err := r.Driver(was.Name); err == nil {
 		t.Error("the driver whose socket has gone is still known")
+	}
+}
+
+// TestWithoutWatches: on a host that has no watches left drivers are found by looking.
+func TestWithoutWatches(t *testing.T) {
+	dir := shortDir(t)
+	d := &csitest.Driver{Name: "d.example.com", Dir: filepath.Join(dir, "1"), Registry: filepath.Join(dir, "r", "below")}
+	start(t, d)
+	came := make(chan string, 1)
+	r := NewRegistry(filepath.Join(dir, "r"), slog.New(slog.DiscardHandler), func(name string) { came <- name })
+	r.watcher = func() (*fsnotify.Watcher, error) { return nil, unix.EMFILE }
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx) }()
+	if reason := registered(t, d); reason != "" || <-came != d.Name {
+		t.Errorf("it is refused: %q", reason)
+	}
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	w, err := fsnotify.NewWatcher()
+	if err := errors.Join(err, w.Close()); err != nil { // it takes no more
+		t.Fatal(err)
+	}
+	if found, all := r.look(w); len(found) != 1 || !all {
+		t.Errorf("found %v, %v", found, all)
 	}
 }
 

@@ -32,6 +32,7 @@ type Registry struct {
 	log *slog.Logger
 	// changed is told of a driver that has come.
 	changed func(driver string)
+	watcher func() (*fsnotify.Watcher, error)
 
 	mu      sync.Mutex
 	drivers map[string]Driver  // by name
@@ -68,7 +69,7 @@ const (
 
 // NewRegistry returns a registry of the drivers that register in dir. It does no I/O.
 func NewRegistry(dir string, log *slog.Logger, changed func(driver string)) *Registry {
-	return &Registry{dir: dir, log: log, changed: changed, drivers: map[string]Driver{}, sockets: map[string]*socket{}, wake: make(chan struct{}, 1)}
+	return &Registry{dir: dir, log: log, changed: changed, watcher: fsnotify.NewWatcher, drivers: map[string]Driver{}, sockets: map[string]*socket{}, wake: make(chan struct{}, 1)}
 }
 
 // Driver finds a driver by name.
@@ -87,19 +88,30 @@ func (r *Registry) Run(ctx context.Context) error {
 	if err := os.MkdirAll(r.dir, 0o755); err != nil {
 		return fmt.Errorf("make directory of drivers: %w", err)
 	}
-	w, err := fsnotify.NewWatcher()
-	if err != nil {
-		return fmt.Errorf("watch for drivers: %w", err)
+	w, err := r.watcher()
+	if err != nil { // a host has only so many: one that has none left still runs pods
+		r.log.Warn("watch for drivers: they are looked for now and then instead", "error", err)
+		return r.follow(ctx, nil)
 	}
 	defer func() { _ = w.Close() }()
+	return r.follow(ctx, w)
+}
+
+// follow looks for drivers when w tells of something, and now and then. Without a w it does the latter.
+func (r *Registry) follow(ctx context.Context, w *fsnotify.Watcher) error {
 	defer r.busy.Wait()
+	var events <-chan fsnotify.Event
+	var failures <-chan error
+	if w != nil {
+		events, failures = w.Events, w.Errors
+	}
 	for {
 		next := r.scan(ctx, w)
 		timer := time.NewTimer(next)
 		select {
 		case <-ctx.Done():
-		case <-w.Events:
-		case err := <-w.Errors:
+		case <-events:
+		case err := <-failures:
 			r.log.Warn("watch for drivers", "error", err) // the next look finds what was missed
 		case <-r.wake:
 		case <-timer.C:
@@ -113,11 +125,11 @@ func (r *Registry) Run(ctx context.Context) error {
 
 // scan compares the sockets that are there with those that are known, and says when to look again.
 func (r *Registry) scan(ctx context.Context, w *fsnotify.Watcher) time.Duration {
-	there := r.look(w)
+	there, all := r.look(w)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for path, s := range r.sockets {
-		if made, ok := there[path]; !ok || made != s.made {
+		if made, ok := there[path]; ok && made != s.made || !ok && all {
 			r.dropLocked(path)
 		}
 	}
@@ -141,9 +153,10 @@ func (r *Registry) scan(ctx context.Context, w *fsnotify.Watcher) time.Duration 
 	return max(next, 10*time.Millisecond)
 }
 
-// look finds the sockets in the directory, and has its directories watched.
-func (r *Registry) look(w *fsnotify.Watcher) map[string]stamp {
-	out := map[string]stamp{}
+// look finds the sockets in the directory, and has its directories watched; all is false if some may have been
+// left out, which says nothing of their drivers.
+func (r *Registry) look(w *fsnotify.Watcher) (out map[string]stamp, all bool) {
+	out = map[string]stamp{}
 	err := filepath.WalkDir(r.dir, func(path string, e fs.DirEntry, err error) error {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
@@ -159,7 +172,13 @@ func (r *Registry) look(w *fsnotify.Watcher) map[string]stamp {
 			if rel, _ := filepath.Rel(r.dir, path); strings.Count(rel, string(filepath.Separator)) >= deepest {
 				return fs.SkipDir
 			}
-			return w.Add(path)
+			if w == nil {
+				return nil
+			}
+			if err := w.Add(path); err != nil { // a host has only so many watches: what is new is found later then
+				r.log.Warn("watch for drivers", "dir", path, "error", err)
+			}
+			return nil
 		}
 		if made, ok := stampOf(path); ok {
 			out[path] = made
@@ -172,7 +191,7 @@ func (r *Registry) look(w *fsnotify.Watcher) map[string]stamp {
 	if err != nil {
 		r.log.Warn("look for drivers", "dir", r.dir, "error", err)
 	}
-	return out
+	return out, err == nil
 }
 
 // dropLocked forgets a socket and the driver behind it.

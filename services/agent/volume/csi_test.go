@@ -300,6 +300,24 @@ func TestCSIThatWasCutOff(t *testing.T) {
 	s.must(errors.Join(s.Remove(next.UID), s.Remove(p.UID)))
 }
 
+// TestCSIAfterAPowerCut: what is kept of a volume can be lost. The pod goes all the same, unless something is mounted there.
+func TestCSIAfterAPowerCut(t *testing.T) {
+	s := newStorage(t)
+	s.up()
+	p := inline()
+	s.must(s.Prepare(t.Context(), p))
+	s.must(os.WriteFile(dataFile(s.dir(p, "v")), nil, 0o600))
+	if err := s.Remove(p.UID); err == nil || !strings.Contains(err.Error(), "vol_data.json") {
+		t.Errorf("while it is mounted: %v", err)
+	}
+	s.must(mount.Unmount(s.dir(p, "v"))) // as the host came up again
+	s.agent()
+	s.must(s.Remove(p.UID))
+	if _, err := os.Lstat(filepath.Join(s.pods, string(p.UID))); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("left of the pod: %v", err)
+	}
+}
+
 // TestCSIDriverThatHangs: it holds up neither other pods nor the end of its own.
 func TestCSIDriverThatHangs(t *testing.T) {
 	s := newStorage(t)

@@ -19,6 +19,7 @@ import (
 	storagev1 "k8s.io/api/storage/v1"
 
 	"github.com/skerry/skerry/services/agent/csi"
+	"github.com/skerry/skerry/services/agent/mount"
 )
 
 // ask is what a driver is told of a volume: what its pod says, and, if the driver's object says that
@@ -107,15 +108,21 @@ func remember(path, driver, id, volume string) error {
 	return replace(dataFile(path), b)
 }
 
-// replace writes a file, whole or not at all.
+// replace writes a file, whole or not at all, also if the power goes.
 func replace(to string, data []byte) error {
-	if err := os.WriteFile(to+".new", data, 0o600); err != nil {
+	f, err := os.OpenFile(to+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(to+".new", to)
 }
 
-// recallVolume is what was kept; nil if nothing was.
+// recallVolume is what was kept; nil if nothing was, or nothing that can be read of a volume that is not mounted: a
+// power cut can have left that, and no mount has outlived it.
 func recallVolume(path string) (*volumeData, error) {
 	b, err := os.ReadFile(dataFile(path))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -126,7 +133,11 @@ func recallVolume(path string) (*volumeData, error) {
 	}
 	out := &volumeData{}
 	if err := json.Unmarshal(b, out); err != nil {
-		return nil, fmt.Errorf("read %s: %w", dataFile(path), err)
+		at, mountErr := mount.Below(path)
+		if mountErr == nil && len(at) == 0 {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("read %s: %w", dataFile(path), errors.Join(err, mountErr))
 	}
 	return out, nil
 }
