@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	v1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 	kjson "sigs.k8s.io/json"
 )
 
@@ -179,30 +178,3 @@ func (p *Pool) shareTexts(pod *v1.Pod) {
 }
 
 var yes, no = true, false
-
-// Order is what others than its agent want to know of a work order, or of the verdict
-// that a pod fits nowhere.
-type Order struct {
-	UID      types.UID
-	NodeName string
-	Status   v1.PodStatus
-}
-
-// Order decodes a work order: a pod whose spec the desired pod has as well.
-func (p *Pool) Order(data []byte) (Order, error) {
-	var o struct {
-		Metadata struct {
-			UID types.UID `json:"uid"`
-		} `json:"metadata"`
-		Spec struct {
-			NodeName string `json:"nodeName"`
-		} `json:"spec"`
-		Status v1.PodStatus `json:"status"`
-	}
-	if err := kjson.UnmarshalCaseSensitivePreserveInts(data, &o); err != nil {
-		return Order{}, fmt.Errorf("decode work order: %w", err)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return Order{UID: o.Metadata.UID, NodeName: p.same(o.Spec.NodeName), Status: o.Status}, nil
-}

@@ -175,6 +175,29 @@ func TestOrder(t *testing.T) {
 	}
 }
 
+// TestOrderIsReadAsEver: at a glance it says the same as when all of it is read.
+func TestOrderIsReadAsEver(t *testing.T) {
+	pod := sample(1)
+	pod.Spec.NodeName = "n1"
+	bare := *pod
+	bare.Status = v1.PodStatus{}
+	texts := append([]string{
+		string(encode(t, pod)), string(encode(t, &bare)),
+		`{"metadata":{"uid":"a","uid":"b"}}`, `{"metadata":{"uid":"a"},"metadata":{"name":"n"}}`, `{"metadata":{"uid":"\u0061"}}`, `{"metadata":{"uid":null}}`,
+		`{"metadata":{"UID":"a"}}`, `{"status":{"phase":"Pending"},"status":{"reason":"r"}}`, `{"status":null}`,
+	}, odd...)
+	for _, text := range texts {
+		want, wantErr := wholeOrder([]byte(text))
+		got, err := New().Order([]byte(text))
+		if wantErr == nil && (err != nil || !reflect.DeepEqual(got, want)) {
+			t.Errorf("%s: got %+v, %v, want %+v", text, got, err, want)
+		}
+	}
+	if _, ok := glance([]byte(texts[1])); !ok {
+		t.Error("an ordinary work order is not read at a glance")
+	}
+}
+
 func BenchmarkPod(b *testing.B) {
 	data := encode(b, sample(1))
 	b.Run("shared", func(b *testing.B) {
@@ -213,5 +236,15 @@ func TestConditions(t *testing.T) {
 	}
 	if most := len(p.lists[0]) + len(p.lists[1]); most > 2*keptLists {
 		t.Errorf("%d are remembered", most)
+	}
+}
+
+func BenchmarkOrder(b *testing.B) {
+	pod := sample(1)
+	pod.Spec.NodeName, pod.Status = "n1", v1.PodStatus{}
+	data, p := encode(b, pod), New()
+	b.ReportAllocs()
+	for range b.N {
+		_, _ = p.Order(data)
 	}
 }

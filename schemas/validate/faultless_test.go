@@ -25,7 +25,7 @@ func TestFaultlessSpecIsRemembered(t *testing.T) {
 			t.Fatal(errs)
 		}
 	}
-	digest, ok := faultless.text(&plainPod("p").Spec)
+	digest, ok := faultless.sum(&plainPod("p").Spec)
 	if !ok || !faultless.has(digest) {
 		t.Error("a faultless spec is not remembered")
 	}
@@ -41,7 +41,7 @@ func TestFaultlessSpecIsRemembered(t *testing.T) {
 		p.Spec.Volumes = []v1.Volume{{Name: "v", VolumeSource: v1.VolumeSource{Ephemeral: &v1.EphemeralVolumeSource{}}}}
 		return p
 	}
-	if _, ok := faultless.text(&claim("p").Spec); ok {
+	if _, ok := faultless.sum(&claim("p").Spec); ok {
 		t.Error("a spec whose faults depend on the pod's name would be remembered")
 	}
 }
@@ -49,7 +49,7 @@ func TestFaultlessSpecIsRemembered(t *testing.T) {
 func TestFaultlessIsBounded(t *testing.T) {
 	var m specs
 	for i := range 10 * rememberedSpecs {
-		digest, ok := m.text(&v1.PodSpec{Hostname: fmt.Sprint(i)})
+		digest, ok := m.sum(&v1.PodSpec{Hostname: fmt.Sprint(i)})
 		if !ok {
 			t.Fatal("a spec has no text")
 		}

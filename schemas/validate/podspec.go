@@ -25,13 +25,13 @@ func podSpec(p *field.Path, s *v1.PodSpec, pod *v1.Pod) field.ErrorList {
 	if pod == nil {
 		return freshSpec(p, s, nil)
 	}
-	text, ok := faultless.text(s)
-	if ok && faultless.has(text) {
+	sum, ok := faultless.sum(s)
+	if ok && faultless.has(sum) {
 		return nil
 	}
 	errs := freshSpec(p, s, pod)
 	if ok && len(errs) == 0 {
-		faultless.add(text)
+		faultless.add(sum)
 	}
 	return errs
 }

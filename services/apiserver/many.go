@@ -19,11 +19,12 @@ import (
 )
 
 // Events are told as well as can be. When a thousand pods start at once, most of what
-// would be stored is that they did: beyond this rate only warnings are. What is kept then
-// reaches a minute and a half back, for there is room for some 25,000.
+// would be stored is that they did, and storing four events of each takes a third as long as
+// starting it: beyond this rate only warnings are. What is kept then reaches four minutes
+// back, for there is room for some 25,000.
 const (
-	eventRate  rate.Limit = 250 // a second
-	eventBurst            = 2000
+	eventRate  rate.Limit = 100 // a second
+	eventBurst            = 500
 )
 
 // many does one request for each line of r's body, all at once, so that their writes

@@ -3,7 +3,6 @@ package pod
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -104,7 +103,7 @@ type entry struct {
 	order    *share.Lean        // as of this turn, nil for none
 	kept     *share.Lean        // the order as last kept on disk
 	messages map[string]string  // termination messages, by container id
-	said     *[sha256.Size]byte // digest of mem.Last's text, nil if it has not been made
+	said     *[sha256.Size]byte // digest of mem.Last, nil if it has not been made
 	stops    []*stop
 	since    time.Time // when it first did not fit
 	asked    time.Time // when its removal was asked for
@@ -350,21 +349,22 @@ func (r *Reconciler) report(e *entry, in Input, plan Plan) {
 	}
 }
 
-// news tells whether st says anything else than what was last reported. Their text is
-// compared, which takes a fifth of what comparing two statuses field by field does.
+// news tells whether st says anything else than what was last reported. What they are in
+// protobuf is compared: it says as much as their text, times in seconds too, and takes a
+// tenth of the time to make.
 func (e *entry) news(st v1.PodStatus) (bool, error) {
-	digest := func(st v1.PodStatus) ([sha256.Size]byte, error) {
-		text, err := json.Marshal(st)
-		return sha256.Sum256(text), err
+	digest := func(st *v1.PodStatus) ([sha256.Size]byte, error) {
+		data, err := st.Marshal()
+		return sha256.Sum256(data), err
 	}
 	if e.said == nil {
-		was, err := digest(e.mem.Last)
+		was, err := digest(&e.mem.Last)
 		if err != nil {
 			return false, err
 		}
 		e.said = &was
 	}
-	now, err := digest(st)
+	now, err := digest(&st)
 	if err != nil || now == *e.said {
 		return false, err
 	}
