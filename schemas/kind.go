@@ -51,11 +51,13 @@ type Kind struct {
 	Store StoreClass
 	// StatusWriter tells which prefix of the state bucket holds the status.
 	StatusWriter StatusWriter
+	// Generation tells what metadata.generation counts.
+	Generation Generation
 	// Scale is true if the kind has the scale subresource.
 	Scale bool
 	// Below are the subresources that the kind has beside status and scale.
 	Below []Subresource
-	// Revisioned is true if every generation is kept in the revisions bucket.
+	// Revisioned is true if every state is kept in the revisions bucket.
 	// Objects with a controlling owner are not: their owner's history has them.
 	Revisioned bool
 	// Unhonoured lists field paths that are accepted but not acted on yet, in the
@@ -90,6 +92,21 @@ const (
 	StatusController
 	// StatusAgent: observed.<node>.…, overlaid by the controller's current.
 	StatusAgent
+)
+
+// Generation says what metadata.generation counts, as the kind's strategy in Kubernetes does
+// (PrepareForCreate and PrepareForUpdate in its pkg/registry). 0: objects have none.
+type Generation uint8
+
+const (
+	// GenerationNew: a new object has 1.
+	GenerationNew Generation = 1 << iota
+	// GenerationContent: a change of what is neither metadata nor status counts.
+	GenerationContent
+	// GenerationLabels: so does a change of labels.
+	GenerationLabels
+	// GenerationAnnotations: so does a change of annotations, which are passed on.
+	GenerationAnnotations
 )
 
 // Column is one printer column of `get`.

@@ -145,16 +145,18 @@ type WatchEvent struct {
 	Object json.RawMessage `json:"object"` // the object, or a Status for ERROR
 }
 
-// Revision is one kept generation of an object, as VerbHistory returns them.
+// Revision is one kept state of an object, as VerbHistory returns them.
 type Revision struct {
-	Generation int64     `json:"generation"`
-	Time       time.Time `json:"time"`
-	User       string    `json:"user"`
-	// Object is the desired object of that generation.
+	// Number is 1 for an object's first state, and one more with each change of its content, whether or
+	// not Kubernetes counts generations of its kind.
+	Number int64     `json:"number"`
+	Time   time.Time `json:"time"`
+	User   string    `json:"user"`
+	// Object is the desired object of then.
 	Object json.RawMessage `json:"object"`
 	// Deleted is true for the last state of an object that was then deleted.
 	Deleted bool `json:"deleted,omitempty"`
-	// Current is true for the generation that is desired now.
+	// Current is true for the one that is desired now.
 	Current bool `json:"current,omitempty"`
 }
 

@@ -126,7 +126,7 @@ func TestTyped(t *testing.T) {
 		case VerbGet:
 			return &Reply{Body: []byte(`{"metadata":{"name":"` + string(r.Name) + `"},"data":{"k":"v"}}`)}, nil
 		case VerbHistory:
-			b, err := json.Marshal([]Revision{{Generation: 1, User: "admin", Object: json.RawMessage(`{"a":1}`)}, {Generation: 2, Current: true, Object: json.RawMessage(`{"a":2}`)}})
+			b, err := json.Marshal([]Revision{{Number: 1, User: "admin", Object: json.RawMessage(`{"a":1}`)}, {Number: 2, Current: true, Object: json.RawMessage(`{"a":2}`)}})
 			return &Reply{Body: b}, err
 		}
 		return echo(nil, r)

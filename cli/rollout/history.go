@@ -30,14 +30,14 @@ type Entry struct {
 	Current bool
 }
 
-// History numbers the kept generations of an object, oldest first. Deployments have
-// the numbers that their ReplicaSets have; other kinds' are their generations.
+// History numbers the kept states of an object, oldest first. Deployments have the
+// numbers that their ReplicaSets have; other kinds' are those of the history.
 func History(kind *schemas.Kind, kept []api.Revision) ([]Entry, error) {
 	entries := make([]Entry, 0, len(kept))
 	for _, r := range kept {
-		e := Entry{Number: r.Generation, Deleted: r.Deleted, Current: r.Current}
+		e := Entry{Number: r.Number, Deleted: r.Deleted, Current: r.Current}
 		if err := json.Unmarshal(r.Object, &e.Content); err != nil {
-			return nil, fmt.Errorf("read revision %d: %w", r.Generation, err)
+			return nil, fmt.Errorf("read revision %d: %w", r.Number, err)
 		}
 		u := unstructured.Unstructured{Object: e.Content}
 		e.Cause = u.GetAnnotations()[annotationChangeCause]
@@ -46,7 +46,7 @@ func History(kind *schemas.Kind, kept []api.Revision) ([]Entry, error) {
 	if kind.Resource == schemas.Deployments {
 		return deploymentHistory(entries), nil
 	}
-	return generations(entries), nil
+	return distinct(entries), nil
 }
 
 // deploymentHistory groups consecutive states with the same template. A group has
@@ -74,9 +74,9 @@ func deploymentHistory(states []Entry) []Entry {
 	return out
 }
 
-// generations drops states that differ from the one before in nothing that a user
-// wrote, and numbers what has no generation (ConfigMaps) by its place.
-func generations(states []Entry) []Entry {
+// distinct drops states that differ from the one before in nothing that a user wrote, and
+// numbers by their place what several objects of one name left.
+func distinct(states []Entry) []Entry {
 	var out []Entry
 	for first := 0; first < len(states); {
 		last := first

@@ -66,12 +66,12 @@ func checkNumbers(t *testing.T, got []Entry, want []int64) {
 	}
 }
 
-func configMap(value string, generation int64) api.Revision {
+func configMap(value string, number int64) api.Revision {
 	b, err := json.Marshal(map[string]any{"metadata": map[string]any{"name": "c"}, "data": map[string]any{"k": value}})
 	if err != nil {
 		panic(err)
 	}
-	return api.Revision{Object: b, Generation: generation}
+	return api.Revision{Object: b, Number: number}
 }
 
 func TestOtherKindsHistory(t *testing.T) {
@@ -81,8 +81,8 @@ func TestOtherKindsHistory(t *testing.T) {
 		kept []api.Revision
 		want []int64
 	}{
-		{"by generation", []api.Revision{configMap("a", 3), configMap("b", 4)}, []int64{3, 4}},
-		{"by place without generations", []api.Revision{configMap("a", 0), configMap("b", 0)}, []int64{1, 2}},
+		{"by number", []api.Revision{configMap("a", 3), configMap("b", 4)}, []int64{3, 4}},
+		{"by place where numbers do not rise", []api.Revision{configMap("a", 0), configMap("b", 0)}, []int64{1, 2}},
 		{"same data is one revision", []api.Revision{configMap("a", 1), configMap("a", 2), configMap("b", 3)}, []int64{2, 3}},
 		{"coming back is a new one", []api.Revision{configMap("a", 1), configMap("b", 2), configMap("a", 3)}, []int64{1, 2, 3}},
 	}

@@ -112,6 +112,9 @@ func restored(kind *schemas.Kind, now, old map[string]any) map[string]any {
 	for k, v := range payload(old) {
 		out.Object[k] = copied(v)
 	}
+	if node, placed, _ := unstructured.NestedString(now, "spec", "nodeName"); placed && kind.Resource == schemas.Pods {
+		_ = unstructured.SetNestedField(out.Object, node, "spec", "nodeName") // no revision's: the scheduler has placed it
+	}
 	return out.Object
 }
 

@@ -50,6 +50,7 @@ func pod() *schemas.Kind {
 		ValidateUpdate: validate.PodUpdate,
 		Columns:        column.Pod(),
 		StatusWriter:   schemas.StatusAgent,
+		Generation:     schemas.GenerationNew | schemas.GenerationContent,
 		Below:          podSubresources(),
 		Revisioned:     true,
 		Unhonoured:     podUnhonoured("spec"),

@@ -22,6 +22,7 @@ func deployment() *schemas.Kind {
 		ValidateUpdate: validate.DeploymentUpdate,
 		Columns:        column.Deployment(),
 		StatusWriter:   schemas.StatusController,
+		Generation:     schemas.GenerationNew | schemas.GenerationContent | schemas.GenerationAnnotations,
 		Scale:          true,
 		Revisioned:     true,
 		Unhonoured:     podUnhonoured("spec.template.spec"),
@@ -38,6 +39,7 @@ func replicaSet() *schemas.Kind {
 		ValidateUpdate: validate.ReplicaSetUpdate,
 		Columns:        column.ReplicaSet(),
 		StatusWriter:   schemas.StatusController,
+		Generation:     schemas.GenerationNew | schemas.GenerationContent,
 		Scale:          true,
 		Revisioned:     true,
 		Unhonoured:     podUnhonoured("spec.template.spec"),
@@ -63,6 +65,7 @@ func priorityClass() *schemas.Kind {
 		Validate:       validate.PriorityClass,
 		ValidateUpdate: validate.PriorityClassUpdate,
 		Columns:        column.PriorityClass(),
+		Generation:     schemas.GenerationNew,
 		Revisioned:     true,
 	})
 }

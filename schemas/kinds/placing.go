@@ -19,6 +19,7 @@ func podDisruptionBudget() *schemas.Kind {
 		ValidateUpdate: validate.PodDisruptionBudgetUpdate,
 		Columns:        column.PodDisruptionBudget(),
 		StatusWriter:   schemas.StatusController,
+		Generation:     schemas.GenerationNew | schemas.GenerationContent,
 		Revisioned:     true,
 	})
 }

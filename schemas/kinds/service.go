@@ -51,5 +51,6 @@ func endpointSlice() *schemas.Kind {
 		Validate:       validate.EndpointSlice,
 		ValidateUpdate: validate.EndpointSliceUpdate,
 		Columns:        column.EndpointSlice(),
+		Generation:     schemas.GenerationNew | schemas.GenerationContent | schemas.GenerationLabels,
 	})
 }

@@ -17,6 +17,7 @@ func csiDriver() *schemas.Kind {
 		Validate:       validate.CSIDriver,
 		ValidateUpdate: validate.CSIDriverUpdate,
 		Columns:        column.CSIDriver(),
+		Generation:     schemas.GenerationContent,
 		Revisioned:     true,
 		// They are about persistent volumes, or about labels of SELinux, which volumes are not given.
 		Unhonoured: []string{"spec.seLinuxMount", "spec.nodeAllocatableUpdatePeriodSeconds", "spec.preventPodSchedulingIfMissing"},

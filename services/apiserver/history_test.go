@@ -30,7 +30,7 @@ func told(t testing.TB, c *api.Client, ref schemas.Ref) string {
 		if r.User != "admin" || r.Time.IsZero() || strings.Contains(string(r.Object), "writtenBy") {
 			t.Errorf("revision %+v: %s", r, r.Object)
 		}
-		line := fmt.Sprintf("%d:%s", r.Generation, m.Data["k"])
+		line := fmt.Sprintf("%d:%s", r.Number, m.Data["k"])
 		if r.Current {
 			line += "*"
 		}
@@ -83,7 +83,7 @@ func TestNoHistoryOfWhatControllersMake(t *testing.T) {
 	if len(got.GetManagedFields()) != 0 {
 		t.Errorf("managedFields: %v", got.GetManagedFields())
 	}
-	if got := told(t, c, cmRef("a")); got != "2:2*" {
+	if got := told(t, c, cmRef("a")); got != "1:2*" {
 		t.Errorf("got %s", got)
 	}
 }

@@ -127,27 +127,3 @@ func tokenSource() v1.VolumeSource {
 			{Path: "namespace", FieldRef: &v1.ObjectFieldSelector{APIVersion: "v1", FieldPath: "metadata.namespace"}}}}},
 	}}}
 }
-
-// keepToken gives a pod that a client sends again, as it wrote it, the token volume that it got when it was made.
-func keepToken(p, was *v1.Pod) {
-	at := slices.IndexFunc(was.Spec.Volumes, func(v v1.Volume) bool { return strings.HasPrefix(v.Name, tokenVolume) })
-	if at < 0 {
-		return
-	}
-	volume := was.Spec.Volumes[at]
-	if slices.ContainsFunc(p.Spec.Volumes, func(v v1.Volume) bool { return v.Name == volume.Name }) {
-		return
-	}
-	p.Spec.Volumes = slices.Insert(p.Spec.Volumes, min(at, len(p.Spec.Volumes)), *volume.DeepCopy())
-	keepMounts(p.Spec.InitContainers, was.Spec.InitContainers, volume.Name)
-	keepMounts(p.Spec.Containers, was.Spec.Containers, volume.Name)
-}
-
-func keepMounts(cs, was []v1.Container, volume string) {
-	for i := range min(len(cs), len(was)) {
-		at := slices.IndexFunc(was[i].VolumeMounts, func(m v1.VolumeMount) bool { return m.Name == volume })
-		if at >= 0 && cs[i].Name == was[i].Name {
-			cs[i].VolumeMounts = slices.Insert(cs[i].VolumeMounts, min(at, len(cs[i].VolumeMounts)), was[i].VolumeMounts[at])
-		}
-	}
-}

@@ -6,11 +6,15 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	v1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/schemas/defaults"
@@ -86,7 +90,7 @@ func TestServersOwnFields(t *testing.T) {
 	at := metav1.NewTime(now.Add(-time.Hour))
 	obj := &v1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "a", Namespace: "default", UID: "mine", Generation: 7, CreationTimestamp: at, DeletionTimestamp: &at}}
 	made, err := Create(k, obj, now)
-	if err != nil || made.GetUID() == "mine" || made.GetGeneration() != 1 || !made.GetCreationTimestamp().Time.Equal(now) || made.GetDeletionTimestamp() != nil {
+	if err != nil || made.GetUID() == "mine" || !made.GetCreationTimestamp().Time.Equal(now) || made.GetDeletionTimestamp() != nil {
 		t.Fatalf("created %+v, %v", made, err)
 	}
 	made.SetResourceVersion("5")
@@ -97,7 +101,7 @@ func TestServersOwnFields(t *testing.T) {
 	if err := Changed(nil, allot.Ranges{}, k, next, made); err != nil {
 		t.Fatal(err)
 	}
-	if next.UID != made.GetUID() || next.Generation != 2 || next.DeletionTimestamp != nil || next.ResourceVersion != "5" {
+	if next.UID != made.GetUID() || next.Generation != 0 || next.DeletionTimestamp != nil || next.ResourceVersion != "5" {
 		t.Errorf("updated %+v", next.ObjectMeta)
 	}
 	next.ResourceVersion = "4"
@@ -139,5 +143,50 @@ func TestStatusIsCopied(t *testing.T) {
 	next.Status.Capacity[v1.ResourceCPU] = resource.MustParse("2")
 	if q := old.Status.Capacity[v1.ResourceCPU]; q.String() != "1" || len(next.Status.Capacity) != 1 {
 		t.Errorf("the old object has %s", q.String())
+	}
+}
+
+// Which changes of which kind count is as in the strategies of Kubernetes' registry.
+func TestGenerations(t *testing.T) {
+	label := func(o schemas.Object) { o.SetLabels(map[string]string{"a": "b"}) }
+	annotate := func(o schemas.Object) { o.SetAnnotations(map[string]string{"a": "b"}) }
+	for name, c := range map[string]struct {
+		r       schemas.Resource
+		content func(schemas.Object)
+		// What is expected of a new object, of one with another label, annotation and content.
+		want [4]int64
+	}{
+		"deployment": {schemas.Deployments, func(o schemas.Object) { o.(*appsv1.Deployment).Spec.MinReadySeconds = 1 }, [4]int64{1, 1, 2, 2}},
+		"noted": {schemas.Deployments, func(o schemas.Object) {
+			o.SetAnnotations(map[string]string{"deployment.kubernetes.io/revision": "2"})
+		}, [4]int64{1, 1, 2, 1}},
+		"replicaset":    {schemas.ReplicaSets, func(o schemas.Object) { o.(*appsv1.ReplicaSet).Spec.MinReadySeconds = 1 }, [4]int64{1, 1, 1, 2}},
+		"pod":           {schemas.Pods, func(o schemas.Object) { o.(*v1.Pod).Spec.ActiveDeadlineSeconds = new(int64) }, [4]int64{1, 1, 1, 2}},
+		"endpointslice": {schemas.EndpointSlices, func(o schemas.Object) { o.(*discoveryv1.EndpointSlice).Ports = make([]discoveryv1.EndpointPort, 1) }, [4]int64{1, 2, 1, 2}},
+		"priorityclass": {schemas.PriorityClasses, func(o schemas.Object) { o.(*schedulingv1.PriorityClass).Description = "x" }, [4]int64{1, 1, 1, 1}},
+		"csidriver":     {schemas.CSIDrivers, func(o schemas.Object) { o.(*storagev1.CSIDriver).Spec.PodInfoOnMount = ptr.To(true) }, [4]int64{0, 0, 0, 1}},
+		"configmap":     {schemas.ConfigMaps, func(o schemas.Object) { o.(*v1.ConfigMap).Data = map[string]string{"a": "b"} }, [4]int64{}},
+		"node":          {schemas.Nodes, func(o schemas.Object) { o.(*v1.Node).Spec.Unschedulable = true }, [4]int64{}},
+		"service":       {schemas.Services, func(o schemas.Object) { o.(*v1.Service).Spec.ExternalName = "x" }, [4]int64{}},
+	} {
+		k := kinds.Table().ByResource(c.r)
+		old, err := Create(k, k.New(), time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := [4]int64{old.GetGeneration()}
+		for i, change := range []func(schemas.Object){label, annotate, c.content} {
+			next := old.DeepCopyObject().(schemas.Object)
+			change(next)
+			next.SetGeneration(9)
+			if err := Update(k, next, old); err != nil {
+				t.Fatal(err)
+			}
+			countGeneration(k, next, old)
+			got[i+1] = next.GetGeneration()
+		}
+		if got != c.want {
+			t.Errorf("%s: generations %v, want %v", name, got, c.want)
+		}
 	}
 }

@@ -47,15 +47,11 @@ func Create(k *schemas.Kind, obj schemas.Object, now time.Time) (schemas.Object,
 	obj.SetDeletionGracePeriodSeconds(nil)
 	obj.SetSelfLink("")
 	obj.SetGeneration(0)
-	if Generations(k) {
+	if k.Generation&schemas.GenerationNew != 0 {
 		obj.SetGeneration(1)
 	}
 	return obj, nil
 }
-
-// Generations tells whether k's objects count their generations: those whose history
-// is kept, and those with a status that can lag behind.
-func Generations(k *schemas.Kind) bool { return k.Revisioned || k.StatusWriter != schemas.StatusNone }
 
 // Update gives obj the metadata that an update cannot change, from old. It fails with
 // a Conflict if obj is meant for another object of that name, or for another
@@ -77,6 +73,9 @@ func Update(k *schemas.Kind, obj, old schemas.Object) error {
 	obj.SetDeletionTimestamp(old.GetDeletionTimestamp())
 	obj.SetDeletionGracePeriodSeconds(old.GetDeletionGracePeriodSeconds())
 	obj.SetGeneration(old.GetGeneration())
+	if k.Generation == 0 {
+		obj.SetGeneration(0)
+	}
 	obj.SetSelfLink("")
 	return nil
 }

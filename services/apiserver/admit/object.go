@@ -1,6 +1,8 @@
 package admit
 
 import (
+	"maps"
+
 	v1 "k8s.io/api/core/v1"
 
 	"github.com/skerry/skerry/schemas"
@@ -54,17 +56,36 @@ func Changed(s State, r allot.Ranges, k *schemas.Kind, obj, old schemas.Object) 
 			return err
 		}
 	}
-	if Generations(k) && !SameContent(k, obj, old) {
-		obj.SetGeneration(old.GetGeneration() + 1)
-	}
+	countGeneration(k, obj, old)
 	if k.ValidateUpdate == nil {
 		return nil
 	}
 	return Invalid(k, old.GetName(), k.ValidateUpdate(obj, old))
 }
 
-// keepDecided restores what admission decided when the object was made and what a
-// client that sends its own manifest again does not name.
+// countGeneration gives obj the next generation if what it changes of old counts. What the controller notes
+// about a Deployment does not: in Kubernetes it comes with the status.
+func countGeneration(k *schemas.Kind, obj, old schemas.Object) {
+	g := k.Generation
+	if g&schemas.GenerationContent != 0 && !SameContent(k, obj, old) ||
+		g&schemas.GenerationLabels != 0 && !sameText(obj.GetLabels(), old.GetLabels()) ||
+		g&schemas.GenerationAnnotations != 0 && !sameText(obj.GetAnnotations(), old.GetAnnotations()) {
+		obj.SetGeneration(old.GetGeneration() + 1)
+	}
+}
+
+// sameText compares labels or annotations.
+func sameText(a, b map[string]string) bool {
+	rest := func(m map[string]string) map[string]string {
+		m = maps.Clone(m)
+		delete(m, "deployment.kubernetes.io/revision")
+		return m
+	}
+	return maps.Equal(a, b) || maps.Equal(rest(a), rest(b))
+}
+
+// keepDecided restores what admission decided when the object was made, as far as Kubernetes' admission
+// does: a pod's service account, say, or its node, are a change if a client does not name them again.
 func keepDecided(obj, old schemas.Object) {
 	switch o := obj.(type) {
 	case *v1.Pod:
@@ -72,24 +93,11 @@ func keepDecided(obj, old schemas.Object) {
 		if !ok {
 			return
 		}
-		if o.Spec.ServiceAccountName == "" {
-			o.Spec.ServiceAccountName, o.Spec.DeprecatedServiceAccount = was.Spec.ServiceAccountName, was.Spec.DeprecatedServiceAccount
-		}
-		if o.Spec.Overhead == nil {
-			o.Spec.Overhead = was.Spec.Overhead
-		}
-		if len(o.Spec.ImagePullSecrets) == 0 {
-			o.Spec.ImagePullSecrets = was.Spec.ImagePullSecrets
-		}
-		keepToken(o, was)
 		if o.Spec.Priority == nil {
 			o.Spec.Priority = was.Spec.Priority
 		}
 		if o.Spec.PreemptionPolicy == nil {
 			o.Spec.PreemptionPolicy = was.Spec.PreemptionPolicy
-		}
-		if o.Spec.NodeName == "" {
-			o.Spec.NodeName = was.Spec.NodeName
 		}
 		defaults.AddPodTolerations(o)
 	case *v1.Namespace:

@@ -9,11 +9,13 @@ import (
 	"github.com/skerry/skerry/schemas/join"
 )
 
-// Writer is who made a generation of an object, and when. It is stored beside the
+// Writer is who made a state of an object, and when. It is stored beside the
 // object in one more top-level field, which readers of the object ignore.
 type Writer struct {
 	User string    `json:"user"`
 	Time time.Time `json:"time"`
+	// Revision is the number of this state of the object in its history. 0: see Stored.Revision.
+	Revision int64 `json:"revision,omitempty"`
 }
 
 // writtenBy is the name of that field. No Kubernetes object has one of this name.
@@ -42,6 +44,15 @@ type Stored struct {
 		Generation int64  `json:"generation"`
 	} `json:"metadata"`
 	WrittenBy Writer `json:"writtenBy"`
+}
+
+// Revision is the number of the value in its object's history. Where nobody counted it is the first one,
+// or the one that metadata.generation says.
+func (s *Stored) Revision() int64 {
+	if s.WrittenBy.Revision > 0 {
+		return s.WrittenBy.Revision
+	}
+	return max(s.Metadata.Generation, 1)
 }
 
 // ReadStored reads what a stored value says about itself.

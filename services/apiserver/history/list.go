@@ -16,7 +16,7 @@ import (
 // maxEntries is how many entries of one object are read: as many as are kept.
 const maxEntries = 250
 
-// List returns the generations of ref, oldest first. current is its desired value now,
+// List returns the revisions of ref, oldest first. current is its desired value now,
 // with a nil Value if it is deleted.
 func (k *Keeper) List(ctx context.Context, ref schemas.Ref, current store.Entry) ([]api.Revision, error) {
 	entries, err := k.revisions.History(ctx, bus.RevisionKey(ref), maxEntries)
@@ -37,19 +37,14 @@ func (k *Keeper) List(ctx context.Context, ref schemas.Ref, current store.Entry)
 	if current.Value != nil {
 		all = append(all, kept{Sequence: current.Revision, Value: current.Value})
 	}
-	return generations(all, current.Value != nil)
+	return revisions(all, current.Value != nil)
 }
 
-// generations turns values, oldest first, into one revision for each generation of each
+// revisions turns values, oldest first, into one revision for each number of each
 // object that had the name. exists tells that the last value is the one desired now.
-func generations(all []kept, exists bool) ([]api.Revision, error) {
-	type identity struct {
-		uid        string
-		generation int64
-	}
+func revisions(all []kept, exists bool) ([]api.Revision, error) {
 	var out []api.Revision
 	var uids []string
-	at := map[identity]int{}
 	for i, one := range all {
 		s, err := codec.ReadStored(one.Value)
 		if err != nil {
@@ -59,14 +54,12 @@ func generations(all []kept, exists bool) ([]api.Revision, error) {
 		if err != nil {
 			return nil, err
 		}
-		r := api.Revision{Generation: s.Metadata.Generation, Time: s.WrittenBy.Time, User: s.WrittenBy.User,
+		r := api.Revision{Number: s.Revision(), Time: s.WrittenBy.Time, User: s.WrittenBy.User,
 			Object: object, Current: exists && i == len(all)-1}
-		id := identity{s.Metadata.UID, s.Metadata.Generation}
-		if j, seen := at[id]; seen {
-			out[j] = r
+		if last := len(out) - 1; last >= 0 && uids[last] == s.Metadata.UID && out[last].Number == r.Number {
+			out[last] = r
 			continue
 		}
-		at[id] = len(out)
 		out = append(out, r)
 		uids = append(uids, s.Metadata.UID)
 	}
@@ -74,7 +67,7 @@ func generations(all []kept, exists bool) ([]api.Revision, error) {
 	return slices.Clip(out), nil
 }
 
-// markDeleted marks the last generation of each object that is gone.
+// markDeleted marks the last revision of each object that is gone.
 func markDeleted(out []api.Revision, uids []string) {
 	for i := range out {
 		last := i == len(out)-1 || uids[i+1] != uids[i]

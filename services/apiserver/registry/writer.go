@@ -13,6 +13,7 @@ import (
 	"github.com/skerry/skerry/bus/view"
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/schemas/join"
+	"github.com/skerry/skerry/services/apiserver/admit"
 	"github.com/skerry/skerry/services/apiserver/codec"
 	"github.com/skerry/skerry/services/apiserver/history"
 )
@@ -87,8 +88,8 @@ func (d *Desired) Put(ctx context.Context, w Write) (schemas.Object, error) {
 	return out, nil
 }
 
-// keep makes sure that a generation which ends with w is in the history, and returns
-// who the generation that goes on or begins is by.
+// keep makes sure that a state which ends with w is in the history, and returns who
+// the one that goes on or begins is by, and its number.
 func (d *Desired) keep(ctx context.Context, w Write) (codec.Writer, error) {
 	if !w.Kind.Revisioned || metav1.GetControllerOfNoCopy(w.Old) != nil {
 		return w.By, nil
@@ -100,12 +101,14 @@ func (d *Desired) keep(ctx context.Context, w Write) (codec.Writer, error) {
 	if err != nil {
 		return w.By, err
 	}
-	if w.New == nil || w.New.GetGeneration() != w.Old.GetGeneration() {
-		return w.By, d.History.Keep(ctx, w.Ref, e)
-	}
 	s, err := codec.ReadStored(e.Value)
 	if err != nil {
 		return w.By, err
 	}
+	if w.New == nil || !admit.SameContent(w.Kind, w.New, w.Old) {
+		w.By.Revision = s.Revision() + 1
+		return w.By, d.History.Keep(ctx, w.Ref, e)
+	}
+	s.WrittenBy.Revision = s.Revision()
 	return s.WrittenBy, nil
 }

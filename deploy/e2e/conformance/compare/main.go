@@ -71,6 +71,12 @@ func compare(kubectl, a, b, file string, verbose bool) (bool, error) {
 	if a, err = filepath.Abs(a); err == nil {
 		b, err = filepath.Abs(b)
 	}
+	if err == nil {
+		kubectl, err = exec.LookPath(kubectl)
+	}
+	if err == nil {
+		kubectl, err = filepath.Abs(kubectl) // commands run in a folder of their own
+	}
 	if err != nil {
 		return false, err
 	}
