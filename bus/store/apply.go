@@ -152,7 +152,13 @@ func (s *Store) sendMsg(ctx context.Context, m *nats.Msg) (Revision, error) {
 	if err != nil {
 		return 0, err
 	}
-	rev, err := ack(reply.Data)
+	return acknowledged(reply.Data)
+}
+
+// acknowledged reads an acknowledgement; one that says nothing leaves it open what became
+// of the write.
+func acknowledged(data []byte) (Revision, error) {
+	rev, err := ack(data)
 	var refused *serverError
 	if err != nil && !errors.As(err, &refused) {
 		return 0, sentError{err}

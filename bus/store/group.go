@@ -15,6 +15,10 @@ const (
 	// groupMin is the least number of writes that go as an atomic batch. A batch costs
 	// the server a staging file of its own, some fifteen synced writes' worth.
 	groupMin = 16
+	// window is how many single writes are under way at a time. The server syncs all that it has
+	// been sent and acknowledges it then: fewer would leave the disk idle, more their callers
+	// all at once.
+	window = 8
 	// linger is how long the queue is left to fill after a batch, whose callers are
 	// likely to come back at once.
 	linger = 300 * time.Microsecond
@@ -23,18 +27,18 @@ const (
 	groupBytes = 8 << 20
 )
 
-// group gathers single writes while earlier ones are being committed, and commits
-// those together. Nobody waits for company: with nothing under way a write goes
-// at once.
+// group sends single writes as they come, a few at a time, and gathers those that come
+// meanwhile. Enough of them go together, as an atomic batch.
 //
 // Each caller gets its own answer: a batch that is refused is taken apart into those
 // that conflict and those that do not.
 type group struct {
 	store *Store
 
-	mu      sync.Mutex
-	queue   []*member
-	running bool
+	mu       sync.Mutex
+	queue    []*member
+	alone    int  // single writes under way
+	together bool // a batch is under way
 }
 
 // member is one caller's write in the queue.
@@ -50,8 +54,7 @@ func (m *member) finish(rev Revision, err error) {
 	close(m.done)
 }
 
-// apply queues w and waits. The goroutine that commits ends when the queue is
-// empty; each of its steps is bounded in time.
+// apply queues w and waits. What it starts ends by itself: each step is bounded in time.
 func (g *group) apply(ctx context.Context, w *write) (Revision, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, fmt.Errorf("apply %s: %w", w.Key, err)
@@ -64,16 +67,13 @@ func (g *group) apply(ctx context.Context, w *write) (Revision, error) {
 // add queues members; nil ones are left out.
 func (g *group) add(members ...*member) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
 	for _, m := range members {
 		if m != nil {
 			g.queue = append(g.queue, m)
 		}
 	}
-	if !g.running && len(g.queue) > 0 {
-		g.running = true
-		go g.run()
-	}
+	g.mu.Unlock()
+	g.pump()
 }
 
 // wait waits for m's answer. If ctx ends first, m is taken out of the queue if it is
@@ -94,23 +94,60 @@ func (g *group) wait(ctx context.Context, m *member) (Revision, error) {
 	return 0, fmt.Errorf("apply %s: %w: %w", w.Key, ErrUnknown, ctx.Err())
 }
 
-func (g *group) run() {
+// pump sends what may go.
+func (g *group) pump() {
 	for {
-		members := g.take()
-		if len(members) == 0 {
+		m, batch := g.next()
+		switch {
+		case batch != nil:
+			go g.commit(batch)
 			return
-		}
-		g.commit(members)
-		if len(members) >= groupMin {
-			time.Sleep(linger)
+		case m != nil:
+			g.send(m)
+		default:
+			return
 		}
 	}
 }
 
-// take removes the next batch from the queue: distinct keys, in order of arrival.
-func (g *group) take() []*member {
+// next takes from the queue what goes next: a batch, a single write, or nothing for now.
+func (g *group) next() (single *member, batch []*member) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.together || len(g.queue) == 0 {
+		return nil, nil
+	}
+	if len(g.queue) >= groupMin {
+		g.together = true
+		return nil, g.take()
+	}
+	if g.alone >= window {
+		return nil, nil
+	}
+	g.alone++
+	m := g.queue[0]
+	g.queue[0] = nil
+	g.queue = g.queue[1:]
+	return m, nil
+}
+
+// send has m written by itself, and the next one when that is done.
+func (g *group) send(m *member) {
+	g.store.post(m.w, func(rev Revision, err error) {
+		if err == nil {
+			m.finish(rev, nil)
+		} else {
+			go func() { m.finish(g.store.follow(context.Background(), []*write{m.w}, rev, err)) }()
+		}
+		g.mu.Lock()
+		g.alone--
+		g.mu.Unlock()
+		g.pump()
+	})
+}
+
+// take removes the next batch from the queue: distinct keys, in order of arrival. It needs g.mu.
+func (g *group) take() []*member {
 	var taken, rest []*member
 	keys := map[bus.Key]bool{}
 	size := 0
@@ -125,12 +162,21 @@ func (g *group) take() []*member {
 		taken = append(taken, m)
 	}
 	g.queue = rest
-	g.running = len(taken) > 0
 	return taken
 }
 
-// commit gives every member its answer.
+// commit gives every member its answer, and then those that wait their turn.
 func (g *group) commit(members []*member) {
+	g.conclude(members)
+	time.Sleep(linger)
+	g.mu.Lock()
+	g.together = false
+	g.mu.Unlock()
+	g.pump()
+}
+
+// conclude sends members together, for as long as they are enough.
+func (g *group) conclude(members []*member) {
 	ctx := context.Background() // every step has its own timeout
 	for round := 0; len(members) >= groupMin && round < 2; round++ {
 		writes := make([]*write, len(members))

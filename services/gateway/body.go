@@ -27,7 +27,7 @@ func (x *exchange) read() ([]byte, error) {
 	if x.r.ProtoMajor < 2 { // the connection's, which goes on
 		defer func() { _ = control.SetReadDeadline(time.Time{}) }()
 	}
-	b, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, body.Max))
+	b, err := entire(http.MaxBytesReader(x.w, x.r.Body, body.Max), x.r.ContentLength)
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
@@ -36,6 +36,18 @@ func (x *exchange) read() ([]byte, error) {
 		return nil, apierrors.NewBadRequest("the body cannot be read: " + err.Error())
 	}
 	return b, nil
+}
+
+// readAtOnce bounds what is made room for on the word of a client.
+const readAtOnce = 64 << 10
+
+// entire reads r, which is length bytes long, or of unknown length if that is negative. What
+// fits is read in one go: each read of HTTP/2 wakes the goroutine of its connection.
+func entire(r io.Reader, length int64) ([]byte, error) {
+	room := min(max(length, 0), readAtOnce) + bytes.MinRead // the rest is for seeing the end
+	b := bytes.NewBuffer(make([]byte, 0, room))
+	_, err := b.ReadFrom(r)
+	return b.Bytes(), err
 }
 
 // media is the body's content type, without parameters.
