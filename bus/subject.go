@@ -173,19 +173,6 @@ func ObservedFilter(node schemas.NodeName) string {
 	return PrefixObserved + "." + orNone(string(node)) + ".>"
 }
 
-// NodeLeaseKey is node.<node> in the leases bucket: the node's heartbeat.
-func NodeLeaseKey(node schemas.NodeName) Key { return Key("node." + Escape(string(node), false)) }
-
-// ParseNodeLeaseKey undoes NodeLeaseKey.
-func ParseNodeLeaseKey(k Key) (schemas.NodeName, error) {
-	n, ok := strings.CutPrefix(string(k), "node.")
-	if !ok || n == "" {
-		return "", fmt.Errorf("parse key %q: not a node's lease", k)
-	}
-	n, err := Unescape(n)
-	return schemas.NodeName(n), err
-}
-
 // LeaderLeaseKey is leader.<service> in the leases bucket.
 func LeaderLeaseKey(service string) Key { return Key("leader." + Escape(service, true)) }
 
@@ -309,6 +296,27 @@ func ParseAPISubject(subject string) (User, string, schemas.Resource, error) {
 // (logs, exec, …). With User "*" it is what the agent subscribes to.
 func NodeSubject(node schemas.NodeName, u User, verb string) string {
 	return "node." + Escape(string(node), false) + "." + wild(u) + "." + verb
+}
+
+// HeartbeatSubject is heartbeat.<node>: node lives. With node "*" it is what who listens
+// subscribes to.
+func HeartbeatSubject(node schemas.NodeName) string {
+	if node == "*" {
+		return heartbeat + "*"
+	}
+	return heartbeat + Escape(string(node), false)
+}
+
+const heartbeat = "heartbeat."
+
+// ParseHeartbeatSubject undoes HeartbeatSubject.
+func ParseHeartbeatSubject(subject string) (schemas.NodeName, error) {
+	n, ok := strings.CutPrefix(subject, heartbeat)
+	if !ok || n == "" {
+		return "", fmt.Errorf("parse subject %q: not heartbeat.<node>", subject)
+	}
+	n, err := Unescape(n)
+	return schemas.NodeName(n), err
 }
 
 // StatusSubject is controller.status: the apiserver hands status writes of

@@ -59,7 +59,7 @@ func permissions(r Role) (jwt.Permissions, error) {
 		readState(pub, sub)
 		callAPI(pub, sub)
 		pub("_INBOX.>")
-		sub("controller.>", "$SRV.>")
+		sub("controller.>", bus.HeartbeatSubject("*"), "$SRV.>")
 	case RoleScheduler:
 		pub("$KV.state.assigned.>", "$KV.leases."+string(bus.LeaderLeaseKey("scheduler")), "$KV.leases."+string(bus.LeaderLeaseKey("scheduler"))+".>")
 		readState(pub, sub)
@@ -67,7 +67,7 @@ func permissions(r Role) (jwt.Permissions, error) {
 		pub("_INBOX.>", bus.ClaimSubject)
 		sub("scheduler.>", "$SRV.>")
 	case RoleNode:
-		pub("$KV.state.observed."+node+".>", "$KV.leases.node."+node)
+		pub("$KV.state.observed."+node+".>", "heartbeat."+node)
 		callAPI(pub, sub)
 		pub("stream.*." + node + ".*.out")
 		sub("watch.state.assigned."+node+".>", "watch.state.desired.nodes._."+node, "node."+node+".>", "stream.*."+node+".*.in")

@@ -110,11 +110,11 @@ func TestWritersTable(t *testing.T) {
 		mayNot []act
 	}{
 		{identity.RoleNode, "system:node:n1",
-			[]act{p("$KV.state.observed.n1.node"), p("$KV.state.observed.n1.pods.default.x"), p("$KV.leases.node.n1"),
+			[]act{p("$KV.state.observed.n1.node"), p("$KV.state.observed.n1.pods.default.x"), p("heartbeat.n1"),
 				p("api.system=3anode=3an1.get.nodes"), p("stream.admin.n1.abc.out"),
 				s("watch.state.assigned.n1.>"), s("node.n1.*.logs"), s("_INBOX.system=3anode=3an1.>"), s("stream.*.n1.*.in")},
 			[]act{p(stranger), p("$KV.state.desired.nodes._.n1"), p("$KV.state.observed.n2.node"), p("$KV.state.assigned.n1.default.x"),
-				p("$KV.state.current.nodes._.n1"), p("$KV.revisions.pods.default.x"), p("$KV.leases.node.n2"), p("$KV.leases.leader.scheduler"),
+				p("$KV.state.current.nodes._.n1"), p("$KV.revisions.pods.default.x"), p("heartbeat.n2"), p("$KV.leases.node.n1"), s("heartbeat.*"), p("$KV.leases.leader.scheduler"),
 				p("api.admin.get.secrets"), p("api.system=3anode=3an2.get.nodes"), p("$JS.API.DIRECT.GET.KV_state"),
 				p("$JS.API.DIRECT.GET.KV_state.$KV.state.assigned.n2.default.x"), p("$JS.API.STREAM.MSG.GET.KV_state"), p("node.n2.admin.exec"),
 				p("controller.status"), p("scheduler.bind"), p("_INBOX.admin.x"), p("watch.state.assigned.n1.default.x"),
@@ -123,7 +123,7 @@ func TestWritersTable(t *testing.T) {
 			[]act{p(stranger), p("$KV.revisions.pods.default.x"), p("events.default.e"), p("audit.admin.create"), s("api.>"), s("watch.>"), p("scheduler.bind"), p("controller.status")},
 			[]act{p("$KV.state.assigned.n1.default.x"), p("$KV.state.observed.n1.node"), p("$KV.state.current.nodes._.n1"), p("api.admin.get.pods")}},
 		{identity.RoleController, "system:controller",
-			[]act{p("$KV.state.current.nodes._.n1"), p("api.system=3acontroller.create.pods"), s("watch.>"), s("controller.status"), p("$KV.leases.leader.controller")},
+			[]act{p("$KV.state.current.nodes._.n1"), p("api.system=3acontroller.create.pods"), s("watch.>"), s("controller.status"), s("heartbeat.*"), p("$KV.leases.leader.controller")},
 			[]act{p(stranger), p("$KV.state.assigned.n1.default.x"), p("$KV.state.observed.n1.node"), p("$KV.leases.leader.scheduler"), p("api.admin.get.pods"), s("api.>")}},
 		{identity.RoleScheduler, "system:scheduler",
 			[]act{p("$KV.state.assigned.n1.default.x"), p("$KV.state.assigned._.default.x"), s("watch.>"), s("scheduler.bind"), p("$KV.leases.leader.scheduler")},

@@ -105,7 +105,7 @@ func streams() []jetstream.StreamConfig {
 	revisions.MaxMsgsPerSubject = keptRevisions
 	revisions.AllowAtomicPublish = true
 
-	leases := bucket(bus.BucketLeases, "leaders and node heartbeats")
+	leases := bucket(bus.BucketLeases, "leaders")
 	leases.Storage = jetstream.MemoryStorage
 	leases.SubjectDeleteMarkerTTL = expiryMarker
 	leases.RePublish = republish(bus.BucketLeases, "$KV.leases.>")

@@ -30,6 +30,7 @@ type options struct {
 	level    string // of logs
 	memlimit string // GOMEMLIMIT of the processes, as -memlimit has it; "" is none
 	rest     time.Duration
+	idle     time.Duration // how long the nodes are measured while nothing happens; 0: not
 	singles  int
 	progress time.Duration // how often is told how far the run is; 0: not
 	disk     int64         // MiB that a cluster may have on disk; 0: any
@@ -75,6 +76,7 @@ func ask() *task {
 	flag.StringVar(&t.level, "log-level", "error", "of the processes")
 	flag.StringVar(&t.memlimit, "memlimit", "", "GOMEMLIMIT of the processes, or CONTROL,NODES: of the control plane and of each process of nodes")
 	flag.DurationVar(&t.rest, "rest", 2*time.Second, "pause between what is measured")
+	flag.DurationVar(&t.idle, "idle", 30*time.Second, "how long the nodes are measured while nothing happens; 0 for not at all")
 	flag.IntVar(&t.singles, "singles", 20, "how many single pods are started")
 	flag.DurationVar(&t.progress, "progress", 5*time.Second, "how often to tell how far it is; 0 for never")
 	flag.Int64Var(&t.disk, "disk", 20<<10, "MiB that a cluster may have on disk before it is ended; 0 for any")

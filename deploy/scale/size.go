@@ -32,12 +32,12 @@ func (p phase) rate(n int) float64 { return float64(n) / p.took.Seconds() }
 // result is what one size came to.
 type result struct {
 	size
-	made, start, stop phase // made: the nodes' registration
-	first             time.Duration
-	memory            memories
-	single            []time.Duration
-	probe             *probe
-	list              *listing
+	made, idle, start, stop phase // made: the nodes' registration; idle: nothing happens
+	first                   time.Duration
+	memory                  memories
+	single                  []time.Duration
+	probe                   *probe
+	list                    *listing
 }
 
 func deployment(name string, replicas int32) *appsv1.Deployment {
@@ -61,24 +61,24 @@ func deployment(name string, replicas int32) *appsv1.Deployment {
 // measureSize brings a cluster of s.nodes up, and one Deployment of s.pods up and down.
 func measureSize(ctx context.Context, binary string, s size, o options) (r result, err error) {
 	r.size = s
-	begun := time.Now()
-	c, err := bring(ctx, binary, s.nodes, o)
+	c, err := bring(ctx, binary, 0, o)
 	if err != nil {
 		return r, err
 	}
 	defer c.remove()
-	r.made.took = time.Since(begun)
 	client, err := c.client(ctx)
 	if err != nil {
 		return r, err
 	}
-	if r.made.control, err = c.control.usage(); err != nil {
-		return r, err
+	r.made, err = c.phase(ctx, o, s.String()+" registered", func() (time.Time, time.Time, error) {
+		begun := time.Now()
+		err := c.simulate(ctx, s.nodes, o)
+		return begun, time.Now(), err
+	})
+	if err != nil {
+		return r, errors.Join(err, c.tail())
 	}
-	if r.made.nodes, err = sum(c.nodes); err != nil {
-		return r, err
-	}
-	if err := pause.For(ctx, o.rest); err != nil {
+	if r.idle, err = c.stand(ctx, o, s); err != nil {
 		return r, err
 	}
 	if r.single, err = singles(ctx, client, o.singles); err != nil {
@@ -135,6 +135,18 @@ func measureSize(ctx context.Context, binary string, s size, o options) (r resul
 		return begun, at, err
 	})
 	return r, err
+}
+
+// stand is what the nodes cost while nothing happens, once what their coming has set off is over.
+func (c *cluster) stand(ctx context.Context, o options, s size) (phase, error) {
+	if err := pause.For(ctx, o.rest); err != nil || o.idle == 0 {
+		return phase{}, err
+	}
+	return c.phase(ctx, o, s.String()+" idle", func() (time.Time, time.Time, error) {
+		begun := time.Now()
+		err := pause.For(ctx, o.idle)
+		return begun, time.Now(), err
+	})
 }
 
 // wait is how long n pods may take.

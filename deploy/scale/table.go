@@ -107,6 +107,14 @@ func (r result) rows() []row {
 		what:   "— the nodes' registration before",
 		result: show(r.made.took), more: fmt.Sprintf("bus and control plane %.2f CPU-s, %s; simulated nodes %.2f CPU-s, %s", r.made.control.cpu.Seconds(), mib(r.made.control.rss), r.made.nodes.cpu.Seconds(), mib(r.made.nodes.rss)),
 	}}
+	if r.idle.took > 0 {
+		share := func(u usage) float64 { return 100 * u.cpu.Seconds() / r.idle.took.Seconds() }
+		rows = append(rows, row{
+			what:   "— the nodes while nothing happens",
+			result: fmt.Sprintf("of one core, bus and control plane %.1f %%, simulated nodes %.1f %%", share(r.idle.control), share(r.idle.nodes)),
+			more:   "over " + show(r.idle.took),
+		})
+	}
 	if r.stop.took > 0 {
 		rows = slices.Insert(rows, 2, row{
 			what:   "— to the last one's end",

@@ -3,7 +3,7 @@
 // Package agent runs the pods of one host on its Podman.
 //
 // Reads: its work orders (assigned.<node>.>), the ConfigMaps and Secrets that its
-// pods refer to, its Node, and Podman. Writes: observed.<node>.>, the node's lease,
+// pods refer to, its Node, and Podman. Writes: observed.<node>.>, heartbeats,
 // events, its Node's labels, the removal of pods that have ended; Podman's pods and
 // networks; and what it keeps under its data directory.
 // What always holds: without the bus, pods keep running and are restarted; a

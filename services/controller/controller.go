@@ -39,7 +39,7 @@ type Config struct {
 	ClusterCIDR string
 	// NodeMonitorGrace is how long the bus must have been in sight before a silent
 	// node is called lost; 40 s. A node that stops while the bus is in sight is
-	// lost when its lease is.
+	// lost as soon as its silence has lasted.
 	NodeMonitorGrace time.Duration
 	// EvictionInterval is the time between two nodes' losing their pods; 10 s.
 	EvictionInterval time.Duration

@@ -59,6 +59,11 @@ func (p part) add(ch view.Change, key schemas.Ref) {
 	p.loop.Add(key)
 }
 
+// nodesAtOnce is how many nodes are reconciled at a time. Each may be a write that is synced
+// before it is answered, and those that wait together are synced together: of one at a time,
+// thousands of nodes that come at once are ready minutes later.
+const nodesAtOnce = 64
+
 // run runs all controllers until ctx ends.
 func (t *term) run(ctx context.Context) error {
 	hands := &cluster.Bus{View: t.view, Client: t.client, Gather: api.NewGatherer(t.client), State: store.New(t.conn, bus.BucketState), Table: t.Table}
@@ -78,7 +83,7 @@ func (t *term) run(ctx context.Context) error {
 	deployments, sets := deployment.New(t.as(c, "deployment-controller")), replicaset.New(t.as(c, "replicaset-controller"))
 	collector, spaces, requests := garbage.New(c), namespace.New(c), certificate.New(c)
 
-	nodeLoop := t.loop("node", 1, nodes.Reconcile)
+	nodeLoop := t.loop("node", nodesAtOnce, nodes.Reconcile)
 	budgets, groups, endpoints := disruption.New(t.as(c, "controllermanager")), podgroup.New(c), endpointslice.New(t.as(c, "endpoint-slice-controller"))
 	podLoop := t.loop("podgc", 1, pods.Reconcile)
 	sweepLoop := t.loop("sweep", 2, sweeper.Reconcile)
@@ -113,7 +118,9 @@ func (t *term) run(ctx context.Context) error {
 		}
 	})()
 	defer t.conn.OnReconnect(func() { nodes.BusBack(nodeLoop.Add) })()
-	g.Go(func() error { return nodes.Listen(ctx, lease.WatchHeartbeats(ctx, t.conn), nodeLoop.Add) })
+	g.Go(func() error {
+		return lease.Listen(ctx, t.conn, func(b lease.Beat) { nodes.Heard(b, nodeLoop.Add) })
+	})
 	return g.Wait()
 }
 

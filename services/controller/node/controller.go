@@ -35,13 +35,13 @@ type Config struct {
 	ClusterCIDR   string
 }
 
-// Controller reconciles nodes, one at a time: CIDRs and turns of eviction are
+// Controller reconciles nodes, several at a time: CIDRs and turns of eviction are
 // given out here, and nowhere else.
 type Controller struct {
 	c     *cluster.Cluster
 	pulse *pulse
 	pool  *pool
-	turns limiter
+	turns turns
 	// first sees all nodes there are before anything is said of one: what pulse and
 	// pool know is of all of them at any time.
 	first sync.Once
@@ -53,25 +53,14 @@ func New(c *cluster.Cluster, o Config) (*Controller, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Controller{c: c, pulse: newPulse(o.Grace, c.Now()), pool: pool, turns: limiter{interval: o.EvictionEvery}}, nil
+	return &Controller{c: c, pulse: newPulse(o.Grace, c.Now()), pool: pool, turns: turns{interval: o.EvictionEvery}}, nil
 }
 
-// Listen takes heartbeats in until ctx ends or beats closes, and calls wake with
-// the nodes that this concerns. BusBack is told of the bus coming back in sight.
-func (k *Controller) Listen(ctx context.Context, beats <-chan lease.Beat, wake func(schemas.Ref)) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case b, ok := <-beats:
-			if !ok {
-				return ctx.Err()
-			}
-			if !k.pulse.note(b) {
-				continue
-			}
-			wake(schemas.Ref{Resource: schemas.Nodes, Name: schemas.Name(b.Node)})
-		}
+// Heard takes a heartbeat, or a loss, in and calls wake if that concerns a node. BusBack is told of the bus
+// coming back in sight.
+func (k *Controller) Heard(b lease.Beat, wake func(schemas.Ref)) {
+	if k.pulse.note(b) {
+		wake(schemas.Ref{Resource: schemas.Nodes, Name: schemas.Name(b.Node)})
 	}
 }
 
@@ -159,7 +148,7 @@ func (k *Controller) Reconcile(ctx context.Context, key schemas.Ref) (time.Durat
 	l, ask := k.pulse.of(schemas.NodeName(n.Name), n.CreationTimestamp.Time, now)
 	m := judge(k.pulse.count(now))
 	// Plan.
-	p := plan(n, l, m, k.turns.wait(m, now), now)
+	p, giveBack := k.turns.plan(n, l, m, now)
 	next := n.DeepCopy()
 	if p.Retaint {
 		next.Spec.Taints = p.Taints
@@ -168,10 +157,8 @@ func (k *Controller) Reconcile(ctx context.Context, key schemas.Ref) (time.Durat
 	// Apply.
 	if !apiequality.Semantic.DeepEqual(n.Spec, next.Spec) {
 		if _, err := k.c.API.Update(ctx, schemas.Nodes, next, ""); err != nil {
+			giveBack()
 			return 0, fmt.Errorf("update node %s: %w", n.Name, err)
-		}
-		if p.Evicting {
-			k.turns.spend(now)
 		}
 	}
 	// Report.

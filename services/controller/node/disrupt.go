@@ -1,6 +1,7 @@
 package node
 
 import (
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -41,25 +42,44 @@ func judge(ready, unready int) mercy {
 	return evict
 }
 
-// limiter spaces the evictions of whole nodes.
-type limiter struct {
+// turns space the evictions of whole nodes. Safe for concurrent use.
+type turns struct {
 	interval time.Duration
-	last     time.Time
+
+	mu   sync.Mutex
+	last time.Time
+}
+
+// plan plans for n, whose turn it is no longer if the plan takes it: of nodes that are planned
+// for at the same time one evicts. giveBack is for a plan that could not be applied.
+func (t *turns) plan(n *corev1.Node, l life, m mercy, now time.Time) (p Plan, giveBack func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p = plan(n, l, m, t.wait(m, now), now)
+	was := t.last
+	if p.Evicting {
+		t.last = now
+	}
+	return p, func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if p.Evicting && t.last.Equal(now) {
+			t.last = was
+		}
+	}
 }
 
 // wait is how long the next node has to wait; 0 if it may be now.
-func (l *limiter) wait(m mercy, now time.Time) time.Duration {
-	interval := l.interval
+func (t *turns) wait(m mercy, now time.Time) time.Duration {
+	interval := t.interval
 	if m == slowly {
 		interval *= 10
 	}
-	if l.last.IsZero() {
+	if t.last.IsZero() {
 		return 0
 	}
-	return max(l.last.Add(interval).Sub(now), 0)
+	return max(t.last.Add(interval).Sub(now), 0)
 }
-
-func (l *limiter) spend(now time.Time) { l.last = now }
 
 func nodeCondition(n *corev1.Node, t corev1.NodeConditionType) *corev1.NodeCondition {
 	for i := range n.Status.Conditions {

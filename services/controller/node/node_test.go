@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -420,6 +422,37 @@ func TestJudge(t *testing.T) {
 		if got := judge(tt.ready, tt.unready); got != tt.want {
 			t.Errorf("judge(%d, %d) = %d, want %d", tt.ready, tt.unready, got, tt.want)
 		}
+	}
+}
+
+// TestTurns: of nodes that are planned for at the same time one loses its pods; a turn whose plan
+// could not be applied is another's.
+func TestTurns(t *testing.T) {
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	turns := &turns{interval: 10 * time.Second}
+	var evicting atomic.Int32
+	var undo func()
+	var all sync.WaitGroup
+	for range 16 {
+		all.Go(func() {
+			if p, giveBack := turns.plan(&corev1.Node{}, lost, evict, now); p.Evicting {
+				evicting.Add(1)
+				undo = giveBack
+			} else {
+				giveBack() // it had none
+			}
+		})
+	}
+	all.Wait()
+	if n := evicting.Load(); n != 1 {
+		t.Fatalf("%d nodes lose their pods at once", n)
+	}
+	if p, _ := turns.plan(&corev1.Node{}, lost, evict, now); p.Evicting || p.After != 10*time.Second {
+		t.Errorf("the next one: %+v", p)
+	}
+	undo()
+	if p, _ := turns.plan(&corev1.Node{}, lost, evict, now); !p.Evicting {
+		t.Error("a turn that was given back is nobody's")
 	}
 }
 
