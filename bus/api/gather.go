@@ -16,7 +16,8 @@ const gatherBytes = 4 << 20
 
 // Gatherer sends what many callers create and delete at the same time as one request.
 // Nobody waits for company: with nothing under way a request goes at once, and what
-// comes meanwhile goes together when it is back. Safe for concurrent use.
+// comes meanwhile goes together when it is back, unless it is more than goes into one. Safe
+// for concurrent use.
 type Gatherer struct {
 	c *Client
 
@@ -32,7 +33,14 @@ type lane struct {
 }
 
 // crowd is what waits in a lane whose request is under way.
-type crowd struct{ waiting []*caller }
+type crowd struct {
+	waiting []*caller
+	under   int // requests under way
+}
+
+// abreast is how many requests of a lane are under way when one does not do: the next is
+// being looked at while the first is being stored.
+const abreast = 2
 
 type caller struct {
 	line  []byte
@@ -44,13 +52,26 @@ type caller struct {
 // NewGatherer returns a gatherer of c's requests.
 func NewGatherer(c *Client) *Gatherer { return &Gatherer{c: c, lanes: map[lane]*crowd{}} }
 
-// Create creates obj and returns what it is now.
-func (g *Gatherer) Create(ctx context.Context, r schemas.Resource, obj schemas.Object) (Brief, error) {
-	line, err := encodeObject(g.c.table, r, obj)
-	if err != nil {
-		return Brief{}, err
+// Create creates objects of one namespace, each for itself as Client.Create would. For each it
+// returns what it is now, or why it is not.
+func (g *Gatherer) Create(ctx context.Context, r schemas.Resource, objs ...schemas.Object) ([]Brief, []error) {
+	briefs, errs := make([]Brief, len(objs)), make([]error, len(objs))
+	callers := make([]*caller, len(objs))
+	var l lane
+	for i, o := range objs {
+		var line []byte
+		if line, errs[i] = encodeObject(g.c.table, r, o); errs[i] == nil {
+			l = lane{VerbCreateMany, r, schemas.Namespace(o.GetNamespace())}
+			callers[i] = &caller{line: line, done: make(chan struct{})}
+		}
 	}
-	return g.send(ctx, lane{VerbCreateMany, r, schemas.Namespace(obj.GetNamespace())}, line)
+	c := g.enter(l, callers...)
+	for i, me := range callers {
+		if me != nil {
+			briefs[i], errs[i] = me.wait(ctx, func() bool { return g.leave(c, me) })
+		}
+	}
+	return briefs, errs
 }
 
 // Delete deletes the object.
@@ -64,20 +85,30 @@ func (g *Gatherer) Delete(ctx context.Context, ref schemas.Ref, o metav1.DeleteO
 
 func (g *Gatherer) send(ctx context.Context, l lane, line []byte) (Brief, error) {
 	me := &caller{line: line, done: make(chan struct{})}
+	c := g.enter(l, me)
+	return me.wait(ctx, func() bool { return g.leave(c, me) })
+}
+
+// enter has callers wait in l; nil ones are left out.
+func (g *Gatherer) enter(l lane, callers ...*caller) *crowd {
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	c := g.lanes[l]
-	idle := c == nil
-	if idle {
+	if c == nil {
 		c = &crowd{}
-		g.lanes[l] = c
 	}
-	c.waiting = append(c.waiting, me)
-	g.mu.Unlock()
-	if idle {
+	for _, me := range callers {
+		if me != nil {
+			c.waiting = append(c.waiting, me)
+		}
+	}
+	for len(c.waiting) > c.under*MaxMany && c.under < abreast {
+		g.lanes[l] = c
+		c.under++
 		// It ends when the lane is empty; each of its requests is bounded in time.
 		go g.run(l, c)
 	}
-	return me.wait(ctx, func() bool { return g.leave(c, me) })
+	return c
 }
 
 // run sends what waits in l until nothing does.
@@ -101,7 +132,8 @@ func (g *Gatherer) run(l lane, c *crowd) {
 	}
 }
 
-// take takes the next request's callers; with none it closes the lane.
+// take takes the next request's callers; with none a request less is under way, and after
+// the last one the lane is closed.
 func (g *Gatherer) take(l lane, c *crowd) []*caller {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -111,7 +143,9 @@ func (g *Gatherer) take(l lane, c *crowd) []*caller {
 		n++
 	}
 	if n == 0 {
-		delete(g.lanes, l)
+		if c.under--; c.under == 0 {
+			delete(g.lanes, l)
+		}
 		return nil
 	}
 	callers := c.waiting[:n:n]

@@ -11,6 +11,7 @@ import (
 
 	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/schemas/join"
 	"github.com/skerry/skerry/services/apiserver/access"
 	"github.com/skerry/skerry/services/apiserver/admit"
 	"github.com/skerry/skerry/services/apiserver/removal"
@@ -63,7 +64,7 @@ func (g *Registry) removal(r *api.Request, k *schemas.Kind, o *metav1.DeleteOpti
 		if err := g.Guard.Admit(access.Of(r), old, old); err != nil {
 			return nil, err
 		}
-		next, _ := old.DeepCopyObject().(schemas.Object) // the type is old's
+		next := join.As(old, old.GetResourceVersion())
 		outcome, err := removal.Plan(k, next, o, g.Now())
 		switch {
 		case err != nil:

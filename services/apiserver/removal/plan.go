@@ -35,7 +35,8 @@ func Check(o *metav1.DeleteOptions) error {
 	return nil
 }
 
-// Plan says what deleting obj with o does at now. It changes obj, which must be a copy.
+// Plan says what deleting obj with o does at now. It changes obj, which must be a copy, but
+// nothing that obj shares with others.
 func Plan(k *schemas.Kind, obj schemas.Object, o *metav1.DeleteOptions, now time.Time) (Outcome, error) {
 	if err := precondition(k, obj, o.Preconditions); err != nil {
 		return Nothing, err

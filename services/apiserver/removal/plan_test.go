@@ -1,6 +1,7 @@
 package removal
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -55,16 +56,20 @@ func TestPods(t *testing.T) {
 		"done, but finalizer": {running(deleting(20), finalized), metav1.DeleteOptions{GracePeriodSeconds: ptr(int64(0))}, Mark, 0},
 		"finalizer":           {running(finalized), metav1.DeleteOptions{GracePeriodSeconds: ptr(int64(0))}, Mark, 0},
 	} {
-		got, err := Plan(&schemas.Kind{Resource: schemas.Pods}, c.pod, &c.o, now)
+		was, next := c.pod.DeepCopy(), *c.pod
+		got, err := Plan(&schemas.Kind{Resource: schemas.Pods}, &next, &c.o, now)
 		if err != nil || got != c.want {
 			t.Errorf("%s: got %v, %v; want %v", name, got, err, c.want)
 			continue
+		}
+		if !reflect.DeepEqual(c.pod, was) {
+			t.Errorf("%s: what the copy shares was changed: %+v", name, c.pod)
 		}
 		if got != Mark {
 			continue
 		}
 		want := now.Add(time.Duration(c.grace) * time.Second)
-		if p := c.pod; *p.DeletionGracePeriodSeconds != c.grace || !p.DeletionTimestamp.Time.Equal(want) {
+		if p := next; *p.DeletionGracePeriodSeconds != c.grace || !p.DeletionTimestamp.Time.Equal(want) {
 			t.Errorf("%s: grace %d until %v", name, *p.DeletionGracePeriodSeconds, p.DeletionTimestamp)
 		}
 	}

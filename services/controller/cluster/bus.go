@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -44,18 +45,27 @@ func (b *Bus) Create(ctx context.Context, r schemas.Resource, obj schemas.Object
 }
 
 // Make implements Writer.
-func (b *Bus) Make(ctx context.Context, r schemas.Resource, obj schemas.Object) error {
+func (b *Bus) Make(ctx context.Context, r schemas.Resource, objs ...schemas.Object) []error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	made, err := b.Gather.Create(ctx, r, obj)
-	if err != nil {
-		return err
+	made, errs := b.Gather.Create(ctx, r, objs...)
+	var last store.Revision
+	for i := range objs {
+		if errs[i] != nil {
+			continue
+		}
+		rev, err := strconv.ParseUint(made[i].ResourceVersion, 10, 64)
+		if err != nil {
+			errs[i] = b.Refresh(ctx)
+		}
+		last = max(last, store.Revision(rev))
 	}
-	rev, err := strconv.ParseUint(made.ResourceVersion, 10, 64)
-	if err != nil {
-		return b.Refresh(ctx)
+	if err := b.View.WaitFor(ctx, last); err != nil {
+		for i := range errs {
+			errs[i] = cmp.Or(errs[i], err)
+		}
 	}
-	return b.View.WaitFor(ctx, store.Revision(rev))
+	return errs
 }
 
 // Update implements Writer.

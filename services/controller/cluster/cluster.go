@@ -38,9 +38,9 @@ type Reader interface {
 // Writer changes metadata and specs, as a client of the apiserver.
 type Writer interface {
 	Create(ctx context.Context, r schemas.Resource, obj schemas.Object) (schemas.Object, error)
-	// Make is Create for those who need no more than that it is done: many at once go
-	// as one request.
-	Make(ctx context.Context, r schemas.Resource, obj schemas.Object) error
+	// Make is Create of objects of one namespace, each for itself, for those who need no more
+	// than that it is done: many at once go as one request. It returns an error, or nil, for each.
+	Make(ctx context.Context, r schemas.Resource, objs ...schemas.Object) []error
 	// Update replaces obj at its resourceVersion; subresource "" or "finalize".
 	Update(ctx context.Context, r schemas.Resource, obj schemas.Object, subresource string) (schemas.Object, error)
 	Delete(ctx context.Context, ref schemas.Ref, o metav1.DeleteOptions) error

@@ -60,9 +60,12 @@ func (w *World) Create(_ context.Context, r schemas.Resource, obj schemas.Object
 }
 
 // Make implements cluster.Writer.
-func (w *World) Make(ctx context.Context, r schemas.Resource, obj schemas.Object) error {
-	_, err := w.Create(ctx, r, obj)
-	return err
+func (w *World) Make(ctx context.Context, r schemas.Resource, objs ...schemas.Object) []error {
+	errs := make([]error, len(objs))
+	for i, o := range objs {
+		_, errs[i] = w.Create(ctx, r, o)
+	}
+	return errs
 }
 
 // Update implements cluster.Writer.

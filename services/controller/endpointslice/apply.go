@@ -20,7 +20,7 @@ const atOnce = 16
 // apply carries p out: what is added first, so that no endpoint is nowhere meanwhile.
 func (k *Controller) apply(ctx context.Context, p *Plan) error {
 	err := each(p.Create, func(s *discoveryv1.EndpointSlice) error {
-		err := k.c.API.Make(ctx, schemas.EndpointSlices, s)
+		err := k.c.API.Make(ctx, schemas.EndpointSlices, s)[0]
 		if apierrors.IsAlreadyExists(err) {
 			// An earlier try got through, or somebody took the name: the next plan sees which.
 			return errors.Join(k.c.Truth.Refresh(ctx), fmt.Errorf("create endpointslice %s: %w", s.Name, err))

@@ -99,7 +99,7 @@ func (k *Controller) Reconcile(ctx context.Context, key schemas.Ref) (time.Durat
 	// Plan.
 	p := plan(rs, int(s.tally.of(active)), live, related, k.taken(rs, s), s.next, k.c.Now())
 	// Apply.
-	reason, applyErr := k.apply(ctx, rs, &p)
+	reason, applyErr := k.apply(ctx, rs, s, &p)
 	if applyErr == nil {
 		// After a failure the same names are tried again: one may have got through.
 		s.next = p.Next

@@ -11,8 +11,9 @@ import (
 	"github.com/skerry/skerry/schemas"
 )
 
-// burst is the most pods that one step creates or deletes.
-const burst = 500
+// burst is the most pods that one step creates or deletes: two requests' worth, so that the
+// next is being admitted while one is stored. Kubernetes has 500.
+const burst = 1000
 
 // Plan is what brings a ReplicaSet to its size.
 type Plan struct {
@@ -59,7 +60,7 @@ func want(rs *appsv1.ReplicaSet) int {
 }
 
 func newPod(rs *appsv1.ReplicaSet, name string) *corev1.Pod {
-	t := rs.Spec.Template.DeepCopy()
+	t := &rs.Spec.Template // which its pods share: they are only sent
 	p := &corev1.Pod{Spec: t.Spec}
 	p.APIVersion, p.Kind = "v1", "Pod"
 	p.Name, p.GenerateName, p.Namespace = name, prefix(rs), rs.Namespace

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -163,23 +162,27 @@ func TestNames(t *testing.T) {
 }
 
 func TestSlowly(t *testing.T) {
-	tests := map[string]struct{ items, failAt, calls int }{
-		"all at once": {10, 0, 10},
-		"first fails": {10, 1, 1},
-		"third fails": {10, 3, 9},
-		"tenth fails": {100, 10, 73},
+	tests := map[string]struct{ first, items, failAt, calls int }{
+		"one by one":          {1, 10, 0, 10},
+		"first fails":         {1, 10, 1, 1},
+		"third fails":         {1, 10, 3, 9},
+		"tenth fails":         {1, 100, 10, 73},
+		"all at once":         {100, 100, 0, 100},
+		"all at once, a fail": {100, 100, 3, 100},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			var calls atomic.Int32
-			err := slowly(make([]int, tt.items), func(int) error {
-				if int(calls.Add(1)) == tt.failAt {
+			calls := 0
+			err := slowly(tt.first, make([]int, tt.items), func(items []int) error {
+				before := calls
+				calls += len(items)
+				if before < tt.failAt && tt.failAt <= calls {
 					return errors.New("no")
 				}
 				return nil
 			})
-			if int(calls.Load()) != tt.calls || (err != nil) != (tt.failAt > 0) {
-				t.Errorf("%d calls, error %v; want %d calls", calls.Load(), err, tt.calls)
+			if calls != tt.calls || (err != nil) != (tt.failAt > 0) {
+				t.Errorf("%d are asked for, error %v; want %d", calls, err, tt.calls)
 			}
 		})
 	}

@@ -22,6 +22,7 @@ type set struct {
 	// again even after every pod has gone.
 	next  int
 	tally *tally // nil before the first count
+	makes bool   // its last pods could be made: the next ones need not begin with one
 
 	mu sync.Mutex
 	// changed are the pods to be looked at again. It is never more than the set has.
