@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/schemas/amount"
 )
 
 // Join returns a new object, sharing nothing that it changes. Parts other than
@@ -22,14 +23,15 @@ import (
 //
 // Pods: spec.nodeName from assigned; status from observed, with PodScheduled from
 // assigned, then current's conditions overlaid by type, and its phase, reason and
-// message if it has a phase. A pod that no agent has reported yet is Pending, and one is
+// message if it has a phase. A pod that no agent has reported yet is Pending, of the class that its
+// resources make it, and one is
 // Ready only if the conditions of its readiness gates are true.
 // Nodes: status from observed, current's conditions overlaid. Other kinds: status
 // from current.
 func Join(kind *schemas.Kind, desired, assigned, observed, current schemas.Object) schemas.Object {
 	assigned, observed, current = same(desired, assigned), same(desired, observed), same(desired, current)
 	if d, ok := desired.(*unstructured.Unstructured); ok {
-		return joinMaps(kind, d, asMap(assigned), asMap(observed), asMap(current))
+		return joinMaps(kind, d, asMap(current))
 	}
 	out := shallow(desired)
 	out.SetResourceVersion("")
@@ -97,6 +99,9 @@ func joinPod(pod, assigned, observed, current *corev1.Pod) {
 	s.Conditions = gated(pod.Spec.ReadinessGates, s.Conditions)
 	if s.Phase == "" {
 		s.Phase = corev1.PodPending
+	}
+	if s.QOSClass == "" {
+		s.QOSClass = amount.QOS(&pod.Spec)
 	}
 }
 

@@ -54,6 +54,7 @@ func pod() *schemas.Kind {
 		Below:          podSubresources(),
 		Revisioned:     true,
 		Unhonoured:     podUnhonoured("spec"),
+		Because:        podBecause("spec"),
 	})
 }
 

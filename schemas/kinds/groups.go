@@ -26,6 +26,7 @@ func deployment() *schemas.Kind {
 		Scale:          true,
 		Revisioned:     true,
 		Unhonoured:     podUnhonoured("spec.template.spec"),
+		Because:        podBecause("spec.template.spec"),
 	})
 }
 
@@ -43,6 +44,7 @@ func replicaSet() *schemas.Kind {
 		Scale:          true,
 		Revisioned:     true,
 		Unhonoured:     podUnhonoured("spec.template.spec"),
+		Because:        podBecause("spec.template.spec"),
 	})
 }
 

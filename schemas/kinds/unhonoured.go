@@ -37,6 +37,25 @@ func volumeUnhonoured() []string {
 	}
 }
 
+// podBecause says of volumes that Kubernetes gave up what its apiserver says of them.
+func podBecause(spec string) map[string]string {
+	out := map[string]string{}
+	for field, since := range map[string]string{
+		"photonPersistentDisk": "deprecated in v1.11, non-functional in v1.16+",
+		"gitRepo":              "deprecated in v1.11, and disabled by default in v1.33+",
+		"scaleIO":              "deprecated in v1.16, non-functional in v1.22+",
+		"flocker":              "deprecated in v1.22, non-functional in v1.25+",
+		"quobyte":              "deprecated in v1.22, non-functional in v1.25+",
+		"storageos":            "deprecated in v1.22, non-functional in v1.25+",
+		"glusterfs":            "deprecated in v1.25, non-functional in v1.26+",
+		"cephfs":               "deprecated in v1.28, non-functional in v1.31+",
+		"rbd":                  "deprecated in v1.28, non-functional in v1.31+",
+	} {
+		out[spec+".volumes[]."+field] = since
+	}
+	return out
+}
+
 func nodeUnhonoured() []string {
 	return []string{"spec.configSource", "spec.podPreemptionPolicy", "spec.externalID"}
 }

@@ -81,7 +81,7 @@ func TestSecret(t *testing.T) {
 		{"token", validate.Secret(of(v1.SecretTypeServiceAccountToken)), one(required, "metadata.annotations[kubernetes.io/service-account.name]", "")},
 		{"dockercfg", validate.Secret(of(v1.SecretTypeDockercfg)), one(required, "data[.dockercfg]", "")},
 		{"dockerconfigjson", validate.Secret(of(v1.SecretTypeDockerConfigJson, ".dockerconfigjson", "hunter2")),
-			one(invalid, "data[.dockerconfigjson]", `"<secret contents redacted>": must be a JSON object`)},
+			one(invalid, "data[.dockerconfigjson]", `"<secret contents redacted>": invalid character`)},
 		{"basic-auth", validate.Secret(of(v1.SecretTypeBasicAuth)), []fault{{required, "data[username]", ""}, {required, "data[password]", ""}}},
 		{"basic-auth user", validate.Secret(of(v1.SecretTypeBasicAuth, "username", "")), nil},
 		{"ssh-auth", validate.Secret(of(v1.SecretTypeSSHAuth, "ssh-privatekey", "")), one(required, "data[ssh-privatekey]", "")},

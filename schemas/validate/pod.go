@@ -2,8 +2,6 @@ package validate
 
 import (
 	"slices"
-	"strconv"
-	"strings"
 
 	v1 "k8s.io/api/core/v1"
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
@@ -12,9 +10,6 @@ import (
 
 	"github.com/skerry/skerry/schemas"
 )
-
-// deletionCost is the annotation that ranks pods when a ReplicaSet shrinks.
-const deletionCost = "controller.kubernetes.io/pod-deletion-cost"
 
 // Pod checks a new Pod.
 func Pod(obj schemas.Object) field.ErrorList { return create(obj, newPod) }
@@ -37,7 +32,7 @@ func newPod(p *v1.Pod) field.ErrorList {
 func wholePod(p *v1.Pod) field.ErrorList {
 	return slices.Concat(
 		namespaced(p, apivalidation.NameIsDNSSubdomain),
-		podAnnotations(metaPath().Child("annotations"), p.Annotations),
+		podAnnotations(metaPath().Child("annotations"), p.Annotations, &p.Spec),
 		podSpec(specPath(), &p.Spec, p),
 	)
 }
@@ -48,20 +43,9 @@ func podTemplate(p *field.Path, t *v1.PodTemplateSpec) field.ErrorList {
 	return slices.Concat(
 		metavalidation.ValidateLabels(t.Labels, meta.Child("labels")),
 		apivalidation.ValidateAnnotations(t.Annotations, meta.Child("annotations")),
-		podAnnotations(meta.Child("annotations"), t.Annotations),
+		podAnnotations(meta.Child("annotations"), t.Annotations, &t.Spec),
 		podSpec(p.Child("spec"), &t.Spec, nil),
 		when(len(t.Spec.EphemeralContainers) > 0, field.Forbidden(
 			p.Child("spec", "ephemeralContainers"), "ephemeral containers not allowed in pod template")),
 	)
-}
-
-func podAnnotations(p *field.Path, annotations map[string]string) field.ErrorList {
-	cost, ok := annotations[deletionCost]
-	if !ok {
-		return nil
-	}
-	_, err := strconv.ParseInt(cost, 10, 32)
-	// One way to write each number, so that equal costs are equal strings.
-	odd := strings.HasPrefix(cost, "+") || (len(cost) > 1 && cost[0] == '0')
-	return when(err != nil || odd, field.Invalid(p.Key(deletionCost), cost, "must be a 32bit integer"))
 }

@@ -22,6 +22,7 @@ const changeable = "`spec.containers[*].image`,`spec.initContainers[*].image`,`s
 
 func updatedPod(p, old *v1.Pod) field.ErrorList {
 	errs := append(metaUpdate(p, old), wholePod(p)...)
+	errs = append(errs, keptAnnotations(metaPath().Child("annotations"), p.Annotations, old.Annotations)...)
 	if equality.Semantic.DeepEqual(p.Spec, old.Spec) {
 		return errs
 	}

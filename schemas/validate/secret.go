@@ -67,7 +67,7 @@ func secretJSON(s *v1.Secret, key string) field.ErrorList {
 		return errs
 	}
 	if err := json.Unmarshal(secretValue(s, key), &map[string]any{}); err != nil {
-		return field.ErrorList{field.Invalid(field.NewPath("data").Key(key), "<secret contents redacted>", "must be a JSON object")}
+		return field.ErrorList{field.Invalid(field.NewPath("data").Key(key), "<secret contents redacted>", err.Error())}
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	v1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/skerry/skerry/bus/api"
@@ -158,5 +159,36 @@ func TestScale(t *testing.T) {
 	got := as[*appsv1.Deployment](t, must(c.Get(ctx(t), deploymentRef("web")))(t))
 	if *got.Spec.Replicas != 2 || got.Generation != 3 {
 		t.Errorf("deployment: %d at generation %d", *got.Spec.Replicas, got.Generation)
+	}
+}
+
+// A patch whose result is no object is Invalid, in Kubernetes' words, and names the patch.
+func TestUnfitPatches(t *testing.T) {
+	_, c := one(t)
+	must(c.Create(ctx(t), schemas.Deployments, deployment("web", 1)))(t)
+	for pt, p := range map[types.PatchType]struct{ body, want string }{
+		types.StrategicMergePatchType: {`{"spec":{"replicas":"x"}}`, `: patch: Invalid value: "map[spec:map[replicas:x]]": unrecognized type: int32`},
+		types.MergePatchType:          {`{"spec":{"replicas":"x"}}`, `json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32`},
+		types.JSONPatchType:           {`[{"op":"replace","path":"/spec/replicas","value":"x"}]`, `json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32`},
+	} {
+		_, err := c.Patch(ctx(t), deploymentRef("web"), pt, []byte(p.body), "")
+		if !apierrors.IsInvalid(err) || !strings.HasSuffix(err.Error(), p.want) {
+			t.Errorf("%s: %v", pt, err)
+		}
+	}
+	if _, err := c.Update(ctx(t), schemas.Deployments, &v1.Pod{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}, ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: "default"}}, ""); !apierrors.IsBadRequest(err) {
+		t.Errorf("another kind: %v", err)
+	}
+}
+
+// What a dry run answers is what a client would see.
+func TestDryRunHasStatus(t *testing.T) {
+	_, c := one(t)
+	must(c.Create(ctx(t), schemas.ServiceAccounts, &v1.ServiceAccount{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ServiceAccount"}, ObjectMeta: metav1.ObjectMeta{Name: "default", Namespace: "default"}}))(t)
+	var got v1.Pod
+	p := &v1.Pod{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}, ObjectMeta: metav1.ObjectMeta{Name: "a"}, Spec: v1.PodSpec{Containers: []v1.Container{{Name: "c", Image: "x"}}}}
+	_, err := do(t, c, &api.Request{Verb: api.VerbCreate, Resource: schemas.Pods, Namespace: "default", DryRun: true, Body: encode(t, p)}, &got)
+	if err != nil || got.Status.Phase != v1.PodPending || got.Status.QOSClass != v1.PodQOSBestEffort || got.Generation != 1 {
+		t.Errorf("%v, generation %d, status %+v", err, got.Generation, got.Status)
 	}
 }

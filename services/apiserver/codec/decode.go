@@ -111,8 +111,18 @@ func unmarshal(data []byte, obj schemas.Object, strictly bool) (strict []error, 
 	return kjson.UnmarshalStrict(data, obj)
 }
 
+// Malformed says that data is no object of its kind, and why. To clients it is a BadRequest.
+type Malformed struct {
+	*apierrors.StatusError
+	Why error
+}
+
+// Unwrap makes the answer to clients known to errors.As.
+func (m *Malformed) Unwrap() error { return m.StatusError }
+
 func malformed(k *schemas.Kind, err error) error {
-	return apierrors.NewBadRequest(fmt.Sprintf("%s in version %q cannot be handled as a %s: %v", k.Kind, k.Version, k.Kind, err))
+	text := fmt.Sprintf("%s in version %q cannot be handled as a %s: %v", k.Kind, k.Version, k.Kind, err)
+	return &Malformed{StatusError: apierrors.NewBadRequest(text), Why: err}
 }
 
 // fieldErrors says what becomes of unknown and duplicate fields.

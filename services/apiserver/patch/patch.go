@@ -9,10 +9,13 @@ import (
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/mergepatch"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	kjson "sigs.k8s.io/json"
 
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/services/apiserver/codec"
@@ -55,6 +58,25 @@ func Unsupported(pt types.PatchType) error {
 		fmt.Sprintf("the body of the request was in an unknown format: %q", pt), 0, false)
 }
 
+// Unfit is the answer to a patch whose result, out, could not be decoded into an object like this one for
+// the reason err. As in Kubernetes, which decodes what a strategic merge patch makes by another way than JSON.
+func Unfit(pt types.PatchType, out, patch []byte, like schemas.Object, err error) error {
+	var wrong *codec.Malformed
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	value, why := string(out), wrong.Why.Error()
+	if pt == types.StrategicMergePatchType {
+		var sent, result map[string]any
+		_, _ = kjson.UnmarshalCaseSensitivePreserveInts(patch, &sent), kjson.UnmarshalCaseSensitivePreserveInts(out, &result) // both were decoded before
+		value = fmt.Sprintf("%+v", sent)
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(result, like); err != nil {
+			why = err.Error()
+		}
+	}
+	return apierrors.NewInvalid(schema.GroupKind{}, "", field.ErrorList{field.Invalid(field.NewPath("patch"), value, why)})
+}
+
 func unprocessable(err error) error {
 	return apierrors.NewGenericServerResponse(http.StatusUnprocessableEntity, "", schema.GroupResource{}, "", err.Error(), 0, false)
 }
@@ -62,7 +84,7 @@ func unprocessable(err error) error {
 func jsonPatch(doc, patch []byte) ([]byte, error) {
 	ops, err := jsonpatch.DecodePatch(patch)
 	if err != nil {
-		return nil, apierrors.NewBadRequest(fmt.Sprintf("error decoding JSON patch: %v", err))
+		return nil, apierrors.NewBadRequest(fmt.Sprintf("error decoding patch: %v", err))
 	}
 	if len(ops) > maxOperations {
 		return nil, apierrors.NewRequestEntityTooLargeError(
@@ -108,7 +130,7 @@ func applyRun(ops jsonpatch.Patch, doc []byte) (out []byte, err error) {
 func mergePatch(doc, patch []byte) ([]byte, error) {
 	var p map[string]any
 	if err := json.Unmarshal(patch, &p); err != nil {
-		return nil, apierrors.NewBadRequest(fmt.Sprintf("error decoding merge patch: %v", err))
+		return nil, apierrors.NewBadRequest(fmt.Sprintf("error decoding patch: %v", err))
 	}
 	out, err := jsonpatch.MergePatch(doc, patch)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/bus/store"
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/schemas/join"
 	"github.com/skerry/skerry/services/apiserver/access"
 	"github.com/skerry/skerry/services/apiserver/admit"
 	"github.com/skerry/skerry/services/apiserver/codec"
@@ -204,7 +205,7 @@ func (g *Registry) put(ctx context.Context, r *api.Request, k *schemas.Kind, obj
 		if _, exists := b.Get(ref); exists {
 			return nil, store.ErrConflict
 		}
-		return obj, nil
+		return join.Join(k, obj, nil, nil, nil), nil
 	}
 	out, err := b.Put(ctx, Write{Kind: k, Ref: ref, New: obj, By: g.by(r)})
 	if err == nil || errors.Is(err, store.ErrConflict) {

@@ -90,7 +90,11 @@ func (g *Registry) patched(r *api.Request, k *schemas.Kind, old schemas.Object) 
 	if err != nil {
 		return nil, nil, err
 	}
-	return codec.Decode(k, out, r.FieldValidation)
+	next, warnings, err := codec.Decode(k, out, r.FieldValidation)
+	if err != nil {
+		return nil, nil, patch.Unfit(r.PatchType, out, r.Body, k.New(), err)
+	}
+	return next, warnings, nil
 }
 
 // replaceApplied is replace for an object whose managedFields server-side apply has

@@ -1,8 +1,6 @@
 package selector
 
 import (
-	"fmt"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
@@ -35,7 +33,7 @@ func Parse(r schemas.Resource, o *metav1.ListOptions) (Selector, error) {
 	if o.LabelSelector != "" {
 		l, err := labels.Parse(o.LabelSelector)
 		if err != nil {
-			return s, apierrors.NewBadRequest(fmt.Sprintf("unable to parse requirement: %v", err))
+			return s, apierrors.NewBadRequest(err.Error())
 		}
 		if !l.Empty() {
 			s.labels = l

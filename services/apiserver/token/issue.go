@@ -54,7 +54,7 @@ func (a *Authority) Issue(account *v1.ServiceAccount, in *authenticationv1.Token
 		tr.Spec.Audiences = []string{Issuer}
 	}
 	if errs := validate(&tr.Spec); len(errs) > 0 {
-		return nil, apierrors.NewInvalid(authenticationv1.SchemeGroupVersion.WithKind("TokenRequest").GroupKind(), account.Name, errs)
+		return nil, apierrors.NewInvalid(authenticationv1.SchemeGroupVersion.WithKind("TokenRequest").GroupKind(), "", errs)
 	}
 	b := bound{Namespace: account.Namespace, Account: ref{account.Name, string(account.UID)}}
 	if tr.Spec.BoundObjectRef != nil {
