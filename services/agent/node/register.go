@@ -173,12 +173,15 @@ func (n *Node) update(ctx context.Context) (schemas.Object, error) {
 // learn takes in what the control plane says of the node.
 func (n *Node) learn(ctx context.Context, obj *v1.Node) error {
 	n.mu.Lock()
-	first := n.object == nil || n.object.UID != obj.UID
-	if first {
+	was := n.object
+	if was == nil || was.UID != obj.UID {
 		n.posted = time.Time{}
 	}
 	n.object = obj
 	n.mu.Unlock()
+	for _, e := range happened(was, obj, machine().BootID) {
+		n.Recorder.Event(obj, e.kind, e.reason, e.message)
+	}
 	if obj.Spec.PodCIDR != "" {
 		if err := n.CIDR(ctx, obj.Spec.PodCIDR); err != nil {
 			n.Log.Warn("set up the pod network", "cidr", obj.Spec.PodCIDR, "error", err)

@@ -80,7 +80,11 @@ func (k *Controller) Reconcile(ctx context.Context, key schemas.Ref) (time.Durat
 			pods = append(pods, p)
 		}
 	}
-	asked, err := k.asked(pods)
+	var asked int32
+	var err error
+	if ownersCount(b) {
+		asked, err = k.asked(pods)
+	}
 	// Plan, on what is stored: an eviction may have been counted just now.
 	var again time.Duration
 	applyErr := k.c.Status.Conclude(ctx, key, b.UID, func(current schemas.Object) schemas.Object {
@@ -97,8 +101,8 @@ func (k *Controller) Reconcile(ctx context.Context, key schemas.Ref) (time.Durat
 		return next
 	})
 	// Report.
-	if err != nil {
-		k.c.Events.Event(b, corev1.EventTypeWarning, "CalculateExpectedPodCountFailed", fmt.Sprintf("Failed to calculate the number of expected pods: %v", err))
+	for _, e := range report(b, pods, err, k.c.Now()) {
+		k.c.Events.Event(e.about, e.kind, e.reason, e.message)
 	}
 	return again, applyErr
 }

@@ -60,3 +60,26 @@ func TestOwnersCount(t *testing.T) {
 		t.Errorf("a second turn writes again (%v)", err)
 	}
 }
+
+// TestNumberNeedsNoOwner: a budget in a number of pods counts pods, whoever owns them.
+func TestNumberNeedsNoOwner(t *testing.T) {
+	w := clustertest.New(t, 1)
+	labels := map[string]string{"app": "web"}
+	p := &corev1.Pod{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}, ObjectMeta: metav1.ObjectMeta{Name: "a", Namespace: "default", Labels: labels,
+		OwnerReferences: []metav1.OwnerReference{{APIVersion: "example.com/v1", Kind: "Thing", Name: "t", UID: "t", Controller: ptr.To(true)}}}}
+	b := &policyv1.PodDisruptionBudget{TypeMeta: metav1.TypeMeta{APIVersion: "policy/v1", Kind: "PodDisruptionBudget"}, ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: "default"},
+		Spec: policyv1.PodDisruptionBudgetSpec{MinAvailable: ptr.To(intstr.FromInt32(1)), Selector: &metav1.LabelSelector{MatchLabels: labels}}}
+	for r, o := range map[schemas.Resource]schemas.Object{schemas.Pods: p, schemas.PodDisruptionBudgets: b} {
+		if _, err := w.Create(t.Context(), r, o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ref := schemas.RefOf(schemas.PodDisruptionBudgets, b)
+	if _, err := disruption.New(w.Cluster()).Reconcile(t.Context(), ref); err != nil {
+		t.Fatal(err)
+	}
+	obj, _ := w.Get(ref)
+	if st := obj.(*policyv1.PodDisruptionBudget).Status; st.ExpectedPods != 1 || st.DesiredHealthy != 1 || st.Conditions[0].Reason != policyv1.InsufficientPodsReason {
+		t.Errorf("%+v", st)
+	}
+}

@@ -59,6 +59,12 @@ func condition(st *policyv1.PodDisruptionBudgetStatus, s metav1.ConditionStatus,
 	})
 }
 
+// ownersCount tells whether what b allows follows from how many pods their owners want.
+func ownersCount(b *policyv1.PodDisruptionBudget) bool {
+	s := &b.Spec
+	return s.MaxUnavailable != nil || s.MinAvailable != nil && s.MinAvailable.Type == intstr.String
+}
+
 // wanted is how many pods there should be, and how many of them healthy.
 func wanted(b *policyv1.PodDisruptionBudget, there, asked int32) (expected, desired int32) {
 	scaled := func(v *intstr.IntOrString) int32 {
