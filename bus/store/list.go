@@ -63,13 +63,12 @@ func (s *Store) list(ctx context.Context, filters []string) ([]record, Revision,
 	if err != nil {
 		return nil, 0, err
 	}
-	newest := newestOf(all, func(k bus.Key) bool {
-		return slices.ContainsFunc(filters, func(f string) bool { return matches(f, string(k)) })
-	})
-	if n := len(all); n > 0 {
-		floor = max(floor, all[n-1].Revision)
+	for _, r := range all {
+		floor = max(floor, r.Revision)
 	}
-	return newest, floor, nil
+	return newestOf(all, func(k bus.Key) bool {
+		return slices.ContainsFunc(filters, func(f string) bool { return matches(f, string(k)) })
+	}), floor, nil
 }
 
 // listMulti lists what one multi_last request can: up to 1024 keys.
@@ -110,7 +109,7 @@ func (s *Store) listNone(ctx context.Context, q directGet) ([]record, Revision, 
 	return newestOf(p.records, nil), max(last, p.upTo), nil
 }
 
-// scan reads every message whose subject matches one filter, in order.
+// scan reads every message whose subject matches one filter: in order, if they are few.
 func (s *Store) scan(ctx context.Context, subject string) ([]record, error) {
 	var all []record
 	q := directGet{NextFor: subject, Seq: 1, Batch: pageCount, MaxBytes: pageBytes}
@@ -124,6 +123,10 @@ func (s *Store) scan(ctx context.Context, subject string) ([]record, error) {
 			return all, nil
 		}
 		q.Seq = p.records[len(p.records)-1].Revision + 1
+		if p.pending > s.many {
+			rest, err := s.sweep(ctx, subject, q.Seq)
+			return append(all, rest...), err
+		}
 	}
 }
 

@@ -147,7 +147,7 @@ type checked struct {
 
 // ask asks whether anything that matches is newer than seen.
 func (w *watch) ask(ctx context.Context, seen Revision) checked {
-	ctx, cancel := context.WithTimeout(ctx, listTimeout)
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	c := checked{seen: seen}
 	c.newer, c.last, c.err = w.asker.Newer(ctx, seen, w.filters...)

@@ -87,7 +87,7 @@ func (s *state) merge(entries []Entry, rev Revision) []Event {
 }
 
 // forget drops the deleted keys at or below the floor: should one of them be made again, the
-// floor tells that nothing was missed of it. The bucket keeps their markers for an hour.
+// floor tells that nothing was missed of it. The bucket keeps their markers for a while.
 func (s *state) forget() {
 	s.markers = 0
 	for k, v := range s.known {

@@ -82,11 +82,12 @@ type Store struct {
 	serial counter
 	front  atomic.Pointer[front] // of the last watch of everything; nil if there was none
 	idle   time.Duration         // between a watch's looks for what it may have missed
+	many   Revision              // sweepFrom
 }
 
 // New returns the bucket. It does no I/O; Provision creates the streams.
 func New(conn *bus.Conn, bucket string) *Store {
-	s := &Store{conn: conn, bucket: bucket, writes: nuid.Next(), idle: checkEvery}
+	s := &Store{conn: conn, bucket: bucket, writes: nuid.Next(), idle: checkEvery, many: sweepFrom}
 	if bucket == bus.BucketState || bucket == bus.BucketRevisions {
 		s.group = &group{store: s}
 	}
@@ -111,7 +112,7 @@ func (s *Store) Update(ctx context.Context, k bus.Key, value []byte, rev Revisio
 	return s.Apply(ctx, Op{Key: k, Value: value, Revision: rev})
 }
 
-// Delete leaves a delete marker, which the server removes after an hour.
+// Delete leaves a delete marker, which the server removes after ten minutes.
 func (s *Store) Delete(ctx context.Context, k bus.Key, rev Revision) (Revision, error) {
 	return s.Apply(ctx, Op{Key: k, Revision: rev})
 }

@@ -1,9 +1,11 @@
 package store_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -164,10 +166,17 @@ func TestList(t *testing.T) {
 	}
 }
 
-// TestListPagesWhileWritten overwrites keys while long lists are read: no key may
+// TestLongListWhileWritten overwrites keys while long lists are read, in pages or by a sweep: no key may
 // be missing from any of them.
-func TestListPagesWhileWritten(t *testing.T) {
+func TestLongListWhileWritten(t *testing.T) {
+	for name, many := range map[string]store.Revision{"pages": 1 << 40, "sweep": 0} {
+		t.Run(name, func(t *testing.T) { longListWhileWritten(t, many) })
+	}
+}
+
+func longListWhileWritten(t *testing.T, many store.Revision) {
 	_, s := open(t, bus.BucketState)
+	s.SetMany(many)
 	ctx := deadline(t, 60*time.Second)
 	const n = 3000
 	ops := make([]store.Op, n)
@@ -206,6 +215,44 @@ func TestListPagesWhileWritten(t *testing.T) {
 	}
 	close(done)
 	writer.Wait()
+}
+
+// TestSweep lists what is left of many revisions: long stretches that hold nothing, one key here and there, a
+// part of the keys, and all of it sorted.
+func TestSweep(t *testing.T) {
+	_, s := open(t, bus.BucketState)
+	s.SetMany(0)
+	ctx := deadline(t, 60*time.Second)
+	batch := func(resource string, n int, revs ...store.Revision) (last store.Revision) {
+		ops := make([]store.Op, n)
+		for i := range ops {
+			ops[i] = store.Op{Key: bus.Key(fmt.Sprintf("desired.%s.ns.o%d", resource, i)), Value: []byte("v")}
+			if len(revs) > 0 {
+				ops[i].Revision = revs[i]
+			}
+		}
+		return must[store.Revision](t)(s.Apply(ctx, ops...))
+	}
+	revs := make([]store.Revision, 1000)
+	for round := range 7 {
+		first := batch("pods", 1000, revs...) - 999
+		for i := range revs {
+			revs[i] = first + store.Revision(i)
+		}
+		must[store.Revision](t)(s.Create(ctx, bus.Key(fmt.Sprintf("desired.nodes._.n%d", round)), []byte("v")))
+	}
+	for i := range 4 {
+		batch(fmt.Sprintf("secrets%d", i), 999)
+	}
+	for filter, want := range map[string]int{">": 5003, "desired.nodes.>": 7, "desired.secrets2.>": 999, "desired.*.ns.>": 4996, "assigned.>": 0} {
+		entries, rev, err := s.List(ctx, filter)
+		if err != nil || len(entries) != want || rev != 11003 {
+			t.Errorf("%s: %d entries at %d (%v), want %d at 11003", filter, len(entries), rev, err, want)
+		}
+		if !slices.IsSortedFunc(entries, func(a, b store.Entry) int { return cmp.Compare(a.Revision, b.Revision) }) {
+			t.Errorf("%s: not sorted by revision", filter)
+		}
+	}
 }
 
 func TestHistory(t *testing.T) {

@@ -30,9 +30,11 @@ const (
 	relistEvery = time.Hour
 	// settleAfter is how long a message that the stream has may be on its way.
 	settleAfter = 2 * time.Second
-	// listTimeout bounds one list; minListGap and maxListGap bound how quickly
+	// listTimeout bounds one list, of 3,000,000 keys on a slow machine; each of its requests has a bound
+	// of its own. askTimeout bounds a question. minListGap and maxListGap bound how quickly
 	// lists follow each other.
-	listTimeout = time.Minute
+	listTimeout = 10 * time.Minute
+	askTimeout  = time.Minute
 	minListGap  = 50 * time.Millisecond
 	maxListGap  = 15 * time.Second
 )

@@ -56,9 +56,7 @@ func bring(ctx context.Context, binary string, n int, o options, simulate ...str
 	if c.listen, err = freePort(); err != nil {
 		return c, err
 	}
-	up := []string{"up", "--no-agent", "--data-dir", c.data(), "--listen", c.listen, "--cluster-cidr", "10.0.0.0/8", "--service-cidr", "172.20.0.0/16", "--log-level", o.level}
-	limit, _ := o.limits()
-	if c.control, err = c.launch("control plane", "Skerry is ready", limit, up...); err != nil {
+	if err = c.startControl(o); err != nil {
 		return c, err
 	}
 	if err = c.control.ready(ctx); err != nil {
@@ -68,6 +66,14 @@ func bring(ctx context.Context, binary string, n int, o options, simulate ...str
 		return c, err
 	}
 	return c, c.simulate(ctx, n, o, simulate...)
+}
+
+// startControl starts bus and control plane, on what is in the folder.
+func (c *cluster) startControl(o options) (err error) {
+	up := []string{"up", "--no-agent", "--data-dir", c.data(), "--listen", c.listen, "--cluster-cidr", "10.0.0.0/8", "--service-cidr", "172.20.0.0/16", "--log-level", o.level}
+	limit, _ := o.limits()
+	c.control, err = c.launch("control plane", "Skerry is ready", limit, up...)
+	return err
 }
 
 // limits are the GOMEMLIMITs of the control plane and of each process of nodes.

@@ -37,6 +37,7 @@ type options struct {
 	memory   int64         // MiB of memory that all its processes may have; 0: any
 	patience time.Duration // at least, for a phase
 	stay     bool          // pods are not ended
+	restart  bool          // the control plane is killed and started again; pods are not ended either
 }
 
 func main() {
@@ -83,6 +84,7 @@ func ask() *task {
 	flag.Int64Var(&t.memory, "memory", 12<<10, "MiB of memory that a cluster's processes may have before it is ended; 0 for any")
 	flag.DurationVar(&t.patience, "patience", 2*time.Minute, "how long pods may take at least, of whatever number")
 	flag.BoolVar(&t.stay, "stay", false, "do not measure the pods' end")
+	flag.BoolVar(&t.restart, "restart", false, "kill bus and control plane when all pods run, and start them again; with it the pods' end is not measured")
 	flag.Parse()
 	return t
 }

@@ -38,6 +38,7 @@ type result struct {
 	single                  []time.Duration
 	probe                   *probe
 	list                    *listing
+	again                   *restarted
 }
 
 func deployment(name string, replicas int32) *appsv1.Deployment {
@@ -119,6 +120,11 @@ func measureSize(ctx context.Context, binary string, s size, o options) (r resul
 		return r, err
 	}
 	if r.list, err = c.lists(ctx); err != nil {
+		return r, err
+	}
+	if o.restart {
+		unwatch()
+		r.again, err = c.restart(ctx, o, s.pods)
 		return r, err
 	}
 	if err := pause.For(ctx, o.rest); err != nil || o.stay {

@@ -134,5 +134,8 @@ func (r result) rows() []row {
 			what: "— `skerry get pods -A`", result: r.list.String(), more: r.list.cost(), aim: listAim, met: r.list.meets(),
 		})
 	}
+	if r.again != nil {
+		rows = append(rows, r.again.row())
+	}
 	return rows
 }
