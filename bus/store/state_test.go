@@ -147,7 +147,7 @@ func TestManyDeletions(t *testing.T) {
 	if _, gap, _ := s.apply(record{Entry: put(key(n-2), 2*n+9), prev: 2*n + 8}); !gap {
 		t.Error("a change that never came is not missed")
 	}
-	// A list that has the markers, as the bucket keeps them for an hour.
+	// A list that has the markers, as the bucket keeps them for a while.
 	var list []Entry
 	for i := 1; i < n-1; i++ {
 		list = append(list, del(key(i), Revision(2*i+2)))

@@ -1,7 +1,7 @@
 // Command scale measures how large a cluster one machine carries: a control plane
 // with durable writes in one process, simulated nodes in another.
 //
-//	go run ./deploy/scale [-sizes 1000x100,…] [-curve FILE.svg] [-churn 10000x1000] [-list 100000] [-write docs/benchmarks.md] [-profiles DIR]
+//	go run ./deploy/scale [-sizes 1000x100,…] [-curve FILE.svg] [-churn 10000x1000] [-list 100000] [-restart] [-write docs/benchmarks.md] [-profiles DIR]
 //
 // Every few seconds it tells how far it is. A cluster that grows beyond -disk or -memory is ended.
 //
