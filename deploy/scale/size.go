@@ -71,25 +71,7 @@ func measureSize(ctx context.Context, binary string, s size, o options) (r resul
 	if err != nil {
 		return r, err
 	}
-	r.made, err = c.phase(ctx, o, s.String()+" registered", func() (time.Time, time.Time, error) {
-		begun := time.Now()
-		err := c.simulate(ctx, s.nodes, o)
-		return begun, time.Now(), err
-	})
-	if err != nil {
-		return r, errors.Join(err, c.tail())
-	}
-	if r.idle, err = c.stand(ctx, o, s); err != nil {
-		return r, err
-	}
-	if r.single, err = singles(ctx, client, o.singles); err != nil {
-		return r, fmt.Errorf("single pods: %w", err)
-	}
-	if err := pause.For(ctx, o.rest); err != nil {
-		return r, err
-	}
-	r.memory.bare = c.bare
-	if r.memory.idle, err = c.both(ctx); err != nil {
+	if err := r.quiet(ctx, c, client, o); err != nil {
 		return r, err
 	}
 	watching, unwatch := context.WithCancel(ctx)
@@ -141,6 +123,30 @@ func measureSize(ctx context.Context, binary string, s size, o options) (r resul
 		return begun, at, err
 	})
 	return r, err
+}
+
+// quiet measures what there is before the many pods: the nodes, and single pods.
+func (r *result) quiet(ctx context.Context, c *cluster, client *api.Client, o options) (err error) {
+	r.made, err = c.phase(ctx, o, r.String()+" registered", func() (time.Time, time.Time, error) {
+		begun := time.Now()
+		err := c.simulate(ctx, r.nodes, o)
+		return begun, time.Now(), err
+	})
+	if err != nil {
+		return errors.Join(err, c.tail())
+	}
+	if r.idle, err = c.stand(ctx, o, r.size); err != nil {
+		return err
+	}
+	if r.single, err = singles(ctx, client, o.singles); err != nil {
+		return fmt.Errorf("single pods: %w", err)
+	}
+	if err := pause.For(ctx, o.rest); err != nil {
+		return err
+	}
+	r.memory.bare = c.bare
+	r.memory.idle, err = c.both(ctx)
+	return err
 }
 
 // stand is what the nodes cost while nothing happens, once what their coming has set off is over.
