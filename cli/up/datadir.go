@@ -5,6 +5,7 @@ package up
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -39,6 +40,44 @@ func (d dataDir) bus() string       { return d.path("bus") }
 func (d dataDir) agent() string     { return d.path("agent") }
 func (d dataDir) log() string       { return d.path("skerry.log") }
 func (d dataDir) nodeCreds() string { return d.path("node.creds") }
+
+// made are the names in the folder of what up, join and Podman's own settings leave there.
+var made = []string{
+	"authority.json", "authority.json.*", "bus", "agent", "pki", "kubeconfig", ".kubeconfig-*", "node.json", ".node.json-*", "node.creds", ".node.creds-*",
+	"podman.sock", "containers.conf", "skerry.log", "skerry.pid",
+}
+
+// clear removes what Skerry has made in the folder, and the folder if nothing else is in it: it may be
+// somebody's home. It returns what is left.
+func (d dataDir) clear() (left []string, err error) {
+	for _, pattern := range made {
+		paths, err := filepath.Glob(filepath.Join(globbed(string(d)), pattern))
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range paths {
+			if err := os.RemoveAll(p); err != nil {
+				return nil, err
+			}
+		}
+	}
+	entries, err := os.ReadDir(string(d))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	for _, e := range entries {
+		left = append(left, e.Name())
+	}
+	if err != nil || len(left) > 0 {
+		return left, err
+	}
+	return nil, os.Remove(string(d))
+}
+
+// globbed is a pattern that stands for path alone.
+func globbed(path string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
+}
 
 // hasAuthority tells whether a cluster's keys are here: it was started from here.
 func (d dataDir) hasAuthority() bool {

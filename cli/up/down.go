@@ -6,7 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -72,6 +72,11 @@ func stopProcess(ctx context.Context, dir dataDir, pid int, limit time.Duration)
 // purge removes what a cluster leaves on this machine.
 func (c *Down) purge(ctx context.Context, s *session.Session, dir dataDir) error {
 	log := logger(s.Stderr, "warn")
+	release, err := dir.lock() // nobody starts it meanwhile
+	if err != nil {
+		return err
+	}
+	defer release()
 	p, err := findPodman(ctx, s, c.PodmanSocket, dir)
 	if err != nil {
 		s.Warnf("pods are not removed: %v", err)
@@ -88,10 +93,15 @@ func (c *Down) purge(ctx context.Context, s *session.Session, dir dataDir) error
 	if err := mount.Unmount(dir.agent()); err != nil {
 		return fmt.Errorf("unmount volumes: %w", err)
 	}
-	if err := os.RemoveAll(string(dir)); err != nil {
+	left, err := dir.clear()
+	if err != nil {
 		return fmt.Errorf("remove data: %w", err)
 	}
-	s.Printf("Removed %s.\n", dir)
+	if len(left) > 0 {
+		s.Printf("Removed what Skerry had in %s; what else is there stays (%s).\n", dir, strings.Join(left, ", "))
+	} else {
+		s.Printf("Removed %s.\n", dir)
+	}
 	if !ours {
 		return nil
 	}

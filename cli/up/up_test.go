@@ -6,11 +6,13 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -127,6 +129,36 @@ func published(t *testing.T, c *cluster1, client *api.Client) {
 		return ok && m.Data["ca.crt"] == string(want)
 	}); err != nil {
 		t.Errorf("the authority is not published: %v", err)
+	}
+}
+
+// TestPurgeRemovesWhatUpMade: all of it, and nothing that somebody else keeps in the folder.
+func TestPurgeRemovesWhatUpMade(t *testing.T) {
+	c := startUp(t)
+	if err := c.stop(); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"agent/pods/x": "", "photos": "mine", "bus.old/x": "mine too"} {
+		path := c.dir.path(name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		if left, err := c.dir.clear(); err != nil || !slices.Equal(left, []string{"bus.old", "photos"}) {
+			t.Fatalf("left: %q, %v", left, err)
+		}
+	}
+	if err := errors.Join(os.Remove(c.dir.path("photos")), os.RemoveAll(c.dir.path("bus.old"))); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if left, err := c.dir.clear(); err != nil || len(left) > 0 {
+			t.Fatalf("left: %q, %v", left, err)
+		}
+	}
+	if _, err := os.Lstat(string(c.dir)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the folder is left: %v", err)
 	}
 }
 
