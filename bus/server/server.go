@@ -1,8 +1,8 @@
 // Package server runs the embedded NATS server of `skerry up`.
 //
 // It writes JetStream's files under its data directory. What always holds: it
-// fsyncs before it acknowledges (sync_interval: always), and only holders of the
-// authority's credentials can connect.
+// fsyncs before it acknowledges (sync_interval: always), only holders of the
+// authority's credentials can connect, and a disk that was full and has room again is written to again.
 package server
 
 import (
@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
@@ -36,19 +37,44 @@ type Config struct {
 	Log      *slog.Logger
 }
 
-// Server is a running server.
+// Server is a running server. Safe for concurrent use.
 type Server struct {
-	ns *server.Server
+	config Config // with the address that it has
+	url    string
+
+	mu sync.Mutex
+	ns *server.Server // nil while it starts anew
+
+	end  context.CancelFunc
+	done chan struct{}
 }
 
 // Start starts a server and returns when it accepts connections (some 10 ms).
-func Start(ctx context.Context, c Config) (*Server, error) {
+func Start(ctx context.Context, c Config) (*Server, error) { return start(ctx, c, healthEvery) }
+
+func start(ctx context.Context, c Config, every time.Duration) (*Server, error) {
+	if err := listenable(c.Listen); err != nil {
+		return nil, fmt.Errorf("start bus server: %w", err)
+	}
+	ns, err := run(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{config: c, ns: ns, done: make(chan struct{})}
+	if ns.Addr() != nil {
+		s.url, s.config.Listen = ns.ClientURL(), ns.Addr().String()
+	}
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	s.end = end
+	go s.keep(life, every)
+	return s, nil
+}
+
+// run starts NATS' server.
+func run(ctx context.Context, c Config) (*server.Server, error) {
 	opts, err := options(c)
 	if err != nil {
 		return nil, fmt.Errorf("configure bus server: %w", err)
-	}
-	if err := listenable(c.Listen); err != nil {
-		return nil, fmt.Errorf("start bus server: %w", err)
 	}
 	ns, err := server.NewServer(opts)
 	if err != nil {
@@ -63,11 +89,15 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 		wait = time.Until(d)
 	}
 	if !ns.ReadyForConnections(wait) {
-		ns.Shutdown()
-		ns.WaitForShutdown()
+		shut(ns)
 		return nil, fmt.Errorf("start bus server: not ready after %s; is %s in use?", wait.Round(time.Millisecond), c.Listen)
 	}
-	return &Server{ns: ns}, nil
+	return ns, nil
+}
+
+func shut(ns *server.Server) {
+	ns.Shutdown()
+	ns.WaitForShutdown()
 }
 
 // listenable asks the kernel first: the server itself would only log that it cannot
@@ -87,6 +117,10 @@ func listenable(addr string) error {
 // this process: they are slow when all of it is, and leaving them makes that worse.
 const writeDeadline = 30 * time.Second
 
+// anyStore is more than any disk has. By itself the server takes three quarters of what is free when it starts, of which
+// what it has stored is then taken off: on a disk that fills up it would refuse to store long before it is full.
+const anyStore = 1 << 60
+
 func options(c Config) (*server.Options, error) {
 	op, err := jwt.DecodeOperatorClaims(c.Identity.OperatorJWT)
 	if err != nil {
@@ -99,19 +133,20 @@ func options(c Config) (*server.Options, error) {
 		}
 	}
 	o := &server.Options{
-		ServerName:       "skerry",
-		TrustedOperators: []*jwt.OperatorClaims{op},
-		SystemAccount:    c.Identity.SystemAccount,
-		AccountResolver:  resolver,
-		JetStream:        true,
-		StoreDir:         c.DataDir,
-		SyncAlways:       true,
-		MaxPayload:       MaxPayload,
-		MaxPending:       256 << 20,
-		WriteDeadline:    writeDeadline,
-		JetStreamLimits:  server.JSLimitOpts{MaxBatchSize: bus.MaxBatch},
-		NoSigs:           true,
-		NoLog:            c.Log == nil,
+		ServerName:        "skerry",
+		TrustedOperators:  []*jwt.OperatorClaims{op},
+		SystemAccount:     c.Identity.SystemAccount,
+		AccountResolver:   resolver,
+		JetStream:         true,
+		StoreDir:          c.DataDir,
+		SyncAlways:        true,
+		MaxPayload:        MaxPayload,
+		MaxPending:        256 << 20,
+		WriteDeadline:     writeDeadline,
+		JetStreamMaxStore: anyStore,
+		JetStreamLimits:   server.JSLimitOpts{MaxBatchSize: bus.MaxBatch},
+		NoSigs:            true,
+		NoLog:             c.Log == nil,
 
 		DisableJetStreamBanner: true,
 	}
@@ -145,20 +180,23 @@ func options(c Config) (*server.Options, error) {
 }
 
 // InProcessConn connects within the process.
-func (s *Server) InProcessConn() (net.Conn, error) { return s.ns.InProcessConn() }
+func (s *Server) InProcessConn() (net.Conn, error) {
+	s.mu.Lock()
+	ns := s.ns
+	s.mu.Unlock()
+	if ns == nil {
+		return nil, errors.New("the bus server is starting anew")
+	}
+	return ns.InProcessConn()
+}
 
 // URL is what clients on this machine connect to; "" without a listener.
-func (s *Server) URL() string {
-	if s.ns.Addr() == nil {
-		return ""
-	}
-	return s.ns.ClientURL()
-}
+func (s *Server) URL() string { return s.url }
 
 // Stop shuts down and waits.
 func (s *Server) Stop() {
-	s.ns.Shutdown()
-	s.ns.WaitForShutdown()
+	s.end()
+	<-s.done
 }
 
 // logger hands the server's log on. Notices are its ordinary life: debug for us.
