@@ -74,7 +74,7 @@ type giver struct {
 // tree gives what is in dir, and dir.
 func (g giver) tree(dir *os.File, depth int) error {
 	if depth > deepest {
-		return errors.New("its directories are too deep")
+		return errDeep
 	}
 	for {
 		names, err := dir.Readdirnames(512)

@@ -4,6 +4,7 @@ package volume
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -23,16 +24,29 @@ func removeTree(path string) error {
 		return err
 	}
 	defer func() { _ = parent.Close() }()
-	return removeAt(parent, filepath.Base(path))
+	return (&remover{}).at(parent, filepath.Base(path), 0)
 }
 
-func removeAt(parent *os.File, name string) error {
+// shallow is how far down directories are removed where they are: each level has a file open, of which the
+// agent has only so many. What a container made deeper is moved up first.
+const shallow = 256
+
+// remover removes one tree.
+type remover struct {
+	top  *os.File // the tree's own directory, while it is open
+	next int      // number of the next that is moved up
+}
+
+func (r *remover) at(parent *os.File, name string, depth int) error {
 	err := unix.Unlinkat(int(parent.Fd()), name, 0)
 	if err == nil || errors.Is(err, unix.ENOENT) {
 		return nil
 	}
 	if !errors.Is(err, unix.EISDIR) && !errors.Is(err, unix.EPERM) {
 		return &fs.PathError{Op: "remove", Path: name, Err: err}
+	}
+	if depth > shallow {
+		return r.lift(parent, name)
 	}
 	dir, err := open2(parent, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_NO_XDEV)
 	if errors.Is(err, unix.ENOENT) {
@@ -42,10 +56,13 @@ func removeAt(parent *os.File, name string) error {
 		return err
 	}
 	defer func() { _ = dir.Close() }()
+	if depth == 0 {
+		r.top = dir
+	}
 	for {
 		names, err := dir.Readdirnames(512)
 		for _, n := range names {
-			if err := removeAt(dir, n); err != nil {
+			if err := r.at(dir, n, depth+1); err != nil {
 				return err
 			}
 		}
@@ -63,4 +80,19 @@ func removeAt(parent *os.File, name string) error {
 		return &fs.PathError{Op: "remove", Path: name, Err: err}
 	}
 	return nil
+}
+
+// lift moves a directory to the top of the tree, whose names are read again until there are none.
+func (r *remover) lift(dir *os.File, name string) error {
+	for {
+		to := fmt.Sprintf(".deep-%d", r.next)
+		r.next++
+		err := unix.Renameat2(int(dir.Fd()), name, int(r.top.Fd()), to, unix.RENAME_NOREPLACE)
+		switch {
+		case err == nil || errors.Is(err, unix.ENOENT):
+			return nil
+		case !errors.Is(err, unix.EEXIST): // a container can have chosen that name
+			return &fs.PathError{Op: "move", Path: name, Err: err}
+		}
+	}
 }

@@ -47,6 +47,9 @@ func (m *Manager) Usage(p *v1.Pod) ([]Usage, error) {
 		if errors.Is(err, os.ErrNotExist) {
 			continue // not made yet
 		}
+		if errors.Is(err, errDeep) && u.Limit > 0 {
+			u.Bytes, err = max(u.Bytes, u.Limit+1), nil // nobody gets round a limit by hiding
+		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("measure volume %s: %w", v.Name, err))
 			continue
@@ -74,7 +77,7 @@ func usedOnDisk(path string) (bytes, inodes int64, err error) {
 		return 0, 0, err
 	}
 	w := walker{linked: map[uint64]bool{}, inodes: 1}
-	err = w.add(dir)
+	err = w.add(dir, 0)
 	return w.total, w.inodes, err
 }
 
@@ -84,13 +87,20 @@ type walker struct {
 	linked map[uint64]bool // inodes with several names
 }
 
+// errDeep is about directories that lie deeper than any path leads. Each level takes an open file while it is
+// measured, and all that the agent has is not a container's to take.
+var errDeep = errors.New("its directories are too deep")
+
 // add adds what is in dir, and closes it. Entries that vanish meanwhile do not count.
-func (w *walker) add(dir *os.File) error {
+func (w *walker) add(dir *os.File, depth int) error {
 	defer func() { _ = dir.Close() }()
+	if depth > deepest {
+		return errDeep
+	}
 	for {
 		names, err := dir.Readdirnames(512)
 		for _, n := range names {
-			if err := w.entry(dir, n); err != nil && !errors.Is(err, unix.ENOENT) {
+			if err := w.entry(dir, n, depth); err != nil && !errors.Is(err, unix.ENOENT) {
 				return err
 			}
 		}
@@ -103,7 +113,7 @@ func (w *walker) add(dir *os.File) error {
 	}
 }
 
-func (w *walker) entry(dir *os.File, name string) error {
+func (w *walker) entry(dir *os.File, name string, depth int) error {
 	var st unix.Stat_t
 	if err := unix.Fstatat(int(dir.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return err
@@ -127,5 +137,5 @@ func (w *walker) entry(dir *os.File, name string) error {
 	if err != nil {
 		return err
 	}
-	return w.add(sub)
+	return w.add(sub, depth+1)
 }

@@ -3,6 +3,7 @@
 package volume
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -162,6 +163,41 @@ func TestRemoveCrossesNoMount(t *testing.T) {
 	}
 	g.must(mount.Unmount(tree))
 	g.must(removeTree(tree))
+}
+
+// TestDeepDirectories: a container that makes directories deeper than any path leads takes neither the agent's files
+// nor the room beside its limit, and they are removed.
+func TestDeepDirectories(t *testing.T) {
+	g := newRig(t)
+	limit := resource.MustParse("1Mi")
+	p := pod(emptyVolume("e", v1.EmptyDirVolumeSource{SizeLimit: &limit}))
+	g.must(g.Prepare(t.Context(), p))
+	fd, err := unix.Open(g.dir(p, "e"), unix.O_DIRECTORY, 0)
+	g.must(err)
+	g.must(unix.Mkdirat(fd, ".deep-0", 0o700)) // a name that could be in the way
+	for range 2 * deepest {
+		g.must(unix.Mkdirat(fd, "d", 0o700))
+		next, err := unix.Openat(fd, "d", unix.O_DIRECTORY, 0)
+		g.must(errors.Join(err, unix.Close(fd)))
+		fd = next
+	}
+	g.must(unix.Close(fd))
+	files := func(most uint64) {
+		var was unix.Rlimit
+		g.must(unix.Getrlimit(unix.RLIMIT_NOFILE, &was))
+		g.must(unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: min(most, was.Max), Max: was.Max}))
+		t.Cleanup(func() { g.must(unix.Setrlimit(unix.RLIMIT_NOFILE, &was)) })
+	}
+	files(deepest + 512)
+	used, err := g.Usage(p)
+	if err != nil || len(used) != 1 || used[0].Bytes <= limit.Value() {
+		t.Errorf("used: %+v, %v", used, err)
+	}
+	files(shallow + 256)
+	g.must(g.Remove(p.UID))
+	if _, err := os.Lstat(g.dir(p, "e")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("left: %v", err)
+	}
 }
 
 func TestHostPath(t *testing.T) {
