@@ -18,6 +18,7 @@ import (
 	"strings"
 
 	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/schemas"
@@ -56,20 +57,31 @@ func Open(path string) (*Dir, error) {
 
 // PutOrder keeps a work order, durably; its Status is the pod's last known one.
 func (d *Dir) PutOrder(p *v1.Pod) error {
-	k := sandbox.Key{Namespace: schemas.Namespace(p.Namespace), Name: schemas.Name(p.Name)}
-	return d.put(orders, orderFile(k), p, true)
+	name := orderFile(keyOf(p))
+	if err := d.put(orders, name, p, true); err != nil {
+		return err
+	}
+	return drop(filepath.Join(d.path, orders, statusFile(name)))
 }
 
-// PutStatus keeps a work order again with a newer status; losing that to a power cut is harmless.
+// PutStatus keeps p's newer status beside its work order; losing that to a power cut is harmless. The order's own
+// file is left alone: one that is replaced without a sync can be empty after a power cut.
 func (d *Dir) PutStatus(p *v1.Pod) error {
-	k := sandbox.Key{Namespace: schemas.Namespace(p.Namespace), Name: schemas.Name(p.Name)}
-	return d.put(orders, orderFile(k), p, false)
+	return d.put(orders, statusFile(orderFile(keyOf(p))), &v1.Pod{ObjectMeta: metav1.ObjectMeta{UID: p.UID}, Status: p.Status}, false)
 }
 
 // DropOrder forgets a work order.
 func (d *Dir) DropOrder(k sandbox.Key) error {
-	return drop(filepath.Join(d.path, orders, orderFile(k)))
+	path := filepath.Join(d.path, orders, orderFile(k))
+	return errors.Join(drop(path), drop(statusFile(path)))
 }
+
+func keyOf(p *v1.Pod) sandbox.Key {
+	return sandbox.Key{Namespace: schemas.Namespace(p.Namespace), Name: schemas.Name(p.Name)}
+}
+
+// statusFile is where the status is that belongs to a work order's file.
+func statusFile(order string) string { return strings.TrimSuffix(order, suffix) + ".status" }
 
 // Orders returns every kept work order. Files that cannot be read are reported
 // beside the others.
@@ -89,6 +101,10 @@ func (d *Dir) Orders() ([]*v1.Pod, error) {
 		if _, err := read(filepath.Join(dir, e.Name()), p); err != nil {
 			errs = append(errs, err)
 			continue
+		}
+		var newer v1.Pod
+		if is, err := read(filepath.Join(dir, statusFile(e.Name())), &newer); err == nil && is && newer.UID == p.UID {
+			p.Status = newer.Status
 		}
 		pods = append(pods, p)
 	}

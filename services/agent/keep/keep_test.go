@@ -59,6 +59,58 @@ func TestOrders(t *testing.T) {
 	}
 }
 
+// TestPowerCut: a work order that was kept is there whatever becomes of the files that were written after it.
+func TestPowerCut(t *testing.T) {
+	dir := t.TempDir()
+	d, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := func() map[string]os.FileInfo {
+		paths, _ := filepath.Glob(filepath.Join(dir, "orders", "*"))
+		out := map[string]os.FileInfo{}
+		for _, p := range paths {
+			if out[p], err = os.Stat(p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return out
+	}
+	p := &v1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "a", Namespace: "ns", UID: "u"}, Status: v1.PodStatus{Phase: v1.PodPending}}
+	if err := d.PutOrder(p); err != nil {
+		t.Fatal(err)
+	}
+	synced := files()
+	p.Status.Phase = v1.PodRunning
+	if err := d.PutStatus(p); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := d.Orders(); err != nil || len(got) != 1 || got[0].Status.Phase != v1.PodRunning || got[0].Name != "a" {
+		t.Errorf("kept %+v, %v", got, err)
+	}
+	for path, is := range files() {
+		if was := synced[path]; was == nil || !os.SameFile(was, is) {
+			if err := os.Truncate(path, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if got, err := d.Orders(); err != nil || len(got) != 1 || got[0].Status.Phase != v1.PodPending {
+		t.Errorf("after the power cut: %+v, %v", got, err)
+	}
+	// Another pod of that name has no status yet.
+	p.UID, p.Status = "next", v1.PodStatus{}
+	if err := d.PutOrder(p); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := d.Orders(); err != nil || len(got) != 1 || got[0].UID != "next" || got[0].Status.Phase != "" {
+		t.Errorf("another pod: %+v, %v", got, err)
+	}
+	if err := d.DropOrder(keyOf(p)); err != nil || len(files()) != 0 {
+		t.Errorf("left: %v, %v", files(), err)
+	}
+}
+
 func TestFileNames(t *testing.T) {
 	long := strings.Repeat("a.b/", 60)
 	seen := map[string]bool{}
