@@ -32,6 +32,14 @@ func (s *server) respond(ctx context.Context, m *nats.Msg, r *Request, reply *Re
 
 // offer sends a reply without its body, and the body to whoever takes the stream.
 func (s *server) offer(ctx context.Context, out *nats.Msg, h replyHead, r *Request, body []byte, release func()) {
+	if r.Verb.readOnly() { // what was written is written: its client is told so, however long that takes
+		leave, err := s.offering.Enter(r.User)
+		if err != nil {
+			s.respondError(out.Subject, err, true)
+			return
+		}
+		defer leave()
+	}
 	// With its slot, until there is room: so these bodies are bounded too.
 	select {
 	case s.offers <- struct{}{}:

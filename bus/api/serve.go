@@ -31,13 +31,15 @@ const (
 
 // server is the running half of Serve.
 type server struct {
-	conn    *bus.Conn
-	server  Server
-	hands   *hands
-	slots   *turns        // one for each request that runs
-	offers  chan struct{} // one for each reply that waits for its client
-	uploads *stream.Acceptor
-	watches *stream.Acceptor
+	conn   *bus.Conn
+	server Server
+	hands  *hands
+	slots  *turns        // one for each request that runs
+	offers chan struct{} // one for each reply that waits for its client
+	// offering are those whose replies wait, or have none of these yet and keep their slots.
+	offering Crowd
+	uploads  *stream.Acceptor
+	watches  *stream.Acceptor
 	// watching are those that watch, by user.
 	watching Crowd
 	heads    heads
@@ -65,6 +67,7 @@ func newServer(conn *bus.Conn, concurrency int, s Server) *server {
 		hands:    newHands(),
 		slots:    newTurns(concurrency),
 		offers:   make(chan struct{}, maxOffers),
+		offering: Crowd{What: "large replies", Most: maxOffers + concurrency, MostOf: maxOffersOf},
 		uploads:  stream.NewAcceptor(conn, bus.PeerAPIServer, maxUploads),
 		watches:  stream.NewAcceptor(conn, bus.PeerAPIServer, maxWatches),
 		watching: Crowd{What: "watches", Most: maxWatches, MostOf: maxWatchesOf},

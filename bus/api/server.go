@@ -21,8 +21,10 @@ const (
 	maxWatchesOf = 120_000
 	// maxUploads is how many bodies beyond one message come in at once.
 	maxUploads = 16
-	// maxOffers is how many replies beyond one message wait for their clients.
-	maxOffers = 16
+	// maxOffers is how many replies beyond one message wait for their clients, and maxOffersOf how many
+	// of what one user reads.
+	maxOffers   = 16
+	maxOffersOf = 12
 	// drainTimeout bounds how long requests that are already here keep a stopping
 	// server from refusing more, and graceTimeout how long running ones may go on.
 	drainTimeout = 2 * time.Second

@@ -48,6 +48,47 @@ func TestConcurrency(t *testing.T) {
 	}
 }
 
+// TestRepliesThatNobodyTakes: a client that asks for large replies and takes none holds up nobody but itself.
+func TestRepliesThatNobodyTakes(t *testing.T) {
+	const slots = 4
+	large := make([]byte, 2<<20) // more than one message of this bus
+	b := bustest.Start(t)
+	serve(t, b, slots, fake{do: func(_ context.Context, r *Request) (*Reply, error) {
+		if r.User == "idle" {
+			return &Reply{Body: large}, nil
+		}
+		return &Reply{}, nil
+	}})
+	idle := b.Conn(t, "idle")
+	head, err := encodeRequest(&Request{}, requestTimeout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers := make(chan *nats.Msg, 64)
+	inbox := idle.NC.NewRespInbox()
+	sub, err := idle.NC.ChanSubscribe(inbox, answers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	for range maxOffers + 2*slots {
+		m := nats.NewMsg(bus.APISubject("idle", string(VerbList), schemas.Pods))
+		m.Reply = inbox
+		m.Header.Set(headerRequest, string(head))
+		if err := idle.NC.PublishMsg(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range maxOffersOf {
+		<-answers // offered
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if _, err := client(t, b).Do(ctx, about(VerbGet, refTo("x"))); err != nil {
+		t.Errorf("somebody else: %v", err)
+	}
+}
+
 func TestTooManyRequests(t *testing.T) {
 	ctx := testContext(t)
 	began, finish := make(chan struct{}, 1000), make(chan struct{})

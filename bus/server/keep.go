@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -78,7 +79,7 @@ func broken(ns *server.Server) error {
 
 // writable tries whether dir's disk has room.
 func writable(dir string) (err error) {
-	f, err := os.CreateTemp(dir, ".room-*")
+	f, err := os.OpenFile(filepath.Join(dir, ".room"), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) // one, should it be left
 	if err != nil {
 		return fmt.Errorf("look for room: %w", err)
 	}
