@@ -46,6 +46,9 @@ func (r *Reconciler) admit(ctx context.Context, e *entry, in Input) (wait time.D
 	r.admission.Lock()
 	defer r.admission.Unlock()
 	v := r.Admit(ctx, in.Order, r.taken(in.Order.UID))
+	if (v.Refuse != nil || len(v.Victims) > 0) && r.sweep() {
+		v = r.Admit(ctx, in.Order, r.taken(in.Order.UID))
+	}
 	for _, p := range v.Victims {
 		r.Evict(KeyOf(p), preempted(p))
 	}

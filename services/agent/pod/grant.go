@@ -87,27 +87,49 @@ func (r *Reconciler) subtract(sum v1.ResourceList, uid types.UID) {
 	}
 }
 
-// taken are the pods other than uid that have something of the node: those that it has taken,
-// that are still ordered, and that have not ended. Each asks for what it was granted.
+// taken is what the pods other than uid have of the node: those that it has taken and that have
+// not ended. Each asks for what it was granted. Some may have lost their order meanwhile (see
+// sweep): all pods are looked at only if somebody asks for them.
 func (r *Reconciler) taken(uid types.UID) fit.Others {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var others []grant
-	for other, g := range r.granted {
-		if order, _ := r.Orders.Order(g.key()); order == nil || order.UID() != other {
-			r.drop(other) // its room is another's already
-			continue
-		}
-		if other != uid {
-			others = append(others, g)
-		}
+	out := fit.Others{Count: len(r.granted), Pods: func() []*v1.Pod { return r.holders(uid) }, Taken: v1.ResourceList{}}
+	if _, ok := r.granted[uid]; ok {
+		out.Count--
 	}
-	out := fit.Others{Count: len(others), Pods: func() []*v1.Pod { return podsOf(others) }, Taken: v1.ResourceList{}}
 	for n, q := range r.sum {
 		out.Taken[n] = q.DeepCopy()
 	}
 	r.subtract(out.Taken, uid)
 	return out
+}
+
+// holders are the pods other than uid that have something of the node.
+func (r *Reconciler) holders(uid types.UID) []*v1.Pod {
+	r.mu.Lock()
+	others := make([]grant, 0, len(r.granted))
+	for other, g := range r.granted {
+		if other != uid {
+			others = append(others, g)
+		}
+	}
+	r.mu.Unlock()
+	return podsOf(others)
+}
+
+// sweep takes from pods what they had that are not ordered any more, and tells whether there were
+// any: their room is another's already. That looks at every pod, so it is done from time
+// to time, and before anybody is refused.
+func (r *Reconciler) sweep() (some bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for uid, g := range r.granted {
+		if order, _ := r.Orders.Order(g.key()); order == nil || order.UID() != uid {
+			r.drop(uid)
+			some = true
+		}
+	}
+	return some
 }
 
 // podsOf makes pods that ask for what they were granted, ordered by uid.

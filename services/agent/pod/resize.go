@@ -77,6 +77,7 @@ func (r *Reconciler) size(e *entry, order *v1.Pod) *v1.Pod {
 
 // room is what the node has, and has granted to pods other than uid.
 func (r *Reconciler) room(uid types.UID) resize.Room {
+	r.sweep()
 	return resize.Room{Allocatable: r.Allocatable(), Taken: r.taken(uid).Taken}
 }
 

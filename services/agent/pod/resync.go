@@ -21,6 +21,7 @@ func (r *Reconciler) Resync(ctx context.Context, ordered []sandbox.Key) error {
 	}
 	r.users.saw(pods, r.wants)
 	r.regrant(ordered, pods)
+	r.sweep()
 	byKey := map[sandbox.Key][]sandbox.Pod{}
 	for _, p := range pods {
 		byKey[p.Key] = append(byKey[p.Key], p)
