@@ -152,6 +152,7 @@ type agent struct {
 	node     *node.Node
 	network  *network.Network
 	orders   *orders
+	restored bool // what this node once reported was listed at the start
 	pods     *pod.Reconciler
 	volumes  *volume.Manager
 	eviction *eviction.Manager
@@ -191,7 +192,7 @@ func assemble(conn *bus.Conn, c Config) (*agent, error) {
 	a.node = node.New(node.Config{
 		Name: c.Node, Labels: c.Labels, Address: c.Address, MaxPods: c.MaxPods, Reserved: c.Reserved, Capacity: c.Capacity, Extended: c.Devices.Capacity(), Version: c.Version,
 		Client: a.client, Runtime: a.driver, Poster: a.poster, Recorder: a.recorder,
-		CIDR: a.learnCIDR, Network: func() bool { _, ok := a.network.Ready(); return ok },
+		Told: bus.OwnNodeFilter(c.Node) != "", CIDR: a.learnCIDR, Network: func() bool { _, ok := a.network.Ready(); return ok },
 		Pressure: func() map[v1.NodeConditionType]bool { return a.eviction.Pressure() },
 		Log:      c.Log, Now: time.Now,
 	})

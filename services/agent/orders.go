@@ -178,6 +178,9 @@ func (a *agent) takeNode(e store.Entry) error {
 // orders that were only kept, sandboxes, and statuses that this node once reported.
 func (a *agent) synced(ctx context.Context) {
 	a.addAll()
+	if a.restored {
+		return // nobody else writes them: they are known
+	}
 	entries, err := a.poster.Sync(ctx)
 	if err != nil {
 		a.Log.Warn("list own statuses", "error", err)

@@ -47,7 +47,7 @@ func (a *agent) restore(ctx context.Context) {
 	syncCtx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	entries, err := a.poster.Sync(syncCtx)
 	cancel()
-	if err != nil {
+	if a.restored = err == nil; !a.restored {
 		a.Log.Info("start with what is kept on disk: the bus does not answer yet", "error", err)
 	}
 	for _, e := range entries {

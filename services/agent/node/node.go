@@ -68,6 +68,8 @@ type Config struct {
 	Runtime  Runtime
 	Poster   Poster
 	Recorder Recorder
+	// Told: Saw is called with every change of the Node, the first time with how it is.
+	Told bool
 	// CIDR is told the node's pod CIDR, again until it returns nil; Network tells
 	// whether pods can be attached.
 	CIDR    func(ctx context.Context, cidr string) error
@@ -88,7 +90,8 @@ type Node struct {
 	seen      *v1.Node
 	object    *v1.Node // as the apiserver has it; nil until registered
 	status    v1.NodeStatus
-	posted    time.Time
+	met       time.Time // when object was first heard of
+	posted    time.Time // zero: nothing of object
 	hostIPs   []string
 	version   string // of the runtime
 	graphRoot string
@@ -207,6 +210,7 @@ func (n *Node) check(ctx context.Context) {
 	// Free bytes move all the time; heartbeats' times are not news either.
 	due := !equality.Semantic.DeepEqual(timeless(before), timeless(st)) || n.Now().Sub(n.posted) >= postEvery
 	object := n.object
+	due = due && !(runtimeErr == nil && n.early())
 	if due && object != nil {
 		n.posted = n.Now()
 	}
@@ -224,6 +228,16 @@ func (n *Node) check(ctx context.Context) {
 		return
 	}
 	n.announce(object, before, st)
+}
+
+// firstPost is how long a node's first status waits for its pod CIDR. Without that the node is not
+// ready, which is written, followed by taints, and taken back a moment later: of a thousand nodes
+// that come at once that is most of what is written.
+const firstPost = 5 * time.Second
+
+// early tells whether the first status is to wait. With n.mu held.
+func (n *Node) early() bool {
+	return n.object != nil && n.object.Spec.PodCIDR == "" && n.posted.IsZero() && n.Now().Sub(n.met) < firstPost
 }
 
 func (n *Node) announce(object *v1.Node, before, after v1.NodeStatus) {

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"maps"
@@ -9,6 +10,10 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/skerry/skerry/bus"
+	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/services/agent/sandbox"
 )
 
 func TestConditions(t *testing.T) {
@@ -38,6 +43,63 @@ func TestConditions(t *testing.T) {
 		}
 		if got != tc.want {
 			t.Errorf("%s: %s, want %s", tc.name, got, tc.want)
+		}
+	}
+}
+
+// host is a node's surroundings.
+type host struct {
+	fail   error // of the runtime
+	posted []v1.ConditionStatus
+}
+
+func (h *host) Ping(context.Context) error                       { return h.fail }
+func (h *host) Describe(context.Context) (string, string, error) { return "1", "/", nil }
+func (h *host) Images(context.Context) ([]sandbox.Image, error)  { return nil, nil }
+func (h *host) Event(schemas.Object, string, string, string)     {}
+func (h *host) Post(_ bus.Key, value any) error {
+	h.posted = append(h.posted, ready(value.(*v1.Node).Status))
+	return nil
+}
+
+// TestFirstStatus: it waits for the pod CIDR, for a while, unless something else is wrong.
+func TestFirstStatus(t *testing.T) {
+	bare, given := &v1.Node{}, &v1.Node{Spec: v1.NodeSpec{PodCIDR: "10.0.0.0/24"}}
+	for name, tc := range map[string]struct {
+		fail error
+		then *v1.Node      // what is heard next, nil: nothing
+		wait time.Duration // before that
+		want string        // readiness as posted at first, and then
+	}{
+		"given soon":   {nil, given, time.Second, ":True"},
+		"given late":   {nil, given, firstPost, ":True"},
+		"not given":    {nil, nil, firstPost, ":False"},
+		"not yet":      {nil, nil, firstPost - 1, ":"},
+		"runtime down": {errors.New("down"), nil, 0, "False:"},
+	} {
+		h, now, network := &host{fail: tc.fail}, time.Unix(1e9, 0), false
+		n := New(Config{
+			Name: "n1", Runtime: h, Poster: h, Recorder: h, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now },
+			CIDR:    func(context.Context, string) error { network = true; return nil },
+			Network: func() bool { return network }, Pressure: func() map[v1.NodeConditionType]bool { return nil },
+		})
+		look := func(obj *v1.Node) (out string) {
+			if obj != nil {
+				if err := n.learn(t.Context(), obj); err != nil {
+					t.Fatal(err)
+				}
+			}
+			h.posted = nil
+			n.check(t.Context())
+			for _, p := range h.posted {
+				out += string(p)
+			}
+			return out
+		}
+		got := look(bare) + ":"
+		now = now.Add(tc.wait)
+		if got += look(tc.then); got != tc.want {
+			t.Errorf("%s: posted %q, want %q", name, got, tc.want)
 		}
 	}
 }

@@ -77,9 +77,12 @@ func (n *Node) session(ctx context.Context) error {
 	if err := n.learn(ctx, obj); err != nil {
 		return err
 	}
-	for wait := firstAsk; ; {
-		// Until the control plane has said which addresses the pods get, it is also asked:
-		// the news may have passed before anybody listened.
+	wait := firstAsk
+	if n.Told {
+		wait = lastAsk
+	}
+	for {
+		// Until the control plane has said which addresses the pods get, it is also asked.
 		var ask <-chan time.Time
 		if obj.Spec.PodCIDR == "" {
 			ask = time.After(wait/2 + rand.N(wait))
@@ -175,7 +178,7 @@ func (n *Node) learn(ctx context.Context, obj *v1.Node) error {
 	n.mu.Lock()
 	was := n.object
 	if was == nil || was.UID != obj.UID {
-		n.posted = time.Time{}
+		n.met, n.posted = n.Now(), time.Time{}
 	}
 	n.object = obj
 	n.mu.Unlock()

@@ -54,7 +54,7 @@ func (n *Node) compute(runtimeErr error, images []v1.ContainerImage) v1.NodeStat
 		st.Addresses = append(st.Addresses, v1.NodeAddress{Type: v1.NodeInternalIP, Address: ip})
 	}
 	st.Addresses = append(st.Addresses, v1.NodeAddress{Type: v1.NodeHostName, Address: string(n.Name)})
-	st.NodeInfo = system()
+	st.NodeInfo = n.system()
 	st.NodeInfo.ContainerRuntimeVersion = runtimePrefix + n.version
 	st.NodeInfo.KubeletVersion = "skerry " + n.Version
 	st.NodeInfo.OperatingSystem, st.NodeInfo.Architecture = runtime.GOOS, runtime.GOARCH

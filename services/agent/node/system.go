@@ -44,10 +44,12 @@ func memoryTotal() int64 {
 	return 0
 }
 
-// system is what the host says it is; what it does not say is empty.
-func system() v1.NodeSystemInfo {
+// system is what the host says it is; what it does not say is empty. With n.mu held.
+func (n *Node) system() v1.NodeSystemInfo {
 	info := machine()
-	info.OSImage = osImage()
+	if info.OSImage = n.status.NodeInfo.OSImage; info.OSImage == "" || n.Now().Sub(n.posted) >= postEvery {
+		info.OSImage = osImage()
+	}
 	return info
 }
 
