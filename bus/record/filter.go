@@ -4,7 +4,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
-	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/lru"
 )
 
@@ -24,12 +25,14 @@ type filter struct {
 func newFilter() *filter { return &filter{buckets: lru.New(maxObjects)} }
 
 // object is what one bucket is for.
-type object struct{ apiVersion, kind, namespace, name, uid string }
+type object struct {
+	kind            schema.GroupVersionKind
+	namespace, name string
+	uid             types.UID
+}
 
-// allow takes a token of e's object, if one is left.
-func (f *filter) allow(e *corev1.Event, now time.Time) bool {
-	o := e.InvolvedObject
-	k := object{o.APIVersion, o.Kind, o.Namespace, o.Name, string(o.UID)}
+// allow takes a token of k's bucket, if one is left.
+func (f *filter) allow(k object, now time.Time) bool {
 	var l *rate.Limiter
 	if v, ok := f.buckets.Get(k); ok {
 		l = v.(*rate.Limiter)

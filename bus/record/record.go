@@ -120,14 +120,25 @@ func (r *Recorder) record(source corev1.EventSource, obj schemas.Object, fieldPa
 	if eventType == corev1.EventTypeNormal && r.isHushed(now) {
 		return
 	}
-	e := newEvent(r.client.Kind(obj), obj, fieldPath, source, eventType, reason, message, now)
+	kind := r.client.Kind(obj)
+	if !r.allowed(kind, obj, now) {
+		return // a set whose thousand pods were made is told of 25: not making the others is most of it
+	}
+	e := newEvent(kind, obj, fieldPath, source, eventType, reason, message, now)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.filter.allow(e, now) {
-		r.dropped++
-		return
-	}
 	r.push(e)
+}
+
+// allowed asks the filter for one more event about obj, and counts one that is not sent.
+func (r *Recorder) allowed(kind schema.GroupVersionKind, obj schemas.Object, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.filter.allow(object{kind, obj.GetNamespace(), obj.GetName(), obj.GetUID()}, now) {
+		return true
+	}
+	r.dropped++
+	return false
 }
 
 // isHushed tells whether ordinary events are not sent now, and counts one that is not.

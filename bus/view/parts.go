@@ -28,11 +28,9 @@ type Parts struct {
 	// is that of the node it is assigned to.
 	Assigned, Observed store.Entry
 	Order              Digest // of Assigned's value
-	// Objects are the same parts, decoded, shared: do not change them. Nil for a
-	// part that is not there or cannot be decoded.
-	Objects struct {
-		Desired, Current, Assigned, Observed schemas.Object
-	}
+	// Objects are those of the same parts that somebody asks for, decoded, shared: do not
+	// change them. Nil for a part that is not there or cannot be decoded.
+	Objects struct{ Desired, Assigned schemas.Object }
 }
 
 // Parts returns the keys that make up the object, with their revisions.
@@ -45,8 +43,7 @@ func (v *View) Parts(ref schemas.Ref) Parts {
 	}
 	use := o.stored()
 	p := use.parts()
-	p.Objects.Desired, p.Objects.Current = o.wanted(nil), use.current.object()
-	p.Objects.Assigned, p.Objects.Observed = use.assigned.object(), use.observed.object()
+	p.Objects.Desired, p.Objects.Assigned = o.wanted(nil), use.assigned.object()
 	return p
 }
 

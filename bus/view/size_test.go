@@ -88,7 +88,7 @@ func TestSharedParts(t *testing.T) {
 	}
 	ref := schemas.RefOf(schemas.Pods, one)
 	seen := func() *corev1.Pod {
-		pod, _ := v.Parts(ref).Objects.Observed.(*corev1.Pod)
+		pod, _ := v.find(ref).stored().observed.object().(*corev1.Pod)
 		return pod
 	}
 	if s := seen().Status; len(s.Conditions) != 4 || s.Phase != corev1.PodRunning || len(s.ContainerStatuses) != 1 {
