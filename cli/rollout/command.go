@@ -17,6 +17,7 @@ import (
 
 	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/cli/failure"
+	"github.com/skerry/skerry/cli/manifest"
 	"github.com/skerry/skerry/cli/session"
 	"github.com/skerry/skerry/cli/target"
 	"github.com/skerry/skerry/schemas"
@@ -32,11 +33,21 @@ type Command struct {
 	Restart Restart `cmd:"" help:"Replace all pods of a deployment, one after another."`
 }
 
-// each calls f for every object that args name.
-func each(ctx context.Context, s *session.Session, args []string, f func(*api.Client, target.Item) error) error {
-	want, err := target.Parse(s.Table, args)
+// objects are what a command is about.
+type objects struct {
+	manifest.Flags
+	Args     []string `arg:"" optional:"" name:"type/name" help:"The objects: deployment/web."`
+	Selector string   `short:"l" help:"Objects whose labels match." placeholder:"LABELS"`
+}
+
+// each calls f for every one of them.
+func (c *objects) each(ctx context.Context, s *session.Session, f func(*api.Client, target.Item) error) error {
+	want, err := c.Want(s, c.Args)
 	if err != nil {
 		return err
+	}
+	if c.Selector != "" && len(want.Items) > 0 {
+		return failure.Usage("a selector chooses among all objects of a type: it does not go with names or files")
 	}
 	client, err := s.Client(ctx)
 	if err != nil {
@@ -44,7 +55,7 @@ func each(ctx context.Context, s *session.Session, args []string, f func(*api.Cl
 	}
 	items := want.Items
 	for _, k := range want.Kinds {
-		objs, _, err := target.List(ctx, client, k, target.Query{Namespace: s.Namespace()})
+		objs, _, err := target.List(ctx, client, k, target.Query{Namespace: s.Namespace(), Selector: c.Selector})
 		if err != nil {
 			return err
 		}
@@ -52,8 +63,11 @@ func each(ctx context.Context, s *session.Session, args []string, f func(*api.Cl
 			items = append(items, target.Item{Kind: k, Name: schemas.Name(o.GetName())})
 		}
 	}
-	if len(items) == 0 {
+	if len(items) == 0 && c.Selector == "" {
 		return failure.Usage("name an object, as type/name")
+	}
+	if len(items) == 0 {
+		fmt.Fprintf(s.Stderr, "No resources found in %s namespace.\n", s.Namespace())
 	}
 	var errs []error
 	for _, it := range items {
@@ -64,7 +78,7 @@ func each(ctx context.Context, s *session.Session, args []string, f func(*api.Cl
 
 // Status is `skerry rollout status`.
 type Status struct {
-	Args     []string      `arg:"" name:"type/name" help:"The object: deployment/web."`
+	objects
 	Watch    bool          `short:"w" help:"Wait until the rollout is done." default:"true" negatable:""`
 	Timeout  time.Duration `help:"Give up after this long; 0 is never." default:"0s" placeholder:"DURATION"`
 	Revision int64         `help:"Fail once another revision than this is being rolled out." default:"0" placeholder:"N"`
@@ -73,7 +87,7 @@ type Status struct {
 // Run implements the command.
 func (c *Status) Run(ctx context.Context, s *session.Session) error {
 	return session.Within(ctx, c.Timeout, func(ctx context.Context) error {
-		return each(ctx, s, c.Args, func(client *api.Client, it target.Item) error {
+		return c.each(ctx, s, func(client *api.Client, it target.Item) error {
 			obj, err := client.Get(ctx, it.Ref(s.Namespace()))
 			if err != nil {
 				return err
@@ -110,30 +124,30 @@ func (c *Status) checkRevision(obj schemas.Object) error {
 
 // Pause is `skerry rollout pause`.
 type Pause struct {
-	Args []string `arg:"" name:"type/name" help:"The deployment."`
+	objects
 }
 
 // Run implements the command.
 func (c *Pause) Run(ctx context.Context, s *session.Session) error {
-	return setPaused(ctx, s, c.Args, true)
+	return c.setPaused(ctx, s, true)
 }
 
 // Resume is `skerry rollout resume`.
 type Resume struct {
-	Args []string `arg:"" name:"type/name" help:"The deployment."`
+	objects
 }
 
 // Run implements the command.
 func (c *Resume) Run(ctx context.Context, s *session.Session) error {
-	return setPaused(ctx, s, c.Args, false)
+	return c.setPaused(ctx, s, false)
 }
 
-func setPaused(ctx context.Context, s *session.Session, args []string, paused bool) error {
+func (c *objects) setPaused(ctx context.Context, s *session.Session, paused bool) error {
 	verb, already := "resumed", "is not paused"
 	if paused {
 		verb, already = "paused", "is already paused"
 	}
-	return each(ctx, s, args, func(client *api.Client, it target.Item) error {
+	return c.each(ctx, s, func(client *api.Client, it target.Item) error {
 		ref, label := it.Ref(s.Namespace()), target.Label(it.Kind, string(it.Name))
 		obj, err := client.Get(ctx, ref)
 		if err != nil {
@@ -157,12 +171,12 @@ func setPaused(ctx context.Context, s *session.Session, args []string, paused bo
 
 // Restart is `skerry rollout restart`.
 type Restart struct {
-	Args []string `arg:"" name:"type/name" help:"The deployment."`
+	objects
 }
 
 // Run implements the command.
 func (c *Restart) Run(ctx context.Context, s *session.Session) error {
-	return each(ctx, s, c.Args, func(client *api.Client, it target.Item) error {
+	return c.each(ctx, s, func(client *api.Client, it target.Item) error {
 		ref, label := it.Ref(s.Namespace()), target.Label(it.Kind, string(it.Name))
 		obj, err := client.Get(ctx, ref)
 		if err != nil {

@@ -15,9 +15,9 @@ import (
 
 // Past is `skerry rollout history`.
 type Past struct {
-	Args     []string `arg:"" name:"type/name" help:"The object, of any kind: deployment/web, configmap/settings."`
-	Revision int64    `help:"Show this revision in detail." default:"0" placeholder:"N"`
-	Output   string   `short:"o" help:"With --revision: yaml or json of that revision." placeholder:"FORMAT"`
+	objects
+	Revision int64  `help:"Show this revision in detail." default:"0" placeholder:"N"`
+	Output   string `short:"o" help:"With --revision: yaml or json of that revision." placeholder:"FORMAT"`
 }
 
 // Run implements the command.
@@ -26,7 +26,7 @@ func (c *Past) Run(ctx context.Context, s *session.Session) error {
 	if err != nil {
 		return err
 	}
-	return each(ctx, s, c.Args, func(client *api.Client, it target.Item) error {
+	return c.each(ctx, s, func(client *api.Client, it target.Item) error {
 		entries, err := fetchHistory(ctx, client, it.Kind, it.Ref(s.Namespace()))
 		if err != nil {
 			return err

@@ -19,14 +19,14 @@ import (
 
 // Undo is `skerry rollout undo`.
 type Undo struct {
-	Args       []string       `arg:"" name:"type/name" help:"The object, of any kind: deployment/web, configmap/settings."`
+	objects
 	ToRevision int64          `help:"Revision to go back to; 0 is the one before." default:"0" placeholder:"N"`
 	DryRun     session.DryRun `help:"client: only say; server: send without storing." placeholder:"MODE"`
 }
 
 // Run implements the command.
 func (c *Undo) Run(ctx context.Context, s *session.Session) error {
-	return each(ctx, s, c.Args, func(client *api.Client, it target.Item) error {
+	return c.each(ctx, s, func(client *api.Client, it target.Item) error {
 		return c.undo(ctx, s, client, it)
 	})
 }

@@ -3,11 +3,13 @@ package set
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/skerry/skerry/cli/create"
 	"github.com/skerry/skerry/cli/failure"
@@ -75,15 +77,31 @@ func (c *Subject) Run(ctx context.Context, s *session.Session) error {
 	})
 }
 
-// Selector is `skerry set selector`. As in kubectl it is about services, which are not there.
+// Selector is `skerry set selector`.
 type Selector struct {
 	flags
-	Args []string `arg:"" name:"type/name selector" help:"The services, then the selector."`
+	Args []string `arg:"" name:"type/name selector" help:"The services, then the selector, as app=web,tier=db."`
 }
 
 // Run implements the command.
 func (c *Selector) Run(ctx context.Context, s *session.Session) error {
-	return c.each(ctx, s, c.Args[:len(c.Args)-1], "selector updated", func(target.Found) (any, error) {
-		return nil, errors.New("setting a selector is only supported for Services")
+	objects, text := c.Args[:len(c.Args)-1], c.Args[len(c.Args)-1]
+	selector, err := labels.ConvertSelectorToLabelsMap(text)
+	if err != nil {
+		return failure.Usage("%q is no selector: %v", text, err)
+	}
+	return c.each(ctx, s, objects, "selector updated", func(o target.Found) (any, error) {
+		svc, ok := o.Object.(*corev1.Service)
+		if !ok {
+			return nil, errors.New("setting a selector is only supported for Services")
+		}
+		if maps.Equal(svc.Spec.Selector, selector) {
+			return nil, nil
+		}
+		all := map[string]any{"$patch": "replace"}
+		for k, v := range selector {
+			all[k] = v
+		}
+		return map[string]any{"spec": map[string]any{"selector": all}}, nil
 	})
 }
