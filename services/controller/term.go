@@ -85,6 +85,7 @@ func (t *term) run(ctx context.Context) error {
 
 	nodeLoop := t.loop("node", nodesAtOnce, nodes.Reconcile)
 	budgets, groups, endpoints := disruption.New(t.as(c, "controllermanager")), podgroup.New(c), endpointslice.New(t.as(c, "endpoint-slice-controller"))
+	mirror := endpointslice.NewMirror(t.as(c, "endpoint-slice-mirroring-controller"))
 	podLoop := t.loop("podgc", 1, pods.Reconcile)
 	sweepLoop := t.loop("sweep", 2, sweeper.Reconcile)
 	parts := []part{
@@ -100,6 +101,7 @@ func (t *term) run(ctx context.Context) error {
 		{budgets.Keys, t.loop("disruption", 2, budgets.Reconcile), nil},
 		{groups.Keys, t.loop("podgroup", 2, groups.Reconcile), groups.After},
 		{endpoints.Keys, t.loop("endpointslice", 5, endpoints.Reconcile), endpoints.After},
+		{mirror.Keys, t.loop("mirror", 5, mirror.Reconcile), nil},
 		{requests.Keys, t.loop("certificate", 2, requests.Reconcile), nil},
 	}
 	parts = append(parts, t.trust(c)...)

@@ -12,23 +12,24 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/services/controller/cluster"
 )
 
 // atOnce is how many slices of a service are written at a time.
 const atOnce = 16
 
 // apply carries p out: what is added first, so that no endpoint is nowhere meanwhile.
-func (k *Controller) apply(ctx context.Context, p *Plan) error {
+func apply(ctx context.Context, c *cluster.Cluster, p *Plan) error {
 	err := each(p.Create, func(s *discoveryv1.EndpointSlice) error {
-		err := k.c.API.Make(ctx, schemas.EndpointSlices, s)[0]
+		err := c.API.Make(ctx, schemas.EndpointSlices, s)[0]
 		if apierrors.IsAlreadyExists(err) {
 			// An earlier try got through, or somebody took the name: the next plan sees which.
-			return errors.Join(k.c.Truth.Refresh(ctx), fmt.Errorf("create endpointslice %s: %w", s.Name, err))
+			return errors.Join(c.Truth.Refresh(ctx), fmt.Errorf("create endpointslice %s: %w", s.Name, err))
 		}
 		return done("create endpointslice "+s.Name, err)
 	})
 	err = errors.Join(err, each(p.Update, func(s *discoveryv1.EndpointSlice) error {
-		_, err := k.c.API.Update(ctx, schemas.EndpointSlices, s, "")
+		_, err := c.API.Update(ctx, schemas.EndpointSlices, s, "")
 		return done("update endpointslice "+s.Name, err)
 	}))
 	if err != nil {
@@ -36,7 +37,7 @@ func (k *Controller) apply(ctx context.Context, p *Plan) error {
 	}
 	return each(p.Delete, func(s *discoveryv1.EndpointSlice) error {
 		uid := s.UID
-		err := k.c.API.Delete(ctx, schemas.RefOf(schemas.EndpointSlices, s), metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}})
+		err := c.API.Delete(ctx, schemas.RefOf(schemas.EndpointSlices, s), metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}})
 		return done("delete endpointslice "+s.Name, err)
 	})
 }

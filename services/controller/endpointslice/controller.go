@@ -1,4 +1,5 @@
-// Package endpointslice keeps which pods are behind each service.
+// Package endpointslice keeps which pods are behind each service, and mirrors Endpoints that somebody else
+// keeps for a service without a selector into slices.
 //
 // Reads: services, the pods that they select, the zones of nodes, endpointslices and
 // endpoints, joined.
@@ -60,7 +61,7 @@ func (k *Controller) Reconcile(ctx context.Context, key schemas.Ref) (time.Durat
 	p := plan(svc, members(svc, pods, k.zone), k.slices(svc), k.taken(key.Namespace))
 	legacy := planEndpoints(svc, pods, k.endpoints(key))
 	// Apply.
-	err := k.apply(ctx, &p)
+	err := apply(ctx, k.c, &p)
 	return 0, errors.Join(err, k.applyEndpoints(ctx, legacy))
 }
 
