@@ -52,7 +52,7 @@ func TestForms(t *testing.T) {
 	fails(t, ns, 1, "Error from server (NotFound): the server could not find the requested resource", "get", "--raw", "/apis/none/v1")
 	fails(t, ns, 1, "error: unable to match a printer suitable for the output format", "get", "configmap", "-o", "none")
 	fails(t, ns, 1, `"spec.none" is not a known field selector: only "metadata.name", "metadata.namespace"`, "get", "configmap", "--field-selector=spec.none=a")
-	fails(t, ns, 1, "unable to parse requirement", "get", "configmap", "-l", "a=b=c")
+	fails(t, ns, 1, "found '=', expected: ',' or 'end of string'", "get", "configmap", "-l", "a=b=c")
 }
 
 // TestWatch: what happens is printed as it happens, of all objects or of changes alone.

@@ -20,6 +20,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -159,6 +160,13 @@ func (k *Controller) scaled(namespace string, owner *metav1.OwnerReference) (sch
 
 // replicas is spec.replicas of a kind that has it; 1 if it is not said.
 func replicas(o schemas.Object) int32 {
+	if u, ok := o.(*unstructured.Unstructured); ok {
+		n, has, err := unstructured.NestedInt64(u.Object, "spec", "replicas")
+		if !has && err == nil {
+			n = 1
+		}
+		return int32(n)
+	}
 	v := reflect.Indirect(reflect.ValueOf(o))
 	if v.Kind() != reflect.Struct || !v.FieldByName("Spec").IsValid() {
 		return 0
