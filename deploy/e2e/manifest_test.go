@@ -136,7 +136,11 @@ func everything(t *testing.T) string {
 			t.Fatal(err)
 		}
 		for _, o := range objs {
-			fmt.Fprintln(&b, schemas.RefOf(k.Resource, o), o.GetUID(), o.GetGeneration())
+			state := fmt.Sprint(o.GetGeneration())
+			if k.Revisioned && k.StatusWriter == schemas.StatusNone {
+				state = o.GetResourceVersion() // nobody but users writes them
+			}
+			fmt.Fprintln(&b, schemas.RefOf(k.Resource, o), o.GetUID(), state)
 		}
 	}
 	return b.String()
