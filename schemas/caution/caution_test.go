@@ -84,12 +84,14 @@ func TestMetadata(t *testing.T) {
 	p.Name = "a.b"
 	p.Annotations = map[string]string{
 		"scheduler.alpha.kubernetes.io/critical-pod": "", corev1.SeccompPodAnnotationKey: "x", corev1.SeccompContainerAnnotationKeyPrefix + "c": "x",
+		corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix + "c": "unconfined",
 	}
 	p.Spec.Containers = []corev1.Container{{Name: "c"}}
 	same(t, Of(p, nil), `metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; a DNS label is recommended: [
 metadata.annotations[scheduler.alpha.kubernetes.io/critical-pod]: non-functional in v1.16+; use the "priorityClassName" field instead
 metadata.annotations[seccomp.security.alpha.kubernetes.io/pod]: non-functional in v1.27+; use the "seccompProfile" field instead
-metadata.annotations[container.seccomp.security.alpha.kubernetes.io/c]: non-functional in v1.27+; use the "seccompProfile" field instead`)
+metadata.annotations[container.seccomp.security.alpha.kubernetes.io/c]: non-functional in v1.27+; use the "seccompProfile" field instead
+metadata.annotations[container.apparmor.security.beta.kubernetes.io/c]: deprecated since v1.30; use the "appArmorProfile" field instead`)
 }
 
 // A template is spoken of when it is new or changed, not each time that its object is.

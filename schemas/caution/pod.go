@@ -6,10 +6,13 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/skerry/skerry/schemas/defaults"
 )
 
 // oldLabels are labels of nodes that others have taken the place of.
@@ -104,6 +107,11 @@ func nodeTerm(p *field.Path, t *corev1.NodeSelectorTerm, values bool) (said []st
 	return said
 }
 
+// armor tells whether a container has profile by an annotation: of a new pod it has become its own.
+func armor(c *corev1.Container, profile *corev1.AppArmorProfile) bool {
+	return c.SecurityContext == nil || c.SecurityContext.AppArmorProfile == nil || equality.Semantic.DeepEqual(c.SecurityContext.AppArmorProfile, profile)
+}
+
 func annotations(p *field.Path, have map[string]string, s *corev1.PodSpec) (said []string) {
 	for _, key := range slices.Sorted(maps.Keys(oldAnnotations)) {
 		if _, is := have[key]; is {
@@ -118,6 +126,10 @@ func annotations(p *field.Path, have map[string]string, s *corev1.PodSpec) (said
 		key := corev1.SeccompContainerAnnotationKeyPrefix + c.Name
 		if _, is := have[key]; is && (c.SecurityContext == nil || c.SecurityContext.SeccompProfile == nil) {
 			said = append(said, sayf(p.Key(key), "%s", seccomp))
+		}
+		key = corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix + c.Name
+		if profile := defaults.AppArmorOf(have[key]); profile != nil && armor(c, profile) && !defaults.Armored(s.SecurityContext, profile) {
+			said = append(said, sayf(p.Key(key), `deprecated since v1.30; use the "appArmorProfile" field instead`))
 		}
 	})
 	return said

@@ -26,6 +26,7 @@ func New(s State, r allot.Ranges, k *schemas.Kind, obj schemas.Object) error {
 			return err
 		}
 		defaults.AddPodTolerations(o)
+		defaults.AppArmor(o)
 		if err := priority(s, o); err != nil {
 			return err
 		}
