@@ -37,6 +37,7 @@ func (r *Remote) log(s *session.Session) *slog.Logger { return logger(s.Stderr, 
 
 // run runs svc until ctx ends or it fails.
 func (r *Remote) run(ctx context.Context, s *session.Session, svc service, log *slog.Logger) error {
+	useRoom(s.Getenv)
 	c := &remote{url: r.Nats, log: log}
 	var err error
 	if c.ca, err = readOptional(s.Globals.TLSCA); err != nil {
@@ -174,6 +175,7 @@ func (c *ServeBus) Run(ctx context.Context, s *session.Session) error {
 	if err != nil {
 		return err
 	}
+	useRoom(s.Getenv)
 	log := logger(s.Stderr, c.LogLevel)
 	srv, err := server.Start(ctx, server.Config{
 		DataDir: dir.bus(), Listen: c.Listen, Identity: a.ServerConfig(),

@@ -52,6 +52,7 @@ func (c *Simulate) Run(ctx context.Context, s *session.Session) error {
 	if err != nil {
 		return err
 	}
+	useRoom(s.Getenv)
 	f := fleet.New(fc)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return profile(ctx, c.Profile) })

@@ -122,6 +122,7 @@ func (c *Up) serve(ctx context.Context, s *session.Session, dir dataDir) error {
 	cl := &cluster{s: s, dir: dir, log: log, node: node, up: c, failed: make(chan error, 1)}
 	defer startProfile(ctx, c.Profile, cl.failed)()
 	defer startRest(ctx, processHeap())()
+	useRoom(s.Getenv)
 	err = session.Within(ctx, c.Wait, cl.start)
 	if err == nil {
 		err = c.announce(s, cl, begun, waiting)
