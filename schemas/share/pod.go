@@ -160,21 +160,9 @@ func (p *Pool) shareTexts(pod *v1.Pod) {
 	for i := range s.ContainerStatuses {
 		c := &s.ContainerStatuses[i]
 		c.Name, c.Image, c.ImageID = p.same(c.Name), p.same(c.Image), p.same(c.ImageID)
-		if c.Started != nil && *c.Started {
-			c.Started = &yes
-		} else if c.Started != nil {
-			c.Started = &no
-		}
-		// Pods come in the order in which they started, or nearly so.
-		if r := c.State.Running; r != nil && p.running != nil && *r == *p.running {
-			c.State.Running = p.running
-		} else if r != nil {
-			p.running = r
-		}
+		p.shareState(c)
 	}
 	if len(s.PodIPs) > 0 && s.PodIPs[0].IP == s.PodIP {
 		s.PodIPs[0].IP = s.PodIP
 	}
 }
-
-var yes, no = true, false

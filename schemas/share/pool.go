@@ -30,6 +30,7 @@ type Pool struct {
 	times   pieces[*metav1.Time]
 	texts   pieces[string]
 	running *v1.ContainerStateRunning       // the last one
+	started *metav1.Time                    // likewise
 	lists   [2]map[uint64][]v1.PodCondition // conditions by their digest, in two generations
 }
 

@@ -248,3 +248,34 @@ func BenchmarkOrder(b *testing.B) {
 		_, _ = p.Order(data)
 	}
 }
+
+// TestStatus: statuses of pods that started together are the same in memory but for what is theirs.
+func TestStatus(t *testing.T) {
+	p := New()
+	status := func(n int, at int64) v1.PodStatus {
+		start, started := metav1.NewTime(time.Unix(at, 0)), true
+		return v1.PodStatus{
+			StartTime: &start, HostIPs: []v1.HostIP{{IP: "10.0.0.1"}}, PodIP: fmt.Sprint("10.1.0.", n), Conditions: []v1.PodCondition{{Type: v1.PodReady, LastTransitionTime: start}},
+			ContainerStatuses: []v1.ContainerStatus{{Started: &started, State: v1.ContainerState{Running: &v1.ContainerStateRunning{StartedAt: start}}}},
+		}
+	}
+	of := func(n int, at int64) v1.PodStatus {
+		t.Helper()
+		s := status(n, at)
+		if p.Status(&s); !reflect.DeepEqual(s, status(n, at)) {
+			t.Errorf("of %d at %d: %+v", n, at, s)
+		}
+		return s
+	}
+	a, b := of(1, 100), of(2, 100)
+	if a.StartTime != b.StartTime || &a.HostIPs[0] != &b.HostIPs[0] || &a.Conditions[0] != &b.Conditions[0] ||
+		a.ContainerStatuses[0].Started != b.ContainerStatuses[0].Started || a.ContainerStatuses[0].State.Running != b.ContainerStatuses[0].State.Running {
+		t.Error("what is alike is in memory twice")
+	}
+	of(3, 101)
+	of(4, 100)
+	s := v1.PodStatus{HostIPs: []v1.HostIP{{IP: "10.0.0.1"}, {IP: "fd00::1"}}, ContainerStatuses: make([]v1.ContainerStatus, 1)}
+	if p.Status(&s); len(s.HostIPs) != 2 || s.StartTime != nil || s.ContainerStatuses[0].Started != nil || s.ContainerStatuses[0].State.Running != nil {
+		t.Errorf("of two addresses, not started: %+v", s)
+	}
+}

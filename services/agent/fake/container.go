@@ -30,12 +30,33 @@ func (r *Runtime) CreateContainer(ctx context.Context, c sandbox.ContainerSpec) 
 	case !r.has(c.Image):
 		return "", fmt.Errorf("create container %s: image %s: %w", id, c.Image, sandbox.ErrImageUnknown)
 	}
-	made := &container{pod: p, program: r.program(c), Container: sandbox.Container{
+	if program := r.program(c); program != (Program{}) {
+		r.lives[id] = &life{program: program}
+	}
+	r.containers[id] = p
+	p.containers = append(slices.Clip(p.containers), sandbox.Container{
 		ID: id, Name: c.Name, Attempt: c.Attempt, Hash: c.Hash, Image: c.Image, ImageID: "sha256:simulated", State: sandbox.Created,
-	}}
-	r.containers[id] = made
-	p.containers = append(p.containers, made)
+	})
 	return id, nil
+}
+
+// look returns a container as it is, the zero one if it is not there. It needs r.mu.
+func (r *Runtime) look(id string) sandbox.Container {
+	if p := r.containers[id]; p != nil {
+		return p.containers[p.index(id)]
+	}
+	return sandbox.Container{}
+}
+
+func (p *pod) index(id string) int {
+	return slices.IndexFunc(p.containers, func(c sandbox.Container) bool { return c.ID == id })
+}
+
+// change changes a container that is there. It needs r.mu.
+func (r *Runtime) change(id string, f func(*sandbox.Container)) {
+	p := r.containers[id]
+	p.containers = slices.Clone(p.containers)
+	f(&p.containers[p.index(id)])
 }
 
 // StartContainer implements pod.Containers.
@@ -44,63 +65,65 @@ func (r *Runtime) StartContainer(ctx context.Context, id string) error {
 		return err
 	}
 	defer func() { r.mu.Unlock() }()
-	c := r.containers[id]
-	if c == nil {
+	p, l := r.containers[id], r.life(id)
+	if p == nil {
 		return fmt.Errorf("start container %s: %w", id, sandbox.ErrNotFound)
 	}
-	if c.program.Start > 0 {
+	if l.program.Start > 0 {
 		r.mu.Unlock()
-		err := pause.For(ctx, c.program.Start)
+		err := pause.For(ctx, l.program.Start)
 		r.mu.Lock()
 		if err != nil {
 			return err
 		}
-		if r.containers[id] != c {
+		if r.containers[id] != p || r.life(id) != l {
 			return fmt.Errorf("start container %s: %w", id, sandbox.ErrNotFound)
 		}
 	}
-	if c.State != sandbox.Created {
+	if r.look(id).State != sandbox.Created {
 		return nil
 	}
-	if c.program.Fails != nil {
-		return fmt.Errorf("start container %s: %w", id, c.program.Fails)
+	if l.program.Fails != nil {
+		return fmt.Errorf("start container %s: %w", id, l.program.Fails)
 	}
-	c.State, c.StartedAt = sandbox.Running, r.Now()
-	if c.program.Life > 0 {
-		c.end = time.AfterFunc(c.program.Life, func() { r.expire(c) })
+	r.change(id, func(c *sandbox.Container) { c.State, c.StartedAt = sandbox.Running, r.Now() })
+	if l.program.Life > 0 {
+		l.end = time.AfterFunc(l.program.Life, func() { r.expire(p, id, l) })
 	}
 	return nil
 }
 
-// expire ends a container by itself.
-func (r *Runtime) expire(c *container) {
+// expire ends a container by itself, unless another one has its name by now.
+func (r *Runtime) expire(p *pod, id string, l *life) {
 	r.mu.Lock()
-	tell := r.tell(c.pod.key, true)
-	ended := r.exit(c, c.program.Code)
+	tell := r.tell(p.key, true)
+	ended := r.life(id) == l && r.exit(id, l.program.Code)
 	r.mu.Unlock()
 	if ended {
 		tell()
 	}
 }
 
-// exit needs r.mu; false if c was not running.
-func (r *Runtime) exit(c *container, code int) bool {
-	if c.State != sandbox.Running {
+// exit needs r.mu; false if the container was not running.
+func (r *Runtime) exit(id string, code int) bool {
+	if r.look(id).State != sandbox.Running {
 		return false
 	}
-	c.State, c.ExitCode, c.FinishedAt = sandbox.Exited, code, r.Now()
-	if c.end != nil {
-		c.end.Stop()
-		c.end = nil
+	r.change(id, func(c *sandbox.Container) { c.State, c.ExitCode, c.FinishedAt = sandbox.Exited, code, r.Now() })
+	if l := r.life(id); l.end != nil {
+		l.end.Stop()
+		l.end = nil
 	}
 	return true
 }
 
 // drop needs r.mu.
-func (r *Runtime) drop(c *container) {
-	r.exit(c, killed)
-	delete(r.containers, c.ID)
-	c.pod.containers = slices.DeleteFunc(c.pod.containers, func(o *container) bool { return o == c })
+func (r *Runtime) drop(id string) {
+	r.exit(id, killed)
+	p := r.containers[id]
+	delete(r.containers, id)
+	delete(r.lives, id)
+	p.containers = slices.DeleteFunc(slices.Clone(p.containers), func(c sandbox.Container) bool { return c.ID == id })
 }
 
 // StopContainer implements pod.Containers.
@@ -108,17 +131,16 @@ func (r *Runtime) StopContainer(ctx context.Context, id string, grace time.Durat
 	if err := r.enter(ctx); err != nil {
 		return err
 	}
-	c := r.containers[id]
-	if c == nil || c.State != sandbox.Running {
+	if r.look(id).State != sandbox.Running {
 		r.mu.Unlock()
 		return nil
 	}
-	tell := r.tell(c.pod.key, true)
+	l, tell := r.life(id), r.tell(r.containers[id].key, true)
 	switch {
 	case grace < time.Second: // as Podman's driver: SIGKILL at once
-		r.exit(c, killed)
-	case !c.program.Stubborn:
-		r.exit(c, c.program.Term)
+		r.exit(id, killed)
+	case !l.program.Stubborn:
+		r.exit(id, l.program.Term)
 	default:
 		r.mu.Unlock()
 		err := pause.For(ctx, grace)
@@ -127,7 +149,9 @@ func (r *Runtime) StopContainer(ctx context.Context, id string, grace time.Durat
 			r.mu.Unlock()
 			return err
 		}
-		r.exit(c, killed)
+		if r.life(id) == l {
+			r.exit(id, killed)
+		}
 	}
 	r.mu.Unlock()
 	tell()
@@ -139,13 +163,13 @@ func (r *Runtime) RemoveContainer(ctx context.Context, id string) error {
 	if err := r.enter(ctx); err != nil {
 		return err
 	}
-	c := r.containers[id]
-	if c == nil {
+	p := r.containers[id]
+	if p == nil {
 		r.mu.Unlock()
 		return nil
 	}
-	tell := r.tell(c.pod.key, false)
-	r.drop(c)
+	tell := r.tell(p.key, false)
+	r.drop(id)
 	r.mu.Unlock()
 	tell()
 	return nil
@@ -161,13 +185,12 @@ func (r *Runtime) Logs(ctx context.Context, id string, _ podman.LogOptions, writ
 	if err := r.enter(ctx); err != nil {
 		return err
 	}
-	c := r.containers[id]
-	if c == nil {
+	if r.containers[id] == nil {
 		r.mu.Unlock()
 		return fmt.Errorf("read logs of %s: %w", id, sandbox.ErrNotFound)
 	}
-	out := c.program.Output
-	if c.State == sandbox.Created {
+	out := r.life(id).program.Output
+	if r.look(id).State == sandbox.Created {
 		out = ""
 	}
 	r.mu.Unlock()
@@ -182,8 +205,7 @@ func (r *Runtime) Exec(ctx context.Context, id string, e podman.Exec) (int, erro
 	if err := r.enter(ctx); err != nil {
 		return 0, err
 	}
-	c := r.containers[id]
-	up := c != nil && c.State == sandbox.Running
+	up := r.look(id).State == sandbox.Running
 	r.mu.Unlock()
 	if !up {
 		return 0, fmt.Errorf("run a command in %s: %w", id, sandbox.ErrNotFound)

@@ -121,3 +121,47 @@ func TestDown(t *testing.T) {
 		t.Errorf("up again: %v", err)
 	}
 }
+
+// TestShown: what was shown of a pod stays as it was, whatever becomes of its containers.
+func TestShown(t *testing.T) {
+	ctx := t.Context()
+	r := fake.New(fake.Config{})
+	s := runtimetest.Spec("x")
+	s.HostNetwork = true
+	id, err := r.CreateSandbox(ctx, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	look := func() []sandbox.Container {
+		t.Helper()
+		p, err := r.Look(ctx, sandbox.Pod{ID: id})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.Containers
+	}
+	var shown [][]sandbox.Container
+	var made []string
+	for _, name := range []string{"a", "b"} {
+		c, err := r.CreateContainer(ctx, sandbox.ContainerSpec{SandboxID: id, Sandbox: s, Name: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		made, shown = append(made, c), append(shown, look())
+	}
+	err = errors.Join(r.StartContainer(ctx, made[0]))
+	shown = append(shown, look())
+	err = errors.Join(err, r.StopContainer(ctx, made[0], 0), r.RemoveContainer(ctx, made[0]))
+	if shown = append(shown, look()); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"a created", "a created b created", "a running b created", "b created"} {
+		var got []string
+		for _, c := range shown[i] {
+			got = append(got, c.Name+" "+string(c.State))
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("shown as the %d.: %q, want %q", i+1, got, want)
+		}
+	}
+}

@@ -46,14 +46,10 @@ func (r *Runtime) Look(ctx context.Context, known sandbox.Pod) (sandbox.Pod, err
 }
 
 func (p *pod) show(id string) sandbox.Pod {
-	out := sandbox.Pod{ID: id, Key: p.key, UID: p.uid, Grace: p.grace, HostNetwork: p.hostNetwork,
+	out := sandbox.Pod{ID: id, Key: p.key, UID: p.uid, Grace: p.grace, HostNetwork: p.hostNetwork, Containers: slices.Clip(p.containers),
 		Infra: sandbox.Container{ID: p.infra, State: p.state, StartedAt: p.started, FinishedAt: p.ended}}
 	if p.ip.IsValid() && p.state == sandbox.Running {
 		out.IP = p.ip.String()
-	}
-	out.Containers = make([]sandbox.Container, len(p.containers))
-	for i, c := range p.containers {
-		out.Containers[i] = c.Container
 	}
 	return out
 }
@@ -110,7 +106,7 @@ func (r *Runtime) StopSandbox(ctx context.Context, id string) error {
 	}
 	tell := r.tell(p.key, true)
 	for _, c := range p.containers {
-		r.exit(c, killed)
+		r.exit(c.ID, killed)
 	}
 	if p.state == sandbox.Running {
 		p.state, p.ended = sandbox.Exited, r.Now()
@@ -131,8 +127,8 @@ func (r *Runtime) RemoveSandbox(ctx context.Context, id string) error {
 		return nil
 	}
 	tell := r.tell(p.key, false)
-	for _, c := range slices.Clone(p.containers) {
-		r.drop(c)
+	for _, c := range p.containers {
+		r.drop(c.ID)
 	}
 	delete(r.pods, id)
 	delete(r.used, p.ip)

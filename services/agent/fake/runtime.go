@@ -62,8 +62,9 @@ type Runtime struct {
 
 	mu         sync.Mutex
 	down       bool
-	pods       map[string]*pod       // by id, which is the name
-	containers map[string]*container // by id, likewise; infra containers are not here
+	pods       map[string]*pod  // by id, which is the name
+	containers map[string]*pod  // the pods of containers by these' id, likewise; infra containers are not here
+	lives      map[string]*life // of the containers that do more than run
 	networks   map[string]netip.Prefix
 	used       map[netip.Addr]bool
 	last       netip.Addr
@@ -82,14 +83,14 @@ type pod struct {
 	started     time.Time
 	ended       time.Time
 	ip          netip.Addr
-	containers  []*container
+	// containers are handed out: one that changes makes another list.
+	containers []sandbox.Container
 }
 
-type container struct {
-	sandbox.Container
-	pod     *pod
-	program *Program    // shared by all that do nothing else than run
-	end     *time.Timer // of a life that ends by itself
+// life is what a container does.
+type life struct {
+	program Program
+	end     *time.Timer // of one that ends by itself
 }
 
 // New returns an empty runtime.
@@ -97,7 +98,7 @@ func New(c Config) *Runtime {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Runtime{Config: c, pods: map[string]*pod{}, containers: map[string]*container{},
+	return &Runtime{Config: c, pods: map[string]*pod{}, containers: map[string]*pod{}, lives: map[string]*life{},
 		networks: map[string]netip.Prefix{}, used: map[netip.Addr]bool{}}
 }
 
@@ -160,18 +161,25 @@ func (r *Runtime) tell(k sandbox.Key, died bool) func() {
 }
 
 // steady starts at once and runs until it is stopped.
-var steady = &Program{}
+var steady = &life{}
+
+// life is what a container does.
+func (r *Runtime) life(id string) *life {
+	if l := r.lives[id]; l != nil {
+		return l
+	}
+	return steady
+}
 
 // program decides what a container does.
-func (r *Runtime) program(c sandbox.ContainerSpec) *Program {
+func (r *Runtime) program(c sandbox.ContainerSpec) Program {
 	if r.Behave != nil {
-		p := r.Behave(c)
-		return &p
+		return r.Behave(c)
 	}
+	var p Program
 	if r.StartTime == 0 && r.FailRate == 0 && r.Lifetime == 0 {
-		return steady
+		return p
 	}
-	p := &Program{}
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(c.FullName()))
 	dice := rand.New(rand.NewPCG(r.Seed, h.Sum64()))

@@ -330,7 +330,7 @@ func (r *Reconciler) report(e *entry, in Input, plan Plan) {
 	}
 	if changed {
 		if r.Alike != nil {
-			st.Conditions = r.Alike.Conditions(st.Conditions)
+			r.Alike.Status(&st)
 		}
 		for _, t := range transitions(in.Order, e.mem.Last, st) {
 			r.Recorder.EventAt(in.Order, member.PathOf(in.Order, t.container), t.eventType, t.reason, t.message)
