@@ -22,7 +22,7 @@ type Cluster struct {
 	pods  map[types.UID]placed
 	// spaces are the labels of namespaces, and inNamespace their pods that are on a node.
 	spaces      map[string]labels.Set
-	inNamespace map[string]map[types.UID]placed
+	inNamespace map[string]map[*Pod]*nodeInfo
 	// homeless are pods whose node is not known (yet).
 	homeless map[schemas.NodeName]map[types.UID]*Pod
 
@@ -75,7 +75,7 @@ type placed struct {
 func NewCluster(policy Policy) *Cluster {
 	return &Cluster{
 		policy: policy, byName: map[schemas.NodeName]*nodeInfo{}, pods: map[types.UID]placed{},
-		spaces: map[string]labels.Set{}, inNamespace: map[string]map[types.UID]placed{},
+		spaces: map[string]labels.Set{}, inNamespace: map[string]map[*Pod]*nodeInfo{},
 		homeless: map[schemas.NodeName]map[types.UID]*Pod{}, topologies: map[string]*topology{},
 		groups: map[types.UID]*tallied{}, counters: map[string]*tallied{}, terms: map[termKey]*term{}, index: map[indexKey]*listeners{}, looks: &looks{},
 		images: map[string]int{}, nominated: map[types.UID]placed{}, budgets: map[string]*Budget{}, traits: map[*v1.Container]*traits{}, classes: map[string]*class{},
@@ -249,24 +249,12 @@ func (c *Cluster) RemovePod(uid types.UID) {
 // land and leave keep all sums over the pods of a node that is there.
 func (c *Cluster) land(p *Pod, ni *nodeInfo) {
 	ni.add(p, 1)
-	in := c.inNamespace[p.Namespace]
-	if in == nil {
-		in = map[types.UID]placed{}
-		c.inNamespace[p.Namespace] = in
-	}
-	in[p.UID] = placed{p, schemas.NodeName(ni.node.Name)}
-	c.count(p, ni, 1)
-	c.touch(ni.slot)
+	c.attend(p, ni, 1)
 }
 
 func (c *Cluster) leave(p *Pod, ni *nodeInfo) {
 	ni.add(p, -1)
-	in := c.inNamespace[p.Namespace]
-	if delete(in, p.UID); len(in) == 0 {
-		delete(c.inNamespace, p.Namespace)
-	}
-	c.count(p, ni, -1)
-	c.touch(ni.slot)
+	c.attend(p, ni, -1)
 }
 
 // Nominate keeps room on node for p, whose victims are on their way out: pods of lower

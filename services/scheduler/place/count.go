@@ -197,9 +197,9 @@ func (c *Cluster) counter(m *matcher) *tallied {
 func (c *Cluster) fill(t *tallied) {
 	clear(t.at)
 	in := func(ns string) {
-		for _, p := range c.inNamespace[ns] {
-			if t.matcher.matches(p.pod, c.spaces) {
-				t.add(c.byName[p.node].slot, 1)
+		for p, ni := range c.inNamespace[ns] {
+			if t.matcher.matches(p, c.spaces) {
+				t.add(ni.slot, 1)
 			}
 		}
 	}

@@ -4,9 +4,6 @@ import (
 	"cmp"
 	"slices"
 
-	"k8s.io/apimachinery/pkg/types"
-
-	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/schemas/placement"
 )
 
@@ -41,15 +38,15 @@ func (c *Cluster) attend(p *Pod, ni *nodeInfo, by int32) {
 	in := c.inNamespace[p.Namespace]
 	switch {
 	case by < 0:
-		if delete(in, p.UID); len(in) == 0 {
+		if delete(in, p); len(in) == 0 {
 			delete(c.inNamespace, p.Namespace)
 		}
 	default:
 		if in == nil {
-			in = map[types.UID]placed{}
+			in = map[*Pod]*nodeInfo{}
 			c.inNamespace[p.Namespace] = in
 		}
-		in[p.UID] = placed{p, schemas.NodeName(ni.node.Name)}
+		in[p] = ni
 	}
 	c.count(p, ni, by)
 	c.touch(ni.slot)
