@@ -56,10 +56,11 @@ func (r *Reconciler) admit(ctx context.Context, e *entry, in Input) (wait time.D
 		r.accept(e)
 		return 0
 	}
-	if e.since.IsZero() {
-		e.since = in.Now
+	since := &e.few().since
+	if since.IsZero() {
+		*since = in.Now
 	}
-	if v.Refuse == nil || v.Fleeting && in.Now.Sub(e.since) < fleeting {
+	if v.Refuse == nil || v.Fleeting && in.Now.Sub(*since) < fleeting {
 		return lookAgain
 	}
 	e.refused = true

@@ -123,14 +123,14 @@ func (r *Reconciler) finish(ctx context.Context, k sandbox.Key, e *entry, in Inp
 	}
 	// The order goes away when the scheduler has seen it; whatever has the pod looked at until
 	// then asks nothing again.
-	if left := e.asked.Add(askAgain).Sub(in.Now); left > 0 {
+	if left := e.seldom().asked.Add(askAgain).Sub(in.Now); left > 0 {
 		r.loop.AddAfter(k, left)
 		return nil
 	}
 	if err := r.Reporter.Remove(ctx, in.Order); err != nil {
 		return fmt.Errorf("remove finished pod %s: %w", k, err)
 	}
-	e.asked = in.Now
+	e.few().asked = in.Now
 	r.loop.AddAfter(k, askAgain)
 	return nil
 }

@@ -24,7 +24,7 @@ func (r *Reconciler) messages(ctx context.Context, e *entry, in Input) error {
 	}
 	for i := range mine.Containers {
 		n := &mine.Containers[i]
-		if _, read := e.messages[n.ID]; read || n.State != sandbox.Exited {
+		if _, read := e.seldom().messages[n.ID]; read || n.State != sandbox.Exited {
 			continue
 		}
 		c, ok := member.Find(in.Order, n.Name)
@@ -38,7 +38,7 @@ func (r *Reconciler) messages(ctx context.Context, e *entry, in Input) error {
 		if err != nil {
 			text = "Error on reading termination message: " + err.Error()
 		}
-		e.messages = with(e.messages, n.ID, strings.ToValidUTF8(text, "\uFFFD"))
+		e.few().messages = with(e.seldom().messages, n.ID, strings.ToValidUTF8(text, "\uFFFD"))
 	}
 	return nil
 }

@@ -95,32 +95,6 @@ type Reconciler struct {
 	sum     v1.ResourceList
 }
 
-// entry is what is remembered of one pod. Its worker owns it, but for stops, evicted, retry
-// and what was seen, which r.mu guards. A full node has hundreds: it is kept small.
-type entry struct {
-	uid      types.UID
-	mem      Memory
-	order    *share.Lean        // as of this turn, nil for none
-	kept     *share.Lean        // the order as last kept on disk
-	messages map[string]string  // termination messages, by container id
-	said     *[sha256.Size]byte // digest of mem.Last, nil if it has not been made
-	stops    []*stop
-	since    time.Time // when it first did not fit
-	asked    time.Time // when its removal was asked for
-	size     sizing
-	evicted  *Eviction // as asked for, until its worker takes it in
-	// seen are the pod's sandboxes as last seen. listed is false for a pod that is new
-	// since everything was looked at; fresh is true while seen is known to be complete.
-	seen          []sandbox.Pod
-	listed, fresh bool
-
-	// reported is false until the status is known to have been posted by this agent or the one before.
-	reported          bool
-	admitted, refused bool // a pod is asked about once
-	finished          bool // nothing of it is left here
-	retry             bool // what waits for volumes need not wait any more
-}
-
 // maxRounds bounds how often one turn plans again after acting: removing, making,
 // reporting and collecting are four.
 const maxRounds = 8
@@ -159,23 +133,6 @@ func (r *Reconciler) Restore(p *v1.Pod, posted bool) {
 	e := r.entry(KeyOf(p), p.UID)
 	e.mem.Last, e.said = *p.Status.DeepCopy(), nil
 	e.reported = posted
-}
-
-// entry finds what is remembered of k. A different uid is a different pod.
-func (r *Reconciler) entry(k sandbox.Key, uid types.UID) *entry {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	e := r.pods[k]
-	if e == nil {
-		e = &entry{uid: uid}
-		r.pods[k] = e
-	}
-	if uid != "" && e.uid != uid {
-		r.puller.Forget(e.uid)
-		e = &entry{uid: uid, stops: e.stops, seen: e.seen, listed: e.listed, fresh: e.fresh, evicted: e.evicted}
-		r.pods[k] = e
-	}
-	return e
 }
 
 // Reconcile brings one pod closer to its order.
@@ -256,7 +213,7 @@ func (r *Reconciler) load(ctx context.Context, k sandbox.Key) (Input, *entry, er
 	if !in.Blind {
 		prune(e.mem.Unstarted, in.Observed)
 		prune(e.mem.Killed, in.Observed)
-		prune(e.messages, in.Observed)
+		prune(e.seldom().messages, in.Observed)
 	}
 	r.takeEviction(e, order)
 	r.retried(e)
@@ -315,10 +272,11 @@ func (r *Reconciler) report(e *entry, in Input, plan Plan) {
 	if len(others) > 0 && mine == nil {
 		return
 	}
+	few := e.seldom()
 	st := status.Compute(status.Input{
 		Pod: in.Order, Sandbox: mine, Last: e.mem.Last, Waiting: plan.Waiting,
-		Unstarted: e.mem.Unstarted, Health: in.healths(mine), Messages: e.messages, RestartAll: plan.RestartAll, Doomed: doomed(e.mem.Evicted), HostIPs: r.HostIPs(), Now: in.Now,
-		Actual: e.size.actual, Whole: e.size.whole, Resizing: e.size.conditions(),
+		Unstarted: e.mem.Unstarted, Health: in.healths(mine), Messages: few.messages, RestartAll: plan.RestartAll, Doomed: doomed(e.mem.Evicted), HostIPs: r.HostIPs(), Now: in.Now,
+		Actual: few.size.actual, Whole: few.size.whole, Resizing: few.size.conditions(),
 	})
 	changed, err := e.news(st)
 	if err != nil {

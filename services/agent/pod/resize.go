@@ -47,12 +47,16 @@ func (r *Reconciler) size(e *entry, order *v1.Pod) *v1.Pod {
 	if order == nil || !e.admitted {
 		return order
 	}
-	s := &e.size
 	if terminal(e.mem.Last.Phase) || e.finished {
 		r.release(order.UID)
 		return order
 	}
 	granted := resize.Granted(order, e.mem.Last)
+	if granted == order && e.rare == nil {
+		r.grant(grant{order: e.order}) // as nearly always
+		return order
+	}
+	s := &e.few().size
 	var pending *v1.PodCondition
 	if granted != order {
 		if pending = resize.Decide(order, granted, r.room(order.UID)); pending == nil {
@@ -84,16 +88,19 @@ func (r *Reconciler) room(uid types.UID) resize.Room {
 // resize makes running containers have what the pod was granted. It returns when to look
 // again, zero if nothing is left to do.
 func (r *Reconciler) resize(ctx context.Context, k sandbox.Key, e *entry, in Input) time.Time {
-	s := &e.size
 	mine, _ := in.split()
 	if in.Order == nil || mine == nil || in.Order.DeletionTimestamp != nil || terminal(e.mem.Last.Phase) {
 		return time.Time{}
 	}
+	todo, whole := r.unsized(e, in.Order, mine), wholeWas(e, in.Order, mine)
+	if len(todo) == 0 && whole == nil && e.rare == nil {
+		return time.Time{}
+	}
+	s := &e.few().size
 	var wake time.Time
 	if s.pending != nil && s.pending.Reason == v1.PodReasonDeferred {
 		wake = in.Now.Add(deferredFor)
 	}
-	todo, whole := r.unsized(e, in.Order, mine), wholeWas(e, in.Order, mine)
 	if len(todo) == 0 && whole == nil {
 		if s.progress != nil {
 			r.Recorder.Event(in.Order, v1.EventTypeNormal, "ResizeCompleted", "Pod resize completed")
@@ -191,7 +198,7 @@ func (r *Reconciler) actuate(ctx context.Context, k sandbox.Key, e *entry, in In
 				return err
 			}
 		}
-		delete(e.size.actual, u.Name)
+		delete(e.few().size.actual, u.Name)
 	}
 	if restarting {
 		return nil // what starts next is smaller
@@ -202,7 +209,7 @@ func (r *Reconciler) actuate(ctx context.Context, k sandbox.Key, e *entry, in In
 	if err := r.resizeLone(ctx, e, in, goal); err != nil {
 		return err
 	}
-	e.size.whole = nil
+	e.few().size.whole = nil
 	return nil
 }
 
@@ -211,7 +218,7 @@ func (r *Reconciler) actuate(ctx context.Context, k sandbox.Key, e *entry, in In
 func (r *Reconciler) resizeLone(ctx context.Context, e *entry, in Input, goal sandbox.Resources) error {
 	mine, _ := in.split()
 	resizer, able := r.Runtime.(Resizer)
-	if e.size.whole == nil || mine == nil || !able || r.Cgroups == nil {
+	if e.seldom().size.whole == nil || mine == nil || !able || r.Cgroups == nil {
 		return nil
 	}
 	if _, ok := r.Cgroups.PodSettings(in.Order.UID); ok {
