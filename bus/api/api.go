@@ -165,13 +165,34 @@ type Revision struct {
 type Server interface {
 	// Do answers every verb but watch.
 	Do(ctx context.Context, r *Request) (*Reply, error)
-	// Watch sends events to emit, which blocks under backpressure, until ctx ends:
-	// the client left, or List.TimeoutSeconds passed.
-	Watch(ctx context.Context, r *Request, emit func(WatchEvent) error) error
+	// Watch returns what r's events come from, or why r may not be: its client gets the
+	// error in place of a stream then.
+	Watch(ctx context.Context, r *Request) (Source, error)
 }
 
-// Doorkeeper is a Server that refuses a watch before it begins: its client gets the
-// error in place of a stream.
-type Doorkeeper interface {
-	Admit(ctx context.Context, r *Request) error
+// Source is where a watch's events come from.
+type Source interface {
+	// Next sends what there is to emit, which blocks under backpressure, and says when there
+	// may be more. ctx ends when the client leaves, or List.TimeoutSeconds have passed.
+	Next(ctx context.Context, emit func(WatchEvent) error) (Pause, error)
+	// Close is called once, after the last Next.
+	Close()
 }
+
+// Pause is how long a watch may rest: until Wake can be received from, or Until. One
+// without either is its end.
+type Pause struct {
+	Wake  <-chan struct{}
+	Until time.Time
+}
+
+// Events is a Source that sends all of them at once, for servers with few watches.
+type Events func(ctx context.Context, emit func(WatchEvent) error) error
+
+// Next implements Source.
+func (f Events) Next(ctx context.Context, emit func(WatchEvent) error) (Pause, error) {
+	return Pause{}, f(ctx, emit)
+}
+
+// Close implements Source.
+func (Events) Close() {}

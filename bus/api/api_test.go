@@ -48,8 +48,8 @@ type fake struct {
 
 func (f fake) Do(ctx context.Context, r *Request) (*Reply, error) { return f.do(ctx, r) }
 
-func (f fake) Watch(ctx context.Context, r *Request, emit func(WatchEvent) error) error {
-	return f.watch(ctx, r, emit)
+func (f fake) Watch(_ context.Context, r *Request) (Source, error) {
+	return Events(func(ctx context.Context, emit func(WatchEvent) error) error { return f.watch(ctx, r, emit) }), nil
 }
 
 // echo answers with the body.

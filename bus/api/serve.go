@@ -83,9 +83,9 @@ func (s *server) wait() {
 	s.stopping = true
 	s.mu.Unlock()
 	s.running.Wait()
-	s.hands.end()
 	s.uploads.Wait()
 	s.watches.Wait()
+	s.hands.end()
 }
 
 // request takes one request in and returns at once.

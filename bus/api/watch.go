@@ -85,6 +85,16 @@ func (w *Watching) Next(ctx context.Context) ([]byte, error) {
 	return b, err
 }
 
+// Arrival returns a channel from which something can be received when Next may have something
+// to return, or after Nudge. A watch that waits for it takes less memory than one in Next.
+func (w *Watching) Arrival() <-chan struct{} { return w.st.Arrival() }
+
+// Nudge has who waits for Arrival look up.
+func (w *Watching) Nudge() { w.st.Nudge() }
+
+// Pending tells whether Next has something to return.
+func (w *Watching) Pending() bool { return w.st.Pending() }
+
 // Close ends the watch.
 func (w *Watching) Close() { _ = w.st.Close() }
 

@@ -71,6 +71,18 @@ func (a *Acceptor) release() {
 // Accept starts h for the request m and returns at once. ctx is the service's: its
 // end ends the handler.
 func (a *Acceptor) Accept(ctx context.Context, m *nats.Msg, h Handler) {
+	who, ok := a.admit(ctx, m)
+	if !ok {
+		return
+	}
+	go func() {
+		defer a.release()
+		a.run(ctx, m, who, h)
+	}()
+}
+
+// admit takes a place for the stream that m asks for, or refuses it.
+func (a *Acceptor) admit(ctx context.Context, m *nats.Msg) (who bus.User, ok bool) {
 	who, err := userOf(m.Subject)
 	if err == nil {
 		err = proposal(m)
@@ -80,12 +92,8 @@ func (a *Acceptor) Accept(ctx context.Context, m *nats.Msg, h Handler) {
 	}
 	if err != nil {
 		a.refuse(m, err)
-		return
 	}
-	go func() {
-		defer a.release()
-		a.run(ctx, m, who, h)
-	}()
+	return who, err == nil
 }
 
 // run calls the handler, and ends what it accepted.
@@ -101,28 +109,38 @@ func (a *Acceptor) run(service context.Context, m *nats.Msg, who bus.User, h Han
 		s, err = a.open(m, who, cancel)
 		return s, err
 	}
-	err := a.call(m, func() error { return h(ctx, who, m.Data, accept) })
-	if service.Err() != nil && errors.Is(err, context.Canceled) {
-		err = apierrors.NewServiceUnavailable("the service is stopping")
-	}
-	if s == nil {
-		if err == nil {
-			err = errors.New("the handler did not accept")
-		}
-		a.refuse(m, err)
+	err := a.call(m.Subject, func() error { return h(ctx, who, m.Data, accept) })
+	if s != nil {
+		finish(service, s, err)
 		return
 	}
+	if err == nil {
+		err = errors.New("the handler did not accept")
+	}
+	a.refuse(m, stopping(service, err))
+}
+
+// finish ends a stream that was accepted: err is what the other side gets.
+func finish(service context.Context, s *Stream, err error) {
 	// An error means that the stream is over already: there is nobody to tell.
-	_ = s.CloseSend(err)
+	_ = s.CloseSend(stopping(service, err))
 	s.linger()
 	_ = s.Close()
 }
 
+// stopping is err, or that the service is about to end if that is why.
+func stopping(service context.Context, err error) error {
+	if service.Err() != nil && errors.Is(err, context.Canceled) {
+		return apierrors.NewServiceUnavailable("the service is stopping")
+	}
+	return err
+}
+
 // call turns a panic into an error: one bad request must not end the service.
-func (a *Acceptor) call(m *nats.Msg, h func() error) (err error) {
+func (a *Acceptor) call(subject string, h func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			a.conn.Log.Error("stream handler panicked", "subject", m.Subject, "panic", p, "stack", string(debug.Stack()))
+			a.conn.Log.Error("stream handler panicked", "subject", subject, "panic", p, "stack", string(debug.Stack()))
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
@@ -200,7 +218,7 @@ func Offer(conn *bus.Conn, who bus.User, peer string) (s *Stream, name string, e
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.taking = time.AfterFunc(s.timing.lost, func() { s.fail(ErrPeerLost) })
+	s.taking = time.AfterFunc(s.hub.timing.lost, func() { s.fail(ErrPeerLost) })
 	return s, h.id.String() + "." + s.id.String(), nil
 }
 

@@ -89,6 +89,7 @@ func TestTakenTwice(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		synctest.Wait() // the server knows where the hub is: what the first says is heard
 		var took []*Stream
 		for _, p := range []*process{first, second} {
 			s, err := Take(p.Conn, "n1", name)

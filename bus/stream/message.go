@@ -15,10 +15,11 @@ const (
 // SendMessage sends b as one message, in as many frames as it takes, and keeps nothing of it.
 // Messages of several goroutines are not mixed.
 func (s *Stream) SendMessage(ctx context.Context, b []byte) error {
-	if err := s.lockSend(ctx); err != nil {
+	sending, err := s.lockSend(ctx)
+	if err != nil {
 		return err
 	}
-	defer func() { <-s.sending }()
+	defer func() { <-sending }()
 	limit := s.frameLimit()
 	for len(b) > limit {
 		if err := s.send(ctx, Frame{Channel: channelMore, Data: b[:limit]}); err != nil {

@@ -26,13 +26,42 @@ func (s *Stream) Recv(ctx context.Context) (Frame, error) {
 			return f, err
 		}
 		select {
-		case <-s.canRecv:
+		case <-s.Arrival():
 		case <-s.done:
 		case <-ctx.Done():
 			return Frame{}, ctx.Err()
 		}
 	}
 }
+
+// Arrival returns a channel from which something can be received when Recv may have
+// something to return, or after Nudge. To wait for one channel takes the least memory.
+func (s *Stream) Arrival() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := token(&s.canRecv)
+	if s.pending() {
+		wake(c)
+	}
+	return c
+}
+
+// Nudge has who waits for Arrival look up.
+func (s *Stream) Nudge() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	wake(token(&s.canRecv))
+}
+
+// Pending tells whether Recv would return at once.
+func (s *Stream) Pending() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pending()
+}
+
+// pending needs s.mu.
+func (s *Stream) pending() bool { return len(s.queue) > 0 || s.end != nil || s.failed != nil }
 
 // take returns the next frame or the reason why none will come, and whether
 // it is time to give the peer new credit.
@@ -101,8 +130,8 @@ func (s *Stream) greeted(out string) {
 	if s.taking != nil {
 		s.taking.Stop()
 	}
-	s.mu.Unlock()
 	wake(s.canSend)
+	s.mu.Unlock()
 	s.beat(false)
 }
 
@@ -134,7 +163,9 @@ func (s *Stream) apply(p packet) (do reaction) {
 func (s *Stream) acknowledged() {
 	if s.ending && !s.isAck {
 		s.isAck = true
-		close(s.acked)
+		if s.acked != nil {
+			close(s.acked)
+		}
 	}
 }
 
@@ -146,10 +177,10 @@ func (s *Stream) missing() bool {
 	case s.gap.IsZero():
 		s.gap = now
 		s.stir()
-	case now.Sub(s.gap) > s.timing.lost:
+	case now.Sub(s.gap) > s.hub.timing.lost:
 		s.failLocked(fmt.Errorf("%w after frame %d", ErrGap, s.received))
 		return false
-	case now.Sub(s.asked) < s.timing.beat/5:
+	case now.Sub(s.asked) < s.hub.timing.beat/5:
 		return false
 	}
 	s.asked = now

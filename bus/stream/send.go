@@ -14,10 +14,11 @@ import (
 // after CloseSend or either side's Close, else why the stream is over. A ctx that
 // ends between the parts of a long frame leaves the frame incomplete.
 func (s *Stream) Send(ctx context.Context, f Frame) error {
-	if err := s.lockSend(ctx); err != nil {
+	sending, err := s.lockSend(ctx)
+	if err != nil {
 		return err
 	}
-	defer func() { <-s.sending }()
+	defer func() { <-sending }()
 	return s.send(ctx, f)
 }
 
@@ -39,22 +40,25 @@ func (s *Stream) send(ctx context.Context, f Frame) error {
 	}
 }
 
-// lockSend takes s.sending.
-func (s *Stream) lockSend(ctx context.Context) error {
+// lockSend takes s.sending, and returns it.
+func (s *Stream) lockSend(ctx context.Context) (chan struct{}, error) {
+	s.mu.Lock()
+	sending := token(&s.sending)
+	s.mu.Unlock()
 	select {
-	case s.sending <- struct{}{}:
-		return nil
+	case sending <- struct{}{}:
+		return sending, nil
 	default:
 	}
 	select {
-	case s.sending <- struct{}{}:
-		return nil
+	case sending <- struct{}{}:
+		return sending, nil
 	case <-s.done:
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		return s.sendErr()
+		return nil, s.sendErr()
 	case <-ctx.Done():
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
 }
 
@@ -80,9 +84,10 @@ func (s *Stream) spend(ctx context.Context, cost int) error {
 			s.mu.Unlock()
 			return nil
 		}
+		canSend := token(&s.canSend)
 		s.mu.Unlock()
 		select {
-		case <-s.canSend:
+		case <-canSend:
 		case <-s.done:
 		case <-ctx.Done():
 			return ctx.Err()
@@ -160,7 +165,7 @@ func (s *Stream) settle(got uint64, again bool) {
 // same more often has it no sooner, and no peer can have much sent for little. It needs s.wire.
 func (s *Stream) resends(got uint64) bool {
 	now := time.Now()
-	if got == s.againFrom && now.Sub(s.again) < s.timing.beat/5 {
+	if got == s.againFrom && now.Sub(s.again) < s.hub.timing.beat/5 {
 		return false
 	}
 	s.againFrom, s.again = got, now

@@ -60,21 +60,15 @@ func defaultTiming() timing {
 // Stream is one end. Send and Recv may be called from different goroutines, and
 // Send from several at once; only one goroutine at a time may Recv.
 type Stream struct {
-	hub    *hub
-	id     ident
-	timing timing
-	onDone func() // called once when the stream is over; may be nil
+	hub *hub
+	id  ident
 
 	// link and in are the hub's: the way to the other end, nil before that is known, and
 	// the subject of what comes from there, "" if that may be any.
 	link *link
 	in   string
 
-	sending chan struct{} // held during a whole Send: its frames are not interleaved
-	canSend chan struct{} // one token: something changed for a sender
-	canRecv chan struct{} // one token: something changed for the reader
-	done    chan struct{} // closed when the stream failed or was closed
-	acked   chan struct{} // closed when the peer has this end's end
+	done chan struct{} // closed when the stream failed or was closed
 
 	// wire orders what is published: sequence numbers and beats that name them. It comes
 	// before mu.
@@ -88,6 +82,13 @@ type Stream struct {
 	againFrom uint64
 
 	mu     sync.Mutex
+	onDone func() // called when the stream is over; may be nil
+	// Each is made when somebody first waits for it: most streams rest.
+	sending chan struct{} // held during a whole Send: its frames are not interleaved
+	canSend chan struct{} // one token: something changed for a sender
+	canRecv chan struct{} // one token: something changed for the reader
+	acked   chan struct{} // closed when the peer has this end's end
+
 	failed error       // why the stream is over; io.ErrClosedPipe after Close
 	gap    time.Time   // since when frames are missing; zero: none are
 	asked  time.Time   // when they were last asked for
@@ -112,14 +113,15 @@ type Stream struct {
 }
 
 func newStream(h *hub, id ident) *Stream {
-	return &Stream{
-		hub: h, id: id, timing: h.timing, busy: true,
-		sending: make(chan struct{}, 1),
-		canSend: make(chan struct{}, 1),
-		canRecv: make(chan struct{}, 1),
-		done:    make(chan struct{}),
-		acked:   make(chan struct{}),
+	return &Stream{hub: h, id: id, busy: true, done: make(chan struct{})}
+}
+
+// token returns *c, which it makes if nobody has waited for it yet. It needs s.mu.
+func token(c *chan struct{}) chan struct{} {
+	if *c == nil {
+		*c = make(chan struct{}, 1)
 	}
+	return *c
 }
 
 // stir has the heartbeat tell what changed. It needs s.mu.
@@ -194,10 +196,11 @@ func (s *Stream) CloseSend(err error) error {
 	}
 	s.ending = true
 	s.stir()
-	s.mu.Unlock()
 	wake(s.canSend)
-	s.sending <- struct{}{} // short: a waiting Send has just been woken to give up
-	defer func() { <-s.sending }()
+	sending := token(&s.sending)
+	s.mu.Unlock()
+	sending <- struct{}{} // short: a waiting Send has just been woken to give up
+	defer func() { <-sending }()
 	return s.publishEnd(err)
 }
 
@@ -214,10 +217,17 @@ func (s *Stream) linger() {
 // waitAck waits until the peer has this end's end, the stream is over, or it
 // takes too long.
 func (s *Stream) waitAck(ctx context.Context) {
-	t := time.NewTimer(s.timing.ack)
+	s.mu.Lock()
+	if s.isAck {
+		s.mu.Unlock()
+		return
+	}
+	acked := token(&s.acked) // which all that wait share
+	s.mu.Unlock()
+	t := time.NewTimer(s.hub.timing.ack)
 	defer t.Stop()
 	select {
-	case <-s.acked:
+	case <-acked:
 	case <-s.done:
 	case <-t.C:
 	case <-ctx.Done():
@@ -239,6 +249,7 @@ func (s *Stream) Close() error {
 	return nil
 }
 
+// wake gives c a token, if anybody has waited for it. It needs the stream's mu.
 func wake(c chan struct{}) {
 	select {
 	case c <- struct{}{}:

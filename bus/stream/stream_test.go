@@ -309,3 +309,53 @@ func TestNobodyServes(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 }
+
+// TestArrival: who waits for other things as well hears of every frame, of the end, and of a
+// nudge, whether it waited before or comes later.
+func TestArrival(t *testing.T) {
+	ctx := testContext(t)
+	first, rest := make(chan struct{}), make(chan struct{})
+	p := servePair(t, 1, quick(), func(ctx context.Context, _ bus.User, _ []byte, accept func() (*Stream, error)) error {
+		s, err := accept()
+		if err != nil {
+			return err
+		}
+		for _, when := range []chan struct{}{first, rest} {
+			<-when
+			for range 2 {
+				if err := s.Send(ctx, Frame{Data: []byte("x")}); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	s, err := dial(ctx, p.user, subject, nil, quick())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if s.Pending() {
+		t.Error("something is there already")
+	}
+	s.Nudge()
+	<-s.Arrival()
+	close(first)
+	for i := range 4 {
+		for !s.Pending() {
+			<-s.Arrival()
+		}
+		if f, err := s.Recv(ctx); err != nil || string(f.Data) != "x" {
+			t.Fatalf("frame %d: %q, %v", i, f.Data, err)
+		}
+		if i == 1 {
+			close(rest)
+		}
+	}
+	for !s.Pending() {
+		<-s.Arrival()
+	}
+	if _, err := s.Recv(ctx); !errors.Is(err, io.EOF) {
+		t.Errorf("the end: %v", err)
+	}
+}

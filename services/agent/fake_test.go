@@ -85,9 +85,11 @@ func (c *control) Do(ctx context.Context, r *api.Request) (*api.Reply, error) {
 	return &api.Reply{Body: body}, err
 }
 
-func (c *control) Watch(ctx context.Context, _ *api.Request, _ func(api.WatchEvent) error) error {
-	<-ctx.Done()
-	return nil
+func (c *control) Watch(context.Context, *api.Request) (api.Source, error) {
+	return api.Events(func(ctx context.Context, _ func(api.WatchEvent) error) error {
+		<-ctx.Done()
+		return nil
+	}), nil
 }
 
 func (c *control) put(r schemas.Resource, obj schemas.Object) {

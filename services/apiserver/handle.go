@@ -39,19 +39,6 @@ func (s *server) Do(ctx context.Context, r *api.Request) (*api.Reply, error) {
 	return reply, err
 }
 
-// Admit implements api.Doorkeeper: a watch that may not be is refused before it begins.
-func (s *server) Admit(ctx context.Context, r *api.Request) error {
-	own, _, err := s.act(ctx, r)
-	if err != nil {
-		return err
-	}
-	k, err := s.admitRequest(ctx, own)
-	if err != nil {
-		return err
-	}
-	return watch.Check(k, own)
-}
-
 func (s *server) do(ctx context.Context, r *api.Request) (*api.Reply, error) {
 	if r.Verb == api.VerbState {
 		if err := s.authorize(ctx, r); err != nil {
@@ -67,20 +54,24 @@ func (s *server) do(ctx context.Context, r *api.Request) (*api.Reply, error) {
 }
 
 // Watch implements api.Server.
-func (s *server) Watch(ctx context.Context, r *api.Request, emit func(api.WatchEvent) error) error {
+func (s *server) Watch(ctx context.Context, r *api.Request) (api.Source, error) {
 	own, _, err := s.act(ctx, r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	k, err := s.admitRequest(ctx, own)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	rep := s.state
 	if k.Store == schemas.StoreEvents {
 		rep = s.happened
 	}
-	return watch.Run(ctx, rep, k, own, emit)
+	w, err := watch.Open(rep, k, own)
+	if err != nil {
+		return nil, err // and no Source
+	}
+	return w, nil
 }
 
 // admitRequest finds the kind that r is about, and checks that its user may ask.

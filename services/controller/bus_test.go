@@ -38,8 +38,8 @@ type registry struct {
 	uids int
 }
 
-func (g *registry) Watch(context.Context, *api.Request, func(api.WatchEvent) error) error {
-	return errors.New("not served")
+func (g *registry) Watch(context.Context, *api.Request) (api.Source, error) {
+	return nil, errors.New("not served")
 }
 
 func (g *registry) Do(ctx context.Context, r *api.Request) (*api.Reply, error) {

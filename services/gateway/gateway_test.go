@@ -43,8 +43,8 @@ func (b backend) Do(_ context.Context, r *api.Request) (*api.Reply, error) {
 	return &api.Reply{Body: []byte(body)}, nil
 }
 
-func (b backend) Watch(ctx context.Context, r *api.Request, emit func(api.WatchEvent) error) error {
-	return b.watch(ctx, r, emit)
+func (b backend) Watch(_ context.Context, r *api.Request) (api.Source, error) {
+	return api.Events(func(ctx context.Context, emit func(api.WatchEvent) error) error { return b.watch(ctx, r, emit) }), nil
 }
 
 // rig is a gateway before a backend.

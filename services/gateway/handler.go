@@ -27,31 +27,44 @@ type exchange struct {
 	who   *api.Identity
 	// as is whom who wants to be, if anybody else.
 	as *api.Identity
-	// rest is what is left to do when all that is to be found out is: with little on the
-	// stack, since it may go on for days.
-	rest func()
+	// rest is what is left to do when all that is to be found out is, nil if nothing.
+	rest *following
 }
 
 // ServeHTTP implements http.Handler.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{s: s, w: w, r: r}
-	defer func() {
-		switch p := recover(); p {
-		case nil:
-		case http.ErrAbortHandler:
-			panic(p)
-		default:
-			s.Log.Error("request panicked", "method", r.Method, "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
-			x.fail(apierrors.NewInternalError(errors.New("the gateway panicked; its log says where")))
+	// What lasts may last for days. As little as can be is on the stack while it waits, so that
+	// the stack can shrink: to wait for several channels would double what a watch takes.
+	if f := s.answer(w, r); f != nil {
+		for f.send() {
+			<-f.watching.Arrival()
 		}
-	}()
+	}
+}
+
+// answer answers r, but for what it returns.
+func (s *server) answer(w http.ResponseWriter, r *http.Request) *following {
+	x := &exchange{s: s, w: w, r: r}
+	defer s.caught(r, func() {
+		x.fail(apierrors.NewInternalError(errors.New("the gateway panicked; its log says where")))
+	})
 	w.Header().Set("Cache-Control", "no-cache, private")
 	x.route = route.Parse(r.URL.EscapedPath())
 	if err := x.serve(); err != nil {
 		x.fail(err)
 	}
-	if x.rest != nil {
-		x.rest()
+	return x.rest
+}
+
+// caught logs a panic, if there is one, and then calls tell. It has to be deferred itself.
+func (s *server) caught(r *http.Request, tell func()) {
+	switch p := recover(); p {
+	case nil:
+	case http.ErrAbortHandler:
+		panic(p)
+	default:
+		s.Log.Error("request panicked", "method", r.Method, "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+		tell()
 	}
 }
 

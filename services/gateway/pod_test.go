@@ -135,7 +135,11 @@ func (d *desk) Do(_ context.Context, r *api.Request) (*api.Reply, error) {
 	return encoded(&next)
 }
 
-func (d *desk) Watch(ctx context.Context, _ *api.Request, emit func(api.WatchEvent) error) error {
+func (d *desk) Watch(context.Context, *api.Request) (api.Source, error) {
+	return api.Events(d.arrivals), nil
+}
+
+func (d *desk) arrivals(ctx context.Context, emit func(api.WatchEvent) error) error {
 	for {
 		select {
 		case <-ctx.Done():

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,11 +19,13 @@ import (
 
 // following is a watch that has begun.
 type following struct {
-	watching *api.Watching
+	s        *server
+	r        *http.Request
 	out      http.ResponseWriter
+	watching *api.Watching
 	turn     func(event []byte) ([]byte, error)
-	patience time.Duration
 	free     []func()
+	begun    bool
 }
 
 // watch begins a watch, and leaves its events to the rest of the exchange.
@@ -41,39 +42,58 @@ func (x *exchange) watch(k *schemas.Kind, req *api.Request) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(x.r.Context())
-	deaf := context.AfterFunc(x.s.stopping, cancel)
-	w, err := x.s.client.OpenWatch(ctx, req)
+	w, err := x.s.open(x.r.Context(), req)
 	if err != nil {
-		deaf()
-		cancel()
 		leave()
 		return err
 	}
-	f := &following{watching: w, out: x.w, turn: turn, patience: x.s.Limits.Write, free: []func(){w.Close, func() { deaf() }, cancel, leave}}
 	x.w.Header().Set("Content-Type", "application/json")
-	x.rest = func() { f.run(ctx) }
+	f := &following{s: x.s, r: x.r, out: x.w, watching: w, turn: turn, free: []func(){w.Close, leave}}
+	for _, over := range []context.Context{x.r.Context(), x.s.stopping} {
+		stop := context.AfterFunc(over, w.Nudge)
+		f.free = append(f.free, func() { stop() })
+	}
+	x.rest = f
 	return nil
 }
 
-// run sends the events as they come, one JSON document a line.
-func (f *following) run(ctx context.Context) {
+// open begins a watch unless the gateway stops meanwhile.
+func (s *server) open(ctx context.Context, req *api.Request) (*api.Watching, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.stopping, cancel)()
+	return s.client.OpenWatch(ctx, req)
+}
+
+// send sends the events that have come, one JSON document a line, and before the first one the
+// answer's head. It tells whether there may be more; if not, the watch is over.
+func (f *following) send() (on bool) {
 	defer func() {
-		for _, free := range f.free {
-			free()
+		if !on {
+			for _, free := range f.free {
+				free()
+			}
 		}
 	}()
-	f.out.WriteHeader(http.StatusOK)
-	control := http.NewResponseController(f.out)
-	if control.Flush() != nil {
-		return // the client has left
+	defer f.s.caught(f.r, func() {})
+	if !f.begun {
+		f.begun = true
+		f.out.WriteHeader(http.StatusOK)
+		if http.NewResponseController(f.out).Flush() != nil {
+			return false // the client has left
+		}
 	}
-	for f.next(ctx, control) {
+	for f.watching.Pending() {
+		if f.s.stopping.Err() != nil || !f.next() {
+			return false
+		}
 	}
+	return f.r.Context().Err() == nil && f.s.stopping.Err() == nil
 }
 
 // next sends one event, and tells whether there may be more.
-func (f *following) next(ctx context.Context, control *http.ResponseController) bool {
+func (f *following) next() bool {
+	ctx := f.r.Context()
 	event, err := f.watching.Next(ctx)
 	switch {
 	case ended(err) || ctx.Err() != nil:
@@ -86,11 +106,11 @@ func (f *following) next(ctx context.Context, control *http.ResponseController) 
 			event = failed(err)
 		}
 	}
-	defer bound(f.out, f.patience)()
+	defer bound(f.out, f.s.Limits.Write)()
 	if _, werr := f.out.Write(append(event, '\n')); werr != nil {
 		return false // the client has left
 	}
-	return control.Flush() == nil && err == nil
+	return http.NewResponseController(f.out).Flush() == nil && err == nil
 }
 
 // ended tells whether a watch is over without a word of the apiserver on it: by its regular

@@ -141,8 +141,8 @@ func TestEnded(t *testing.T) {
 // refusing refuses watches before they begin.
 type refusing struct{ backend }
 
-func (refusing) Admit(context.Context, *api.Request) error {
-	return apierrors.NewBadRequest("not this one")
+func (refusing) Watch(context.Context, *api.Request) (api.Source, error) {
+	return nil, apierrors.NewBadRequest("not this one")
 }
 
 // TestWatchRefused: who may not watch gets the status, not a stream that ends.

@@ -106,8 +106,8 @@ func (r *rig) Do(ctx context.Context, q *api.Request) (*api.Reply, error) {
 }
 
 // Watch implements api.Server.
-func (r *rig) Watch(context.Context, *api.Request, func(api.WatchEvent) error) error {
-	return apierrors.NewBadRequest("nobody watches here")
+func (r *rig) Watch(context.Context, *api.Request) (api.Source, error) {
+	return nil, apierrors.NewBadRequest("nobody watches here")
 }
 
 // put stores the desired part of objects, in one batch.

@@ -17,10 +17,8 @@ import (
 
 // begin sets the cursor, and sends what is there already if o asks for it: without a
 // resourceVersion, or with sendInitialEvents.
-func (w *watcher) begin(ctx context.Context, o *metav1.ListOptions) error {
-	if err := check(o); err != nil {
-		return err
-	}
+func (w *Watcher) begin(ctx context.Context) error {
+	o := w.options
 	initial := o.SendInitialEvents != nil && *o.SendInitialEvents
 	none := o.ResourceVersion == "" || o.ResourceVersion == "0"
 	if o.ResourceVersion == "" {
@@ -47,7 +45,7 @@ func (w *watcher) begin(ctx context.Context, o *metav1.ListOptions) error {
 }
 
 // from goes on behind rev.
-func (w *watcher) from(rev store.Revision) error {
+func (w *Watcher) from(rev store.Revision) error {
 	f := w.replica.Hub.Feed(w.kind.Resource)
 	c, err := f.After(rev)
 	if err != nil {
@@ -58,7 +56,7 @@ func (w *watcher) from(rev store.Revision) error {
 }
 
 // beginWithList sends everything as ADDED, then goes on from that moment.
-func (w *watcher) beginWithList(ctx context.Context, mark bool) error {
+func (w *Watcher) beginWithList(ctx context.Context, mark bool) error {
 	objs, rev, err := w.replica.Now(w.kind.Resource, w.request.Namespace)
 	if err != nil {
 		return err

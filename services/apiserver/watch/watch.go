@@ -9,7 +9,6 @@ package watch
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -29,82 +28,93 @@ import (
 // BookmarkEvery is how often a client that allows bookmarks gets one.
 const BookmarkEvery = time.Minute
 
-// watcher is one running watch.
-type watcher struct {
+// Watcher is one running watch. It implements api.Source.
+type Watcher struct {
 	replica *replica.Replica
 	kind    *schemas.Kind
 	request *api.Request
+	options *metav1.ListOptions
 	selects selector.Selector
-	emit    func(api.WatchEvent) error
 	place   *feed.Place
 	sent    store.Revision // everything up to here has been sent
+	// When the next bookmark is due, and the one shortly before the end; zero: never.
+	bookmark, last time.Time
+
+	emit func(api.WatchEvent) error // of the Next that runs
 }
 
-// Run serves r until ctx ends, the client is gone or its time is up. k is r's kind.
-func Run(ctx context.Context, rep *replica.Replica, k *schemas.Kind, r *api.Request, emit func(api.WatchEvent) error) error {
+// Open begins the watch r, or says why it may not be. k is r's kind.
+func Open(rep *replica.Replica, k *schemas.Kind, r *api.Request) (*Watcher, error) {
 	s, err := selector.Parse(k.Resource, r.List)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	w := &watcher{replica: rep, kind: k, request: r, selects: s, emit: emit}
 	o := r.List
 	if o == nil {
 		o = &metav1.ListOptions{}
 	}
-	defer func() {
-		if w.place != nil {
-			w.place.Close()
-		}
-	}()
-	if err := w.begin(ctx, o); err != nil {
-		return err
+	if _, err := revision(o.ResourceVersion); err != nil {
+		return nil, err
 	}
-	return w.follow(ctx, o)
+	if err := check(o); err != nil {
+		return nil, err
+	}
+	return &Watcher{replica: rep, kind: k, request: r, options: o, selects: s}, nil
 }
 
-// Check refuses what cannot be watched, before the watch begins. k is r's kind.
-func Check(k *schemas.Kind, r *api.Request) error {
-	if _, err := selector.Parse(k.Resource, r.List); err != nil {
-		return err
+// Close implements api.Source.
+func (w *Watcher) Close() {
+	if w.place != nil {
+		w.place.Close()
 	}
-	if r.List == nil {
-		return nil
-	}
-	if _, err := revision(r.List.ResourceVersion); err != nil {
-		return err
-	}
-	return check(r.List)
 }
 
-// follow sends changes as they come.
-func (w *watcher) follow(ctx context.Context, o *metav1.ListOptions) error {
-	var bookmark, last <-chan time.Time
-	if o.AllowWatchBookmarks {
-		every := time.NewTicker(BookmarkEvery)
-		defer every.Stop()
-		bookmark = every.C
-		if o.TimeoutSeconds != nil && *o.TimeoutSeconds > 0 {
-			last = time.After(beforeEnd(time.Duration(*o.TimeoutSeconds) * time.Second))
+// Next implements api.Source: it sends what has changed since the last time.
+func (w *Watcher) Next(ctx context.Context, emit func(api.WatchEvent) error) (api.Pause, error) {
+	w.emit = emit
+	if w.place == nil {
+		if err := w.begin(ctx); err != nil {
+			return api.Pause{}, err
 		}
-	}
-	for {
-		wake, err := w.send(ctx)
-		if err != nil {
-			return err
-		}
-		select {
-		case <-wake:
-			continue
-		case <-bookmark:
-		case <-last:
-			last = nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+		w.schedule(time.Now())
+	} else if w.due(time.Now()) {
 		if err := w.mark(ctx, nil); err != nil {
-			return err
+			return api.Pause{}, err
 		}
 	}
+	wake, err := w.send(ctx)
+	return api.Pause{Wake: wake, Until: w.until()}, err
+}
+
+// schedule says when there are bookmarks, if the client allows them.
+func (w *Watcher) schedule(now time.Time) {
+	if !w.options.AllowWatchBookmarks {
+		return
+	}
+	w.bookmark = now.Add(BookmarkEvery)
+	if s := w.options.TimeoutSeconds; s != nil && *s > 0 {
+		w.last = now.Add(beforeEnd(time.Duration(*s) * time.Second))
+	}
+}
+
+// due tells whether it is time for a bookmark, and until when it is not again.
+func (w *Watcher) due(now time.Time) bool {
+	is := false
+	if !w.bookmark.IsZero() && !now.Before(w.bookmark) {
+		is, w.bookmark = true, now.Add(BookmarkEvery)
+	}
+	if !w.last.IsZero() && !now.Before(w.last) {
+		is, w.last = true, time.Time{}
+	}
+	return is
+}
+
+// until is when the next bookmark is due.
+func (w *Watcher) until() time.Time {
+	if !w.last.IsZero() && w.last.Before(w.bookmark) {
+		return w.last
+	}
+	return w.bookmark
 }
 
 // scope is what r can be about at most: only that wakes its watcher.
@@ -132,7 +142,7 @@ func beforeEnd(d time.Duration) time.Duration {
 }
 
 // send sends what the feed has, and returns a channel that closes when there is more.
-func (w *watcher) send(ctx context.Context) (<-chan struct{}, error) {
+func (w *Watcher) send(ctx context.Context) (<-chan struct{}, error) {
 	for {
 		// Read before the feed: all changes up to it are in the feed by then.
 		reflected := w.replica.Revision()
@@ -158,7 +168,7 @@ func (w *watcher) send(ctx context.Context) (<-chan struct{}, error) {
 
 // one sends e as it looks through the selector: an object that stops matching is
 // deleted for this client, one that starts matching is new.
-func (w *watcher) one(e *feed.Entry) error {
+func (w *Watcher) one(e *feed.Entry) error {
 	if w.request.Namespace != "" && e.Ref.Namespace != w.request.Namespace {
 		return nil
 	}
@@ -185,10 +195,10 @@ func (w *watcher) one(e *feed.Entry) error {
 	return w.emit(api.WatchEvent{Type: string(what), Object: data})
 }
 
-func (w *watcher) matches(obj schemas.Object) bool { return obj != nil && w.selects.Matches(obj) }
+func (w *Watcher) matches(obj schemas.Object) bool { return obj != nil && w.selects.Matches(obj) }
 
 // mark sends a bookmark: the client may go on from here.
-func (w *watcher) mark(ctx context.Context, annotations map[string]string) error {
+func (w *Watcher) mark(ctx context.Context, annotations map[string]string) error {
 	if _, err := w.send(ctx); err != nil {
 		return err
 	}
@@ -205,9 +215,4 @@ func (w *watcher) mark(ctx context.Context, annotations map[string]string) error
 		return fmt.Errorf("encode bookmark: %w", err)
 	}
 	return w.emit(api.WatchEvent{Type: string(watchapi.Bookmark), Object: data})
-}
-
-// Ended tells whether err is only that the watch is over.
-func Ended(err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
