@@ -71,19 +71,25 @@ func (a *attended) end() {
 	a.leave()
 }
 
-// run sends events until the watch is over. Whatever needs much of a stack is done by hands
-// that many watches share.
+// run sends events until the watch is over. What it takes to begin, and to send a bookmark to one
+// that rests, is done by hands that many watches share, so that this stack stays small. One
+// that has something to tell does so itself, which is quicker.
 func (a *attended) run() error {
 	defer a.end()
 	next := func() { defer a.step.Done(); a.next() }
-	for {
-		a.step.Add(1)
-		a.server.hands.do(next)
-		a.step.Wait()
+	for woken := false; ; {
+		if woken {
+			a.next()
+		} else {
+			a.step.Add(1)
+			a.server.hands.do(next)
+			a.step.Wait()
+		}
 		if a.err != nil || a.pause == (Pause{}) {
 			return a.err
 		}
-		if err := a.rest(); err != nil {
+		var err error
+		if woken, err = a.rest(); err != nil {
 			return err
 		}
 	}
@@ -109,8 +115,8 @@ func (a *attended) next() {
 	}
 }
 
-// rest waits for what ends the pause.
-func (a *attended) rest() error {
+// rest waits for what ends the pause, and tells whether there is something new.
+func (a *attended) rest() (woken bool, err error) {
 	until := a.pause.Until
 	if !a.ends.IsZero() && (until.IsZero() || a.ends.Before(until)) {
 		until = a.ends
@@ -123,11 +129,11 @@ func (a *attended) rest() error {
 	}
 	select {
 	case <-a.pause.Wake:
+		return true, nil
 	case <-late:
+		return false, nil
 	case <-a.stream.Done():
-		return context.Canceled
 	case <-a.service.Done():
-		return context.Canceled
 	}
-	return nil
+	return false, context.Canceled
 }
