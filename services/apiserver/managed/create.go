@@ -32,7 +32,7 @@ func (f *Fields) maker(k *schemas.Kind) (*maker, error) {
 	if m := f.makers[k.Resource]; m != nil {
 		return m, nil
 	}
-	m, err := newMaker(k, f.converter())
+	m, err := newMaker(k, f.converter(), &f.seen)
 	if err != nil {
 		return nil, fmt.Errorf("read schema of %s: %w", k.Kind, err)
 	}
@@ -44,16 +44,18 @@ func (f *Fields) maker(k *schemas.Kind) (*maker, error) {
 // only matters if others have owned fields before: it is most of what a create computes.
 type maker struct {
 	version string
+	kind    string
 	zero    *typed.TypedValue
+	seen    *shapes
 }
 
-func newMaker(k *schemas.Kind, types managedfields.TypeConverter) (*maker, error) {
+func newMaker(k *schemas.Kind, types managedfields.TypeConverter, seen *shapes) (*maker, error) {
 	zero := k.New()
 	t, err := types.ObjectToTyped(zero, typed.AllowDuplicates)
 	if err != nil {
 		return nil, err
 	}
-	return &maker{version: k.GroupVersion().String(), zero: t}, nil
+	return &maker{version: k.GroupVersion().String(), kind: k.GroupVersionKind().String(), zero: t, seen: seen}, nil
 }
 
 // unowned are the fields that nobody can own.
@@ -66,26 +68,25 @@ var unowned = fieldpath.NewSet(
 	fieldpath.MakePathOrDie("metadata", "resourceVersion"),
 )
 
-// record has obj say that manager set all its fields; false if that cannot be told. Nothing
-// needs to be validated: obj is of Go's type for its kind.
+// record has obj say that manager set all its fields; false if that cannot be told.
 func (m *maker) record(obj schemas.Object, manager string) bool {
-	v, err := value.NewValueReflect(obj)
-	if err != nil {
-		return false
+	shape := shapeOf(m.kind, obj)
+	fields, seen := []byte(nil), false
+	if shape != nil {
+		fields, seen = m.seen.get(shape)
 	}
-	t := typed.AsTypedUnvalidated(v, m.zero.Schema(), m.zero.TypeRef())
-	c, err := m.zero.Compare(t)
-	if err != nil {
-		return false
+	if !seen {
+		var ok bool
+		if fields, ok = m.fields(obj); !ok {
+			return false
+		}
+		if shape != nil {
+			m.seen.add(shape, fields)
+		}
 	}
-	set := reset("").Filter(c.Modified.Union(c.Added)).Difference(unowned)
-	if set.Empty() {
+	if fields == nil {
 		obj.SetManagedFields(nil)
 		return true
-	}
-	var fields bytes.Buffer
-	if err := set.ToJSONStream(&fields); err != nil {
-		return false
 	}
 	if manager == "" {
 		manager = "unknown"
@@ -93,7 +94,30 @@ func (m *maker) record(obj schemas.Object, manager string) bool {
 	now := metav1.NewTime(time.Now().UTC())
 	obj.SetManagedFields([]metav1.ManagedFieldsEntry{{
 		Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: m.version, Time: &now,
-		FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: fields.Bytes()},
+		FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: fields},
 	}})
 	return true
+}
+
+// fields are those that obj sets, nil if there are none; false if that cannot be told. Nothing
+// needs to be validated: obj is of Go's type for its kind.
+func (m *maker) fields(obj schemas.Object) ([]byte, bool) {
+	v, err := value.NewValueReflect(obj)
+	if err != nil {
+		return nil, false
+	}
+	t := typed.AsTypedUnvalidated(v, m.zero.Schema(), m.zero.TypeRef())
+	c, err := m.zero.Compare(t)
+	if err != nil {
+		return nil, false
+	}
+	set := reset("").Filter(c.Modified.Union(c.Added)).Difference(unowned)
+	if set.Empty() {
+		return nil, true
+	}
+	var fields bytes.Buffer
+	if err := set.ToJSONStream(&fields); err != nil {
+		return nil, false
+	}
+	return fields.Bytes(), true
 }

@@ -25,6 +25,7 @@ type Fields struct {
 	types    managedfields.TypeConverter
 	managers map[managerKey]*managedfields.FieldManager
 	makers   map[schemas.Resource]*maker
+	seen     shapes // of objects that were made
 }
 
 type managerKey struct {
