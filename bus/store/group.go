@@ -118,6 +118,9 @@ func (g *group) next() (single *member, batch []*member) {
 		return nil, nil
 	}
 	if len(g.queue) >= groupMin {
+		if g.alone > 0 {
+			return nil, nil // more will have come by then
+		}
 		g.together = true
 		return nil, g.take()
 	}
