@@ -38,8 +38,8 @@ type crowd struct {
 	under   int // requests under way
 }
 
-// abreast is how many requests of a lane are under way when one does not do: the next is
-// being looked at while the first is being stored.
+// abreast is how many requests of a lane are under way when one does not do, as for several
+// sets of a namespace: the next is being looked at while the first is being stored.
 const abreast = 2
 
 type caller struct {

@@ -11,9 +11,9 @@ import (
 	"github.com/skerry/skerry/schemas"
 )
 
-// burst is the most pods that one step creates or deletes: two requests' worth, so that the
-// next is being admitted while one is stored. Kubernetes has 500.
-const burst = 1000
+// burst is the most pods that one step creates or deletes: one request's worth. With twice as
+// many under way others wait three times as long for their answers.
+const burst = 500
 
 // Plan is what brings a ReplicaSet to its size.
 type Plan struct {
