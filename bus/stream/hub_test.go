@@ -99,6 +99,41 @@ func TestForgottenStream(t *testing.T) {
 	}
 }
 
+// TestForgottenLastStream: the same when nothing else is between the two, so that the end that is
+// gone has no heartbeat any more.
+func TestForgottenLastStream(t *testing.T) {
+	ctx := testContext(t)
+	ended := make(chan error, 1)
+	tm := quick()
+	tm.lost = testTimeout
+	p := servePair(t, 1, tm, waiting(ended))
+	s, err := dial(ctx, p.user, subject, nil, tm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := hubOf(p.node, "n1", tm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the other end to rest", func() bool {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		for _, l := range h.links {
+			return len(l.busy) == 0
+		}
+		return false
+	})
+	s.hub.remove(s)
+	select {
+	case err = <-ended:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("it ended with %v", err)
+	}
+}
+
 // TestAbandonedDial: who leaves before the reply is there leaves nothing behind, though
 // other streams of its hub go on.
 func TestAbandonedDial(t *testing.T) {

@@ -127,15 +127,19 @@ func (l *link) pace() time.Duration {
 // the sum of their names. The server is asked to tell if nobody is there.
 func (l *link) pulse(answer bool) {
 	l.hub.mu.Lock()
-	b := append(make([]byte, 0, maxHeader+len(l.sum)), l.hub.id[:]...)
-	b = append(b, kindPulse, 0)
-	if answer {
-		b[len(b)-1] = flagAnswer
-	}
-	b = binary.AppendUvarint(b, uint64(l.streams))
-	b = append(b, l.sum[:]...)
+	b := l.hub.appendPulse(nil, answer, l.streams, l.sum)
 	l.hub.mu.Unlock()
 	_ = l.hub.conn.NC.PublishRequest(l.out, l.reply, b) // the next one may get through
+}
+
+// appendPulse renders a pulse that tells of n streams with that sum.
+func (h *hub) appendPulse(b []byte, answer bool, n int, sum ident) []byte {
+	flags := byte(0)
+	if answer {
+		flags = flagAnswer
+	}
+	b = append(append(b, h.id[:]...), kindPulse, flags)
+	return append(binary.AppendUvarint(b, uint64(n)), sum[:]...)
 }
 
 // pulsed takes in what the hub whose subject is out tells.
@@ -151,7 +155,12 @@ func (h *hub) pulsed(out string, b []byte) {
 	l := h.links[out]
 	if l == nil {
 		h.mu.Unlock()
-		return // it will find that nothing comes back
+		if n > 0 {
+			// It has not heard that they are closed here. Told that there are none it asks, and
+			// hears it; without a word it would take this side for lost.
+			_ = h.conn.NC.Publish(out, h.appendPulse(nil, false, 0, ident{}))
+		}
+		return
 	}
 	l.alive()
 	if n == uint64(l.streams) && string(sum) == string(l.sum[:]) {
