@@ -78,6 +78,9 @@ func (c *Client) Do(ctx context.Context, r *Request) (*Reply, error) {
 		if f == answered {
 			return nil, err
 		}
+		if f == untaken && apierrors.IsTooManyRequests(err) {
+			retry.yield()
+		}
 		if (f == untaken || r.Verb.readOnly()) && retry.wait(ctx) {
 			continue
 		}
@@ -224,12 +227,25 @@ func streamFate(err error) fate {
 }
 
 // retries spreads attempts over RetryFor from the first failure on.
-func (c *Client) retries() *retries { return &retries{limit: c.RetryFor, delay: 20 * time.Millisecond} }
+func (c *Client) retries() *retries {
+	return &retries{limit: c.RetryFor, delay: 20 * time.Millisecond, most: time.Second}
+}
 
 type retries struct {
-	limit, delay time.Duration
-	until        time.Time
+	limit, delay, most time.Duration
+	until              time.Time
 }
+
+// yield has the next attempts wait longer, for an apiserver that is asked too much: thousands of
+// nodes that come at once and ask again soon keep it busy with refusing them.
+func (r *retries) yield() {
+	r.delay, r.most = max(r.delay, min(firstYield, r.limit/4)), mostYield
+}
+
+const (
+	firstYield = 250 * time.Millisecond
+	mostYield  = 4 * time.Second
+)
 
 // wait waits before the next attempt, or tells that there is none.
 func (r *retries) wait(ctx context.Context) bool {
@@ -241,7 +257,7 @@ func (r *retries) wait(ctx context.Context) bool {
 		return false
 	}
 	delay := r.delay
-	r.delay = min(2*r.delay, time.Second)
+	r.delay = min(2*r.delay, r.most)
 	return pause.About(ctx, delay) == nil
 }
 
