@@ -176,6 +176,7 @@ func (s *Stream) failLocked(err error) {
 	}
 	s.failed = err
 	close(s.done)
+	wake(s.canRecv) // who waits for Arrival waits for nothing else
 	if s.onDone != nil {
 		s.onDone()
 	}

@@ -310,6 +310,36 @@ func TestNobodyServes(t *testing.T) {
 	}
 }
 
+// TestArrivalOfALoss: who waits for Arrival and nothing else learns that the other end is gone.
+func TestArrivalOfALoss(t *testing.T) {
+	ctx := testContext(t)
+	p := servePair(t, 1, quick(), func(ctx context.Context, _ bus.User, _ []byte, accept func() (*Stream, error)) error {
+		s, err := accept()
+		if err == nil {
+			_, err = s.Recv(ctx)
+		}
+		return err
+	})
+	s, err := dial(ctx, p.user, subject, nil, quick())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	arrival := s.Arrival()
+	if s.Pending() {
+		t.Fatal("something is there already")
+	}
+	s.fail(ErrPeerLost)
+	select {
+	case <-arrival:
+	case <-ctx.Done():
+		t.Fatal("nobody told the reader")
+	}
+	if _, err := s.Recv(ctx); !errors.Is(err, ErrPeerLost) {
+		t.Errorf("Recv: %v", err)
+	}
+}
+
 // TestArrival: who waits for other things as well hears of every frame, of the end, and of a
 // nudge, whether it waited before or comes later.
 func TestArrival(t *testing.T) {

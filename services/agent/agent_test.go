@@ -292,7 +292,7 @@ func TestCutOff(t *testing.T) {
 	c.bus.Stop()
 	c.host.Podman(t, "kill", "--signal=KILL", id)
 	wait(t, "restart without the bus, remembered on disk", func() bool {
-		kept, err := os.ReadFile(filepath.Join(c.dir, "orders", "default.web.json"))
+		kept, err := os.ReadFile(filepath.Join(c.dir, "orders", "default.web.status"))
 		return err == nil && strings.Contains(string(kept), `"restartCount":1`)
 	})
 	// A reboot, still without the bus: every container has ended, a new agent starts.
