@@ -1,7 +1,7 @@
 // Command scale measures how large a cluster one machine carries: a control plane
 // with durable writes in one process, simulated nodes in another.
 //
-//	go run ./deploy/scale [-sizes 1000x100,…] [-curve FILE.svg] [-churn 10000x1000] [-list 100000] [-restart] [-write docs/benchmarks.md] [-profiles DIR]
+//	go run ./deploy/scale [-sizes 1000x100,…] [-list 100000] [-churn 10000x1000] [-curve 1000x100,… -plot FILE.svg] [-restart] [-write docs/benchmarks.md] [-profiles DIR]
 //
 // Every few seconds it tells how far it is. A cluster that grows beyond -disk or -memory is ended.
 //
@@ -53,12 +53,14 @@ func main() {
 // task is what a run is asked for, and what came of it so far.
 type task struct {
 	options
-	binary, sizes, curve, churn, page string
-	list, rate                        int
-	lasts                             time.Duration
+	binary, sizes, churn, page string
+	list, rate                 int
+	lasts                      time.Duration
+	curve, plot, curveLimit    string
+	curveDisk, curveMemory     int64
 
-	results []result
-	rows    []row
+	rows   []row
+	points []result // of the curve
 }
 
 // ask reads the command line.
@@ -66,7 +68,11 @@ func ask() *task {
 	t := &task{}
 	flag.StringVar(&t.binary, "binary", "bin/skerry", "the binary to measure")
 	flag.StringVar(&t.sizes, "sizes", "1000x100,5000x500,10000x1000", "pods x nodes, separated by commas; \"\" for none")
-	flag.StringVar(&t.curve, "curve", "", "file for a plot of the sizes")
+	flag.StringVar(&t.curve, "curve", "", "more sizes, after all else, whose pods stay and whose control plane is killed and started again with them")
+	flag.StringVar(&t.plot, "plot", "", "file for a plot of the curve")
+	flag.StringVar(&t.curveLimit, "curve-memlimit", "", "-memlimit for the curve")
+	flag.Int64Var(&t.curveDisk, "curve-disk", 20<<10, "-disk for the curve")
+	flag.Int64Var(&t.curveMemory, "curve-memory", 12<<10, "-memory for the curve")
 	flag.StringVar(&t.churn, "churn", "", "pods x nodes whose pods are replaced, after the sizes")
 	flag.IntVar(&t.list, "list", 0, "how many pods, which no node runs, are made and listed, after the sizes")
 	flag.IntVar(&t.rate, "rate", 500, "how many pods are replaced a second")
@@ -97,35 +103,42 @@ func run(ctx context.Context) error {
 		}
 	}
 	failed := t.measure(ctx)
-	table := render(t.rows) // of what came before, if it failed
-	fmt.Print(table)
-	if t.curve != "" && len(t.results) > 0 {
-		if err := plot(t.curve, t.results); err != nil {
-			return errors.Join(failed, err)
-		}
+	if len(t.rows) > 0 {
+		fmt.Print(render(t.rows)) // of what came before, if it failed
 	}
-	if failed != nil {
+	if len(t.points) > 0 {
+		fmt.Print("\n", curveTable(t.points))
+	}
+	if t.plot != "" && len(t.points) > 0 {
+		failed = errors.Join(failed, plot(t.plot, t.points))
+	}
+	if failed != nil || t.page == "" {
 		return failed
 	}
-	if t.page != "" {
-		return replace(t.page, table)
+	return t.write()
+}
+
+// write replaces the tables of the page by those that were measured.
+func (t *task) write() error {
+	if len(t.rows) > 0 {
+		if err := replace(t.page, scaleLines, render(t.rows)); err != nil {
+			return err
+		}
 	}
-	return nil
+	if len(t.points) == 0 {
+		return nil
+	}
+	return replace(t.page, curveLines, curveTable(t.points))
 }
 
 // measure does all that is asked for, one after the other.
 func (t *task) measure(ctx context.Context) error {
-	for _, text := range strings.FieldsFunc(t.sizes, func(r rune) bool { return r == ',' }) {
-		s, err := parseSize(text)
-		if err != nil {
-			return err
-		}
-		t.say("%s …", s)
-		r, err := measureSize(ctx, t.binary, s, t.options)
-		if err != nil {
-			return fmt.Errorf("measure %s: %w", s, err)
-		}
-		t.results, t.rows = append(t.results, r), append(t.rows, r.rows()...)
+	results, err := t.each(ctx, t.sizes, t.options)
+	for _, r := range results {
+		t.rows = append(t.rows, r.rows()...)
+	}
+	if err != nil {
+		return err
 	}
 	if t.list > 0 {
 		r, err := measureList(ctx, t.binary, t.list, t.options)
@@ -134,20 +147,41 @@ func (t *task) measure(ctx context.Context) error {
 		}
 		t.rows = append(t.rows, r.rows()...)
 	}
-	if t.churn == "" {
-		return nil
+	if t.churn != "" {
+		s, err := parseSize(t.churn)
+		if err != nil {
+			return err
+		}
+		t.say("%s, replaced …", s)
+		r, err := measureChurn(ctx, t.binary, s, t.rate, t.lasts, t.options)
+		if err != nil {
+			return fmt.Errorf("measure replacing %s: %w", s, err)
+		}
+		t.rows = append(t.rows, r.rows()...)
 	}
-	s, err := parseSize(t.churn)
-	if err != nil {
-		return err
+	return t.measureCurve(ctx)
+}
+
+// each measures sizes, which are separated by commas. On failure it returns what it has.
+func (t *task) each(ctx context.Context, sizes string, o options) (results []result, err error) {
+	for _, text := range strings.FieldsFunc(sizes, func(r rune) bool { return r == ',' }) {
+		s, err := parseSize(text)
+		if err != nil {
+			return results, err
+		}
+		t.say("%s …", s)
+		r, err := measureSize(ctx, t.binary, s, o)
+		if r.start.took > 0 && r.probe != nil && r.list != nil { // it came that far
+			results = append(results, r)
+			for _, w := range r.rows() {
+				t.say("%s: %s; %s", w.what, w.result, w.more)
+			}
+		}
+		if err != nil {
+			return results, fmt.Errorf("measure %s: %w", s, err)
+		}
 	}
-	t.say("%s, replaced …", s)
-	r, err := measureChurn(ctx, t.binary, s, t.rate, t.lasts, t.options)
-	if err != nil {
-		return fmt.Errorf("measure replacing %s: %w", s, err)
-	}
-	t.rows = append(t.rows, r.rows()...)
-	return nil
+	return results, nil
 }
 
 func parseSize(text string) (s size, err error) {

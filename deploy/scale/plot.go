@@ -15,14 +15,8 @@ type series struct {
 }
 
 var plotted = []series{
-	{"pods per second, up", "/s", func(r result) float64 { return r.start.rate(r.pods) }},
-	{"pods per second, down", "/s", func(r result) float64 {
-		if r.stop.took == 0 {
-			return 0
-		}
-		return r.stop.rate(r.pods)
-	}},
-	{"CPU per pod, up", "ms", func(r result) float64 { return r.start.control.cpu.Seconds() * 1000 / float64(r.pods) }},
+	{"pods per second", "/s", func(r result) float64 { return r.start.rate(r.pods) }},
+	{"CPU per pod", "ms", func(r result) float64 { return r.start.control.cpu.Seconds() * 1000 / float64(r.pods) }},
 	{"a pod in the control plane, live", "KiB", func(r result) float64 { c, _ := r.podBytes(live); return c / 1024 }},
 	{"the same, resident", "KiB", func(r result) float64 { c, _ := r.podBytes(resident); return c / 1024 }},
 	{"a pod in simulated nodes, live", "KiB", func(r result) float64 { _, n := r.podBytes(live); return n / 1024 }},
@@ -31,7 +25,15 @@ var plotted = []series{
 	{"a simulated node, live", "KiB", func(r result) float64 { _, n := r.nodeBytes(live); return n / 1024 }},
 	{"list: first row", "ms", func(r result) float64 { return r.list.first.Seconds() * 1000 }},
 	{"list: all rows", "ms", func(r result) float64 { return r.list.all.Seconds() * 1000 }},
+	{"restart: all listed", "s", func(r result) float64 {
+		if r.again == nil {
+			return 0
+		}
+		return r.again.all.Seconds()
+	}},
+	{"get, p50", "ms", func(r result) float64 { return r.probe.gets.quantile(0.5).Seconds() * 1000 }},
 	{"get, p99", "ms", func(r result) float64 { return r.probe.gets.quantile(0.99).Seconds() * 1000 }},
+	{"write to watcher, p50", "ms", func(r result) float64 { return r.probe.news.quantile(0.5).Seconds() * 1000 }},
 	{"write to watcher, p99", "ms", func(r result) float64 { return r.probe.news.quantile(0.99).Seconds() * 1000 }},
 }
 

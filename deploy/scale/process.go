@@ -20,13 +20,13 @@ type process struct {
 	name  string
 	cmd   *exec.Cmd
 	said  chan bool
-	ended chan error
+	ended chan struct{}
 	pprof string // address of its profiles
 }
 
 // launch starts a command, whose output's first line with mark says that it is ready.
 func launch(name, mark string, log io.Writer, env []string, binary string, args ...string) (*process, error) {
-	p := &process{name: name, cmd: exec.Command(binary, args...), said: make(chan bool, 1), ended: make(chan error, 1)}
+	p := &process{name: name, cmd: exec.Command(binary, args...), said: make(chan bool, 1), ended: make(chan struct{})}
 	p.cmd.Env, p.cmd.Stderr = env, log
 	// An interrupt of ours is for us to handle; should we be killed, so is what we started.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -45,7 +45,8 @@ func launch(name, mark string, log io.Writer, env []string, binary string, args 
 			}
 		}
 		close(p.said)
-		p.ended <- p.cmd.Wait()
+		_ = p.cmd.Wait() // it was told to end, or what it says is in the log
+		close(p.ended)
 	}()
 	return p, nil
 }
@@ -73,7 +74,7 @@ func stop(ps []*process) {
 	defer limit.Stop()
 	for _, p := range ps {
 		select {
-		case <-p.ended: // it was told to; what it says is in the log
+		case <-p.ended:
 		case <-limit.C:
 			limit.Reset(0) // the others have had their time as well
 			_ = p.cmd.Process.Kill()

@@ -43,23 +43,36 @@ func (o options) say(format string, args ...any) {
 	}
 }
 
-// follow tells how far the pods are and guards the disk and the memory, until the returned
-// function is called. A cluster beyond its bounds is ended, which ends what waits for it.
-func (c *cluster) follow(ctx context.Context, o options, e *eye) (done func()) {
+// follow tells how far the pods that count knows of are and guards the disk and the memory, until the
+// returned function is called. Of a cluster beyond its bounds give is told why, and its control plane is ended, which
+// ends what waits for it.
+func (c *cluster) follow(ctx context.Context, o options, count func() (there, up int), give func(error)) (done func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		tick := time.NewTicker(max(o.progress, time.Second))
+		every := time.Second
+		if o.progress > 0 {
+			every = min(every, o.progress)
+		}
+		tick := time.NewTicker(every)
 		defer tick.Stop()
+		var said time.Time
 		for {
 			select {
 			case <-tick.C:
 			case <-ctx.Done():
 				return
 			}
-			if err := c.look(o, e); err != nil {
-				e.give(err)
+			quiet := o
+			if time.Since(said) < o.progress {
+				quiet.progress = 0
+			} else {
+				said = time.Now()
+			}
+			if err := c.look(quiet, count); err != nil {
+				give(err)
+				_ = c.control.cmd.Process.Kill() // it may have ended
 				return
 			}
 		}
@@ -71,7 +84,7 @@ func (c *cluster) follow(ctx context.Context, o options, e *eye) (done func()) {
 }
 
 // look tells once, and fails if a bound is passed.
-func (c *cluster) look(o options, e *eye) error {
+func (c *cluster) look(o options, count func() (there, up int)) error {
 	control, err := c.control.usage()
 	if err != nil {
 		return err
@@ -81,7 +94,7 @@ func (c *cluster) look(o options, e *eye) error {
 		return err
 	}
 	disk := stored(c.dir)
-	there, up := e.count()
+	there, up := count()
 	o.say("%d pods, %d run; control plane %s, %.0f CPU-s; nodes %s, %.0f CPU-s; disk %s", there, up,
 		mib(control.rss), control.cpu.Seconds(), mib(nodes.rss), nodes.cpu.Seconds(), mib(disk))
 	if o.disk > 0 && disk > o.disk<<20 {

@@ -37,6 +37,9 @@ func (c *cluster) restart(ctx context.Context, o options, pods int) (r *restarte
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.wait(pods))
 	defer cancel()
+	ctx, give := context.WithCancelCause(ctx)
+	defer give(nil)
+	defer c.follow(ctx, o, func() (int, int) { return pods, pods }, give)()
 	if err := c.control.ready(ctx); err != nil {
 		return nil, err
 	}
@@ -73,7 +76,7 @@ func (c *cluster) restart(ctx context.Context, o options, pods int) (r *restarte
 func until(ctx context.Context, what string, done func() bool) error {
 	for !done() {
 		if err := pause.For(ctx, 20*time.Millisecond); err != nil {
-			return fmt.Errorf("wait for %s: %w", what, err)
+			return fmt.Errorf("wait for %s: %w", what, context.Cause(ctx))
 		}
 	}
 	return nil

@@ -79,18 +79,43 @@ func TestTrouble(t *testing.T) {
 
 func TestPage(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "page.md")
-	if err := os.WriteFile(path, []byte("before\n"+begin+"\nold\n"+end+"\nafter\n"), 0o644); err != nil {
+	if err := os.WriteFile(path, []byte("before\n"+scaleLines.begin+"\nold\n"+scaleLines.end+"\nafter\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := replace(path, render([]row{{what: "w", result: "r", aim: "a", met: true}})); err != nil {
+	if err := replace(path, scaleLines, render([]row{{what: "w", result: "r", aim: "a", met: true}})); err != nil {
 		t.Fatal(err)
 	}
 	page, err := os.ReadFile(path)
-	if err != nil || strings.Contains(string(page), "old") || !strings.Contains(string(page), "| w | r |  | a | yes |") || !strings.HasSuffix(string(page), end+"\nafter\n") {
+	if err != nil || strings.Contains(string(page), "old") || !strings.Contains(string(page), "| w | r |  | a | yes |") || !strings.HasSuffix(string(page), scaleLines.end+"\nafter\n") {
 		t.Errorf("%q, %v", page, err)
 	}
-	if err := replace(path+"x", ""); err == nil {
+	if err := replace(path+"x", scaleLines, ""); err == nil {
 		t.Error("a page that is not there was written")
+	}
+}
+
+// TestFlat: memory that has stopped growing is flat, and a line that goes on up is not.
+func TestFlat(t *testing.T) {
+	var level, line churn
+	for i := range int64(50) {
+		level.memory = append(level.memory, usage{rss: min(i, 20) << 20})
+		line.memory = append(line.memory, usage{rss: i << 20})
+	}
+	if got := level.course(); !level.flat() || got != "4, 14, 20, 20, 20 MiB" {
+		t.Errorf("%s, flat: %t", got, level.flat())
+	}
+	if line.flat() {
+		t.Errorf("%s is flat", line.course())
+	}
+}
+
+// TestCurve: each size is a line, also one whose restart was not measured.
+func TestCurve(t *testing.T) {
+	r := result{size: size{pods: 1000000, nodes: 5000}, probe: &probe{}, list: &listing{first: time.Millisecond, all: time.Second}}
+	r.start.took = 1000 * time.Second
+	table := curveTable([]result{r})
+	if !strings.Contains(table, "\n| 1,000,000 on 5,000 | 1000.00 s, 1000 pods/s |") || !strings.HasSuffix(table, "| not measured |\n") {
+		t.Error(table)
 	}
 }
 

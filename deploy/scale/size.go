@@ -83,7 +83,8 @@ func measureSize(ctx context.Context, binary string, s size, o options) (r resul
 	if r.probe, err = startProbe(ctx, c); err != nil {
 		return r, err
 	}
-	defer c.follow(ctx, o, e)()
+	done := c.follow(ctx, o, e.count, e.give)
+	defer done()
 	patience := o.wait(s.pods)
 	r.start, err = c.phase(ctx, o, s.String()+" up", func() (time.Time, time.Time, error) {
 		wait := e.expect("running pods", patience, all(s.pods))
@@ -106,6 +107,7 @@ func measureSize(ctx context.Context, binary string, s size, o options) (r resul
 	}
 	if o.restart {
 		unwatch()
+		done()
 		r.again, err = c.restart(ctx, o, s.pods)
 		return r, err
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -17,16 +16,20 @@ type row struct {
 	met                bool
 }
 
-// The table of a page stands between these two lines.
-const (
-	begin = "<!-- scale: begin -->"
-	end   = "<!-- scale: end -->"
-)
+// lines are the two lines of a page between which a table stands.
+type lines struct{ begin, end string }
+
+var scaleLines = lines{"<!-- scale: begin -->", "<!-- scale: end -->"}
+
+// machine tells on what was measured.
+func machine() string {
+	return fmt.Sprintf("%d cores, Linux %s, %s. Load average at the end %s.\n\n", runtime.NumCPU(), kernel(),
+		strings.Replace(runtime.Version(), "go", "Go ", 1), load())
+}
 
 func render(rows []row) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d cores, Linux %s, %s. Load average at the end %s.\n\n", runtime.NumCPU(), kernel(),
-		strings.Replace(runtime.Version(), "go", "Go ", 1), load())
+	b.WriteString(machine())
 	b.WriteString("| What | Result | Cost | Aim | Met |\n| --- | --- | --- | --- | --- |\n")
 	for _, r := range rows {
 		met := ""
@@ -59,18 +62,18 @@ func load() string {
 	return first
 }
 
-// replace puts table between the page's markers.
-func replace(path, table string) error {
+// replace puts table between the page's two lines.
+func replace(path string, between lines, table string) error {
 	page, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("write table: %w", err)
 	}
-	before, tail, ok := strings.Cut(string(page), begin)
-	_, after, closed := strings.Cut(tail, end)
+	before, tail, ok := strings.Cut(string(page), between.begin)
+	_, after, closed := strings.Cut(tail, between.end)
 	if !ok || !closed {
-		return errors.New("write table to " + path + ": it lacks the markers " + begin + " and " + end)
+		return fmt.Errorf("write table to %s: it lacks the lines %s and %s", path, between.begin, between.end)
 	}
-	out := before + begin + "\n\n" + strings.TrimSpace(table) + "\n\n" + end + after
+	out := before + between.begin + "\n\n" + strings.TrimSpace(table) + "\n\n" + between.end + after
 	if err := os.WriteFile(path, []byte(out), 0o644); err != nil {
 		return fmt.Errorf("write table: %w", err)
 	}
@@ -90,16 +93,18 @@ func show(d time.Duration) string {
 	return fmt.Sprintf("%.2f ms", float64(d.Microseconds())/1000)
 }
 
+// perThousand is how many CPU-seconds u is for a thousand of the pods.
+func (r result) perThousand(u usage) float64 { return u.cpu.Seconds() * 1000 / float64(r.pods) }
+
 func (r result) rows() []row {
-	perThousand := func(p phase) float64 { return p.control.cpu.Seconds() * 1000 / float64(r.pods) }
 	cost := func(p phase) string {
-		return fmt.Sprintf("bus and control plane %.2f CPU-s per 1,000 pods, %s (peak %s); simulated nodes %.2f CPU-s, %s", perThousand(p),
+		return fmt.Sprintf("bus and control plane %.2f CPU-s per 1,000 pods, %s (peak %s); simulated nodes %.2f CPU-s, %s", r.perThousand(p.control),
 			mib(p.control.rss), mib(p.control.peak), p.nodes.cpu.Seconds(), mib(p.nodes.rss))
 	}
 	rows := []row{{
 		what:   fmt.Sprintf("%s: to all Running", r.size),
 		result: fmt.Sprintf("%s, %.0f pods/s", show(r.start.took), r.start.rate(r.pods)), more: cost(r.start),
-		aim: "3,000 pods/s, < 0.5 CPU-s per 1,000", met: r.start.rate(r.pods) >= 3000 && perThousand(r.start) < 0.5,
+		aim: "3,000 pods/s, < 0.5 CPU-s per 1,000", met: r.start.rate(r.pods) >= 3000 && r.perThousand(r.start.control) < 0.5,
 	}, {
 		what:   "— API during that",
 		result: fmt.Sprintf("get p50 %s, p99 %s; from a write's reply to a watcher p50 %s, p99 %s", show(r.probe.gets.quantile(0.5)), show(r.probe.gets.quantile(0.99)), show(r.probe.news.quantile(0.5)), show(r.probe.news.quantile(0.99))),
@@ -131,7 +136,7 @@ func (r result) rows() []row {
 	rows = append(rows, r.memoryRows()...)
 	if r.list != nil {
 		rows = append(rows, row{
-			what: "— `skerry get pods -A`", result: r.list.String(), more: r.list.cost(), aim: listAim, met: r.list.meets(),
+			what: "— `skerry get pods -A`", result: r.list.String(), more: r.list.cost(), aim: r.list.aim(), met: r.list.meets(),
 		})
 	}
 	if r.again != nil {
