@@ -46,27 +46,44 @@ func Listen(ctx context.Context, conn *bus.Conn, heard func(Beat)) error {
 		return fmt.Errorf("listen to heartbeats: %w", err)
 	}
 	defer func() { _ = sub.Unsubscribe() }() // the connection may be gone already
+	e := ear{nc: conn.NC, sub: sub}
 	l := &listener{
-		heard: heard, nodes: map[string]*voice{}, messages: messages, began: time.Now(),
+		heard: heard, nodes: map[string]*voice{}, messages: messages, began: time.Now(), ask: e.clear,
 		reply: func(m *nats.Msg, p pace) {
 			if b, err := json.Marshal(p); err != nil || m.Respond(b) != nil {
 				conn.Log.Debug("pace of heartbeats not told", "subject", m.Subject)
 			}
 		},
-		ask: func(ctx context.Context) bool {
-			ctx, cancel := context.WithTimeout(ctx, answer)
-			defer cancel()
-			return conn.NC.FlushWithContext(ctx) == nil
-		},
 	}
 	return l.run(ctx)
+}
+
+// ear is what the observer hears with.
+type ear struct {
+	nc      *nats.Conn
+	sub     *nats.Subscription
+	dropped int // messages that found no room, up to the last look
+}
+
+// clear tells whether everything is heard: the bus answers, and nothing was dropped since the last look.
+// One node that shouts must not make the others seem silent.
+func (e *ear) clear(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, answer)
+	defer cancel()
+	if e.nc.FlushWithContext(ctx) != nil {
+		return false
+	}
+	n, err := e.sub.Dropped()
+	was := e.dropped
+	e.dropped = n
+	return err == nil && n == was
 }
 
 // listener is the observer. Only run's goroutine touches it.
 type listener struct {
 	heard    func(Beat)
 	messages <-chan *nats.Msg
-	// ask tells whether the bus answers. What it had for the listener before is in messages then.
+	// ask tells whether all that is said is heard. What the bus had for the listener before is in messages then.
 	ask func(context.Context) bool
 	// reply answers a beat that asks for the pace.
 	reply func(*nats.Msg, pace)
@@ -139,11 +156,17 @@ func paceOf(nodes int) pace {
 	return pace{IntervalMillis: int64(nodes) * 1000 / rate}
 }
 
+// mostSaid bounds what is remembered of a node's word: no agent says more.
+const mostSaid = 256
+
 func (v *voice) say(data []byte) {
 	var b beat
-	v.ttl = defaultTTL
+	v.said, v.ttl = "", defaultTTL
+	if len(data) > mostSaid {
+		return
+	}
 	if json.Unmarshal(data, &b) == nil && b.TTLSeconds > 0 {
-		v.ttl = min(time.Duration(b.TTLSeconds)*time.Second, mostTTL)
+		v.ttl = time.Duration(min(b.TTLSeconds, int(mostTTL/time.Second))) * time.Second
 	}
 	v.said = string(data)
 }
@@ -161,7 +184,7 @@ func (l *listener) check(ctx context.Context, stood bool) {
 		return
 	}
 	answers := l.ask(ctx)
-	for len(l.messages) > 0 { // what had come in time
+	for range len(l.messages) { // what had come in time; there may be no end to what still comes
 		l.take(<-l.messages)
 	}
 	now := time.Now()

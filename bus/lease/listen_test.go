@@ -3,6 +3,7 @@ package lease
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -254,6 +255,77 @@ func TestStandstill(t *testing.T) {
 			t.Errorf("lost: %v", lost)
 		}
 	})
+}
+
+// TestOddWords: however long a node claims that it may be silent, and however much it says, it is lost in the end,
+// and not at once.
+func TestOddWords(t *testing.T) {
+	for ttl, want := range map[int]time.Duration{1 << 62: mostTTL, 1 << 34: mostTTL, 0: defaultTTL, -1: defaultTTL} {
+		synctest.Test(t, func(t *testing.T) {
+			lost := play(t, func(q *quiet) {
+				q.said("n1", ttl)
+				<-time.After(5 * time.Minute)
+			})
+			if took := lost["n1"]; took < 2*want || took > 2*want+2*mostCheck {
+				t.Errorf("with a ttl of %d s the node was lost after %s", ttl, took)
+			}
+		})
+	}
+	v := &voice{}
+	if v.say([]byte(`{"ttlSeconds":3}` + strings.Repeat(" ", mostSaid))); v.said != "" || v.ttl != defaultTTL {
+		t.Errorf("%d bytes are remembered, with a ttl of %s", len(v.said), v.ttl)
+	}
+}
+
+// TestNoEnd: a node that never stops talking does not keep the observer from looking after the others.
+func TestNoEnd(t *testing.T) {
+	messages := make(chan *nats.Msg, 8)
+	loud := &nats.Msg{Subject: "heartbeat.loud"}
+	messages <- loud
+	said, lost := 0, 0
+	l := &listener{
+		messages: messages, nodes: map[string]*voice{"heartbeat.gone": {node: "gone", suspect: true, due: time.Now()}},
+		ask: func(context.Context) bool { return true },
+		heard: func(b Beat) {
+			if b.Lost {
+				lost++
+			} else if said++; said < 1000 {
+				messages <- loud
+			}
+		},
+	}
+	if l.check(t.Context(), false); said == 1000 || lost != 1 {
+		t.Errorf("took %d beats and lost %d nodes", said, lost)
+	}
+}
+
+// TestDropped: who did not hear everything knows nothing about those who seem silent.
+func TestDropped(t *testing.T) {
+	b := bustest.Start(t)
+	nc := b.Conn(t, "controller").NC
+	sub, err := nc.ChanSubscribe(bus.HeartbeatSubject("*"), make(chan *nats.Msg, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := ear{nc: nc, sub: sub}
+	if !e.clear(t.Context()) {
+		t.Error("nothing was said, and not all was heard")
+	}
+	node := b.Conn(t, bus.NodeUser("n1")).NC
+	for range 3 {
+		if err := node.Publish(bus.HeartbeatSubject("n1"), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := node.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if e.clear(t.Context()) {
+		t.Error("what was dropped counts as heard")
+	}
+	if !e.clear(t.Context()) {
+		t.Error("what was dropped once counts for ever")
+	}
 }
 
 // BenchmarkHeartbeat is what one heartbeat costs in node, bus and observer together, each
