@@ -20,13 +20,23 @@ const (
 	watched     = "metadata.name=" + watchedName
 	// changes is how many of them there are.
 	changes = 200
+	// most is the greatest number of clients; the most watchers are ten for each.
+	most = 50
 )
 
 // doors measures the same requests over the bus and over HTTP, with 1, 10 and 50 clients.
 func (b *bench) doors(ctx context.Context) ([]row, error) {
 	return b.inCluster(ctx, func(ctx context.Context, c *cluster, _ *api.Client) ([]row, error) {
-		var rows []row
-		for _, n := range []int{1, 10, 50} {
+		resident := func() (string, error) {
+			rss, err := field(fmt.Sprintf("/proc/%d/status", c.cmd.Process.Pid), "VmRSS")
+			return fmt.Sprintf("%.0f MB", float64(rss)*1024/1e6), err
+		}
+		before, err := resident()
+		if err != nil {
+			return nil, err
+		}
+		rows := []row{reference("Resident memory before there was a client", before, "")}
+		for _, n := range []int{1, 10, most} {
 			over := busDoor{}
 			for range n {
 				client, err := c.client(ctx)
@@ -51,11 +61,8 @@ func (b *bench) doors(ctx context.Context) ([]row, error) {
 			}
 			web.close()
 		}
-		rss, err := field(fmt.Sprintf("/proc/%d/status", c.cmd.Process.Pid), "VmRSS")
-		if err != nil {
-			return nil, err
-		}
-		return append(rows, reference("Resident memory afterwards", fmt.Sprintf("%.0f MB", float64(rss)*1024/1e6), "")), nil
+		after, err := resident()
+		return append(rows, reference("Resident memory afterwards", after, "")), err
 	})
 }
 
@@ -99,15 +106,23 @@ func (b *bench) through(ctx context.Context, way string, d door, n int) ([]row, 
 		}
 		rows = append(rows, reference(fmt.Sprintf("%s, %s, %d clients", op.what, way, n), rate(len(s), time.Since(begun)), quantiles(s)))
 	}
-	s, err := fanOut(ctx, d, n)
-	if err != nil {
-		return nil, err
+	watchers := []int{n}
+	if n == most {
+		watchers = append(watchers, 10*most)
 	}
-	return append(rows, reference(fmt.Sprintf("a change until %d watchers have it, %s", n, way), show(s.quantile(0.5)), quantiles(s))), nil
+	for _, w := range watchers {
+		s, err := fanOut(ctx, d, n, w)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, reference(fmt.Sprintf("a change until %d watchers have it, %s", w, way), show(s.quantile(0.5)), quantiles(s)))
+	}
+	return rows, nil
 }
 
-// fanOut changes one object again and again, each time until all n watchers know.
-func fanOut(ctx context.Context, d door, n int) (sample, error) {
+// fanOut changes one object again and again, each time until all n watchers know, which
+// share the clients.
+func fanOut(ctx context.Context, d door, clients, n int) (sample, error) {
 	data, err := body(watchedName, 0)
 	if err != nil {
 		return nil, err
@@ -120,7 +135,7 @@ func fanOut(ctx context.Context, d door, n int) (sample, error) {
 	began, events := make(chan struct{}, n), make(chan struct{}, n)
 	for k := range n {
 		g.Go(func() error {
-			return d.watch(watching, k, func() { began <- struct{}{} }, func() { events <- struct{}{} })
+			return d.watch(watching, k%clients, func() { began <- struct{}{} }, func() { events <- struct{}{} })
 		})
 	}
 	s, err := change(watching, d, n, began, events)

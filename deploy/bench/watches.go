@@ -40,7 +40,7 @@ func (b *bench) watches(ctx context.Context) ([]row, error) {
 		if err != nil {
 			return nil, err
 		}
-		alone, err := fanOut(ctx, d, 1)
+		alone, err := fanOut(ctx, d, 1, 1)
 		if err != nil {
 			return nil, err
 		}
@@ -87,7 +87,7 @@ func (c *cluster) besides(ctx context.Context, d *httpDoor, n, before int, opene
 	if err != nil {
 		return nil, err
 	}
-	beside, err := fanOut(ctx, d, 1)
+	beside, err := fanOut(ctx, d, 1, 1)
 	if err != nil {
 		return nil, err
 	}
