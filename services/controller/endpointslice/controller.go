@@ -91,10 +91,10 @@ func (k *Controller) zone(node string) (string, bool) {
 	return o.GetLabels()[corev1.LabelTopologyZone], true
 }
 
-// slices returns those that svc owns.
+// slices returns those of svc that this controller keeps: others may keep some for the same service.
 func (k *Controller) slices(svc *corev1.Service) (out []*discoveryv1.EndpointSlice) {
 	for _, o := range k.c.View.Owned(string(svc.UID)) {
-		if s, ok := o.(*discoveryv1.EndpointSlice); ok && s.Namespace == svc.Namespace && s.DeletionTimestamp == nil && metav1.IsControlledBy(s, svc) {
+		if s, ok := o.(*discoveryv1.EndpointSlice); ok && s.Namespace == svc.Namespace && s.DeletionTimestamp == nil && metav1.IsControlledBy(s, svc) && s.Labels[discoveryv1.LabelManagedBy] == managedBy {
 			out = append(out, s)
 		}
 	}

@@ -147,3 +147,43 @@ func TestForeignSlice(t *testing.T) {
 		t.Errorf("it is %+v", got)
 	}
 }
+
+// TestOthersSlices: a slice that somebody else keeps for the same service stays as it is, also one that was this
+// controller's until then; that one is made again.
+func TestOthersSlices(t *testing.T) {
+	w := clustertest.New(t, 1)
+	r := w.Runner(endpointslice.New(w.Cluster()), endpointslice.NewMirror(w.Cluster()))
+	create(t, w, schemas.Services, service("web"))
+	svc, _ := w.Get(ref(schemas.Services, "web"))
+	label := map[string]string{discoveryv1.LabelServiceName: "web", discoveryv1.LabelManagedBy: "mesh.example.com"}
+	create(t, w, schemas.EndpointSlices, &discoveryv1.EndpointSlice{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "a-mesh", Labels: label, OwnerReferences: []metav1.OwnerReference{
+		*metav1.NewControllerRef(svc, corev1.SchemeGroupVersion.WithKind("Service")),
+	}}, AddressType: discoveryv1.AddressTypeIPv4, Endpoints: []discoveryv1.Endpoint{{Addresses: []string{"192.0.2.9"}}}})
+	unselected := service("db")
+	unselected.Spec.Selector = nil
+	create(t, w, schemas.Services, unselected)
+	create(t, w, schemas.Endpoints, &corev1.Endpoints{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "db"}, Subsets: []corev1.EndpointSubset{{Addresses: []corev1.EndpointAddress{{IP: "192.0.2.1"}}}}})
+	r.Settle()
+	byService := func(name string) (out []*discoveryv1.EndpointSlice) {
+		for _, o := range w.List(schemas.EndpointSlices, "default") {
+			if s := o.(*discoveryv1.EndpointSlice); s.Labels[discoveryv1.LabelServiceName] == name {
+				out = append(out, s)
+			}
+		}
+		return out
+	}
+	if got := byService("web"); len(got) != 2 || got[0].Name != "a-mesh" || got[0].Labels[discoveryv1.LabelManagedBy] != "mesh.example.com" || len(got[0].Endpoints) != 1 {
+		t.Fatalf("got %+v", got)
+	}
+	for _, s := range []*discoveryv1.EndpointSlice{byService("web")[1], byService("db")[0]} {
+		s = s.DeepCopy()
+		s.Labels[discoveryv1.LabelManagedBy] = "mesh.example.com"
+		if _, err := w.Update(t.Context(), schemas.EndpointSlices, s, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.Settle()
+	if web, db := byService("web"), byService("db"); len(web) != 3 || len(db) != 2 {
+		t.Errorf("after two are somebody else's: %+v and %+v", web, db)
+	}
+}

@@ -91,7 +91,7 @@ func (k *Controller) Keys(ch view.Change) []schemas.Ref {
 	case schemas.Endpoints:
 		return []schemas.Ref{{Resource: schemas.Services, Namespace: ch.Ref.Namespace, Name: ch.Ref.Name}}
 	case schemas.EndpointSlices:
-		return ours(ch)
+		return kept(ch, managedBy, schemas.Services)
 	}
 	return nil
 }
@@ -124,14 +124,14 @@ func (k *Controller) onNode(ch view.Change) (keys []schemas.Ref) {
 	return keys
 }
 
-// ours returns the services of a slice that this controller manages, or did before somebody changed that.
-func ours(ch view.Change) (keys []schemas.Ref) {
+// kept returns what a slice is made of, objects of r, if manager keeps the slice, or did before somebody changed that.
+func kept(ch view.Change, manager string, r schemas.Resource) (keys []schemas.Ref) {
 	for _, o := range []schemas.Object{ch.Object, ch.Old} {
 		s, ok := o.(*discoveryv1.EndpointSlice)
-		if !ok || s.Labels[discoveryv1.LabelManagedBy] != managedBy {
+		if !ok || s.Labels[discoveryv1.LabelManagedBy] != manager {
 			continue
 		}
-		key := schemas.Ref{Resource: schemas.Services, Namespace: ch.Ref.Namespace, Name: schemas.Name(s.Labels[discoveryv1.LabelServiceName])}
+		key := schemas.Ref{Resource: r, Namespace: ch.Ref.Namespace, Name: schemas.Name(s.Labels[discoveryv1.LabelServiceName])}
 		if key.Name != "" && !slices.Contains(keys, key) {
 			keys = append(keys, key)
 		}

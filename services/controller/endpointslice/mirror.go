@@ -30,19 +30,13 @@ func NewMirror(c *cluster.Cluster) *Mirror { return &Mirror{c: c} }
 
 // Keys returns the Endpoints that a change concerns.
 func (m *Mirror) Keys(ch view.Change) []schemas.Ref {
-	name := ch.Ref.Name
 	switch ch.Ref.Resource {
 	case schemas.Endpoints, schemas.Services:
+		return []schemas.Ref{{Resource: schemas.Endpoints, Namespace: ch.Ref.Namespace, Name: ch.Ref.Name}}
 	case schemas.EndpointSlices:
-		l := ch.Object.GetLabels()
-		if l[discoveryv1.LabelManagedBy] != mirroredBy {
-			return nil
-		}
-		name = schemas.Name(l[discoveryv1.LabelServiceName])
-	default:
-		return nil
+		return kept(ch, mirroredBy, schemas.Endpoints)
 	}
-	return []schemas.Ref{{Resource: schemas.Endpoints, Namespace: ch.Ref.Namespace, Name: name}}
+	return nil
 }
 
 // Reconcile brings the slices of the Endpoints that key names up to date. Those of Endpoints that are gone go
