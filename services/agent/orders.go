@@ -88,6 +88,16 @@ func (o *orders) put(k sandbox.Key, l *share.Lean) {
 	}
 }
 
+// keepOld has the order that is known of a pod stay: the one in its place cannot be read. That says nothing
+// against the pod.
+func (o *orders) keepOld(k sandbox.Key) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.synced {
+		o.listed[k] = true
+	}
+}
+
 func (o *orders) remove(k sandbox.Key) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -147,11 +157,12 @@ func (a *agent) take(e store.Entry) error {
 		return nil
 	}
 	l, err := a.Alike.Lean(e.Value, string(key.Name))
-	if err != nil {
-		return fmt.Errorf("decode: %w", err)
+	if err == nil && (l.Namespace() != string(key.Namespace) || l.Name() != string(key.Name)) {
+		err = fmt.Errorf("it holds pod %s", pod.KeyOf(l.Pod()))
 	}
-	if l.Namespace() != string(key.Namespace) || l.Name() != string(key.Name) {
-		return fmt.Errorf("it holds pod %s", pod.KeyOf(l.Pod()))
+	if err != nil {
+		a.orders.keepOld(key)
+		return fmt.Errorf("decode: %w", err)
 	}
 	a.orders.put(key, l)
 	if len(l.Spec().Volumes) > 0 {
