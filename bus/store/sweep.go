@@ -28,35 +28,28 @@ const (
 // all writers. Asking for one message after the other costs the same at every size. So that
 // this is quick there are several at it, each in a segment of its own.
 //
-// What is written meanwhile comes after the last revision at the beginning. It is read at the end, until
-// there is nothing more: as with pages, a key that moved on while it was looked for is found there.
+// What is written meanwhile comes after the last revision at the beginning. It is read in the same way
+// afterwards, until there is nothing more: as with pages, a key that moved on while it was looked for is found
+// there. One request after the other would fall behind those who write, from where an answer takes long.
 func (s *Store) sweep(ctx context.Context, subject string, from Revision) ([]record, error) {
-	last, err := s.askLast(ctx)
-	if err != nil {
-		return nil, err
-	}
 	if subject == s.subject(">") {
 		subject = ">" // all the stream has, which the server need not compare
 	}
-	w := sweep{store: s, subject: subject, inbox: s.conn.NC.NewRespInbox(), wire: make(chan *nats.Msg, sweepers), next: from, last: last}
+	w := &sweep{
+		store: s, subject: subject, inbox: s.conn.NC.NewRespInbox(), wire: make(chan *nats.Msg, sweepers),
+		send: s.conn.NC.PublishMsg, attempt: s.attempt, newest: s.askLast,
+	}
 	sub, err := s.conn.NC.ChanSubscribe(w.inbox+".*", w.wire)
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to a sweep's replies: %w", err)
 	}
 	// The connection may be closed by now, and the subscription with it.
 	defer func() { _ = sub.Unsubscribe() }()
-	if err := w.run(ctx, sweepers); err != nil {
-		return nil, err
-	}
-	w.next, w.last = last+1, endless
-	if err := w.run(ctx, 1); err != nil {
+	if err := w.all(ctx, from); err != nil {
 		return nil, err
 	}
 	return w.found, nil
 }
-
-// endless is beyond every revision.
-const endless Revision = 1<<63 - 1
 
 // sweep is one sweep under way.
 type sweep struct {
@@ -64,22 +57,48 @@ type sweep struct {
 	subject string
 	inbox   string
 	wire    chan *nats.Msg // a message for each request
+	send    func(*nats.Msg) error
+	attempt func(context.Context) (context.Context, context.CancelFunc)
+	newest  func(context.Context) (Revision, error)
 	at      [sweepers]span // what each sweeper still has to read
 	next    Revision       // where the next segment begins
 	last    Revision       // where the last one ends
+	segment Revision       // how long each is
+	none    bool           // somebody came to the end of the stream
 	found   []record
+}
+
+// all reads from revision from on, until there is nothing more.
+func (w *sweep) all(ctx context.Context, from Revision) error {
+	for {
+		last, err := w.newest(ctx)
+		if err != nil {
+			return err
+		}
+		if err := w.run(ctx, span{from, last}, sweepers); err != nil {
+			return err
+		}
+		from = max(from, last+1)
+		w.none = false
+		if err := w.run(ctx, span{from, from}, 1); err != nil || w.none {
+			return err
+		}
+		from++
+	}
 }
 
 // span is from one revision to another, both included.
 type span struct{ from, to Revision }
 
-// run reads up to last with n sweepers.
-func (w *sweep) run(ctx context.Context, n int) error {
-	alive, stop := w.store.attempt(ctx)
+// run reads what is in within with n sweepers.
+func (w *sweep) run(ctx context.Context, within span, n int) error {
+	w.next, w.last = within.from, within.to
+	w.segment = min(segment, (within.to-within.from)/Revision(n)+1)
+	alive, stop := w.attempt(ctx)
 	defer func() { stop() }()
 	busy := 0
 	for i := range n {
-		took, err := w.take(i, n)
+		took, err := w.take(i)
 		if err != nil {
 			return requestError(alive, err)
 		}
@@ -97,7 +116,7 @@ func (w *sweep) run(ctx context.Context, n int) error {
 		}
 		if time.Since(began) > time.Second { // each reply is progress
 			stop()
-			alive, stop = w.store.attempt(ctx)
+			alive, stop = w.attempt(ctx)
 			began = time.Now()
 		}
 		more, err := w.reply(m, n)
@@ -111,15 +130,12 @@ func (w *sweep) run(ctx context.Context, n int) error {
 	return nil
 }
 
-// take gives sweeper i of n the next segment; false if there is none.
-func (w *sweep) take(i, n int) (bool, error) {
+// take gives sweeper i the next segment; false if there is none.
+func (w *sweep) take(i int) (bool, error) {
 	if w.next > w.last {
 		return false, nil
 	}
-	to := w.last
-	if n > 1 {
-		to = min(w.last, w.next+segment-1)
-	}
+	to := min(w.last, w.next+w.segment-1)
 	w.at[i] = span{w.next, to}
 	w.next = to + 1
 	return true, w.ask(i)
@@ -132,7 +148,7 @@ func (w *sweep) ask(i int) error {
 		return err
 	}
 	m.Reply = w.inbox + "." + strconv.Itoa(i)
-	return w.store.conn.NC.PublishMsg(m)
+	return w.send(m)
 }
 
 // reply takes one sweeper's reply and goes on with it; more is false if it has nothing left.
@@ -145,18 +161,18 @@ func (w *sweep) reply(m *nats.Msg, n int) (more bool, err error) {
 	switch _, err := w.store.addTo(&p, m); {
 	case err != nil:
 		return false, err
-	case len(p.records) == 0: // nothing from there on
-		w.next = max(w.next, w.at[i].to+1)
-		return w.take(i, n)
+	case len(p.records) == 0: // nothing from there on, nor will there be: what is written comes after last
+		w.none, w.next = true, w.last+1
+		return false, nil
 	}
 	r := p.records[0]
 	if r.Revision > w.at[i].to { // somebody else's, and nothing in between
 		w.next = max(w.next, min(r.Revision, w.last+1))
-		return w.take(i, n)
+		return w.take(i)
 	}
 	w.found = append(w.found, r)
 	if r.Revision == w.at[i].to {
-		return w.take(i, n)
+		return w.take(i)
 	}
 	w.at[i].from = r.Revision + 1
 	return true, w.ask(i)
