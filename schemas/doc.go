@@ -5,8 +5,10 @@
 // manifests with positions (decode), fill in defaults (defaults), validate
 // (validate), print (column), explain fields (explain) and join the parts of an
 // object that different services write (join); shape tells how JSON sees a Go type,
-// and guess finds what a misspelt name was meant to be.
+// guess finds what a misspelt name was meant to be, and outline describes kinds that have
+// no Go type.
 //
-// What always holds: the kinds' Go types, field names, defaults and rules are
-// those of k8s.io/api at the version in go.mod, and adding a kind is one entry.
+// What always holds: the Go types, field names, defaults and rules of the kinds that the table is
+// made of are those of k8s.io/api at the version in go.mod; adding a kind is one entry, when the
+// program is built or while it runs.
 package schemas

@@ -1,13 +1,11 @@
 package schemas
 
 import (
-	"fmt"
-	"sort"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/kube-openapi/pkg/validation/spec"
 )
 
 // Resource identifies a kind's collection by group and plural: the form that
@@ -35,8 +33,11 @@ type Kind struct {
 	Categories []string // "all"
 	Namespaced bool
 
-	// New returns a new zero object with its TypeMeta set.
+	// New returns a new zero object with its TypeMeta set: of Go's type for the kind, or an
+	// *unstructured.Unstructured if the program has none.
 	New func() Object
+	// Schema describes a kind without a Go type, metadata left out. Nil: any field may be there.
+	Schema *spec.Schema
 	// Default fills in what Kubernetes' defaulting fills in. Nil: nothing.
 	Default func(Object)
 	// Validate checks a new object; ValidateUpdate checks obj against the old one.
@@ -53,8 +54,11 @@ type Kind struct {
 	StatusWriter StatusWriter
 	// Generation tells what metadata.generation counts.
 	Generation Generation
-	// Scale is true if the kind has the scale subresource.
-	Scale bool
+	// Scale says where the scale subresource reads and writes. Nil: the kind has none.
+	Scale *Scale
+	// Selectable are the fields that lists and watches can be narrowed by, beside name and
+	// namespace, of a kind without a Go type.
+	Selectable map[string]func(Object) string
 	// Below are the subresources that the kind has beside status and scale.
 	Below []Subresource
 	// Revisioned is true if every state is kept in the revisions bucket.
@@ -109,10 +113,21 @@ const (
 	GenerationAnnotations
 )
 
+// Scale are the paths, without the leading dot, of what a Scale shows of an object. Selector is a string
+// or a LabelSelector there; "" is none.
+type Scale struct {
+	Replicas string `json:"replicas"` // spec.replicas
+	Status   string `json:"status"`   // status.replicas
+	Selector string `json:"selector,omitempty"`
+}
+
 // Column is one printer column of `get`.
 type Column struct {
 	Name string
 	Wide bool // only with -o wide
+	// Path is the JSONPath that Value is read from, as a date or as it is; "" if there is more to it.
+	Path string
+	Date bool
 	// Value renders the cell. now is the time that ages are counted from.
 	Value func(obj Object, now time.Time) string
 }
@@ -125,62 +140,4 @@ func (k *Kind) GroupVersion() schema.GroupVersion {
 // GroupVersionKind returns the kind's full name.
 func (k *Kind) GroupVersionKind() schema.GroupVersionKind {
 	return k.GroupVersion().WithKind(k.Kind)
-}
-
-// Table is a set of kinds, found by resource, by kind and by what users type.
-type Table struct {
-	kinds      []*Kind
-	byResource map[Resource]*Kind
-	byGVK      map[schema.GroupVersionKind]*Kind
-}
-
-// NewTable returns a table of the given kinds, in the order that api-resources
-// lists them. It panics on two kinds with the same resource: a programming error.
-func NewTable(kinds ...*Kind) *Table {
-	t := &Table{byResource: map[Resource]*Kind{}, byGVK: map[schema.GroupVersionKind]*Kind{}}
-	for _, k := range kinds {
-		if t.byResource[k.Resource] != nil {
-			panic(fmt.Sprintf("schemas: %s is in the table twice", k.Resource))
-		}
-		t.kinds = append(t.kinds, k)
-		t.byResource[k.Resource] = k
-		t.byGVK[k.GroupVersionKind()] = k
-	}
-	sort.SliceStable(t.kinds, func(i, j int) bool {
-		a, b := t.kinds[i].Resource, t.kinds[j].Resource
-		if a.Group != b.Group {
-			return a.Group < b.Group
-		}
-		return a.Plural < b.Plural
-	})
-	return t
-}
-
-// All returns every kind, sorted by group and plural.
-func (t *Table) All() []*Kind { return t.kinds }
-
-// ByResource returns the kind of r, or nil.
-func (t *Table) ByResource(r Resource) *Kind { return t.byResource[r] }
-
-// ByGVK returns the kind of gvk, or nil.
-func (t *Table) ByGVK(gvk schema.GroupVersionKind) *Kind { return t.byGVK[gvk] }
-
-// Find returns the kind that a user means by arg: a plural, singular, kind or
-// short name in any case, optionally with a group ("deployments.apps"), or nil.
-func (t *Table) Find(arg string) *Kind {
-	name, group, qualified := strings.Cut(strings.ToLower(arg), ".")
-	for _, k := range t.kinds {
-		if qualified && group != k.Resource.Group && group != k.Version+"."+k.Resource.Group {
-			continue
-		}
-		if name == k.Resource.Plural || name == k.Singular || name == strings.ToLower(k.Kind) {
-			return k
-		}
-		for _, s := range k.ShortNames {
-			if name == s {
-				return k
-			}
-		}
-	}
-	return nil
 }

@@ -38,7 +38,7 @@ func (k *Kind) Subresources() []Subresource {
 	if k.StatusWriter != StatusNone {
 		out = append(out, Subresource{Name: "status", Of: k.GroupVersionKind(), Verbs: verbs})
 	}
-	if k.Scale {
+	if k.Scale != nil {
 		out = append(out, Subresource{Name: "scale", Of: schema.GroupVersionKind{Group: "autoscaling", Version: "v1", Kind: "Scale"}, Verbs: verbs})
 	}
 	slices.SortFunc(out, func(a, b Subresource) int { return strings.Compare(a.Name, b.Name) })

@@ -3,7 +3,6 @@ package api
 import (
 	"encoding/json"
 	"fmt"
-	"reflect"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -67,12 +66,10 @@ func decodeList(table *schemas.Table, r schemas.Resource, b []byte) ([]schemas.O
 	return objs, l.ListMeta, nil
 }
 
-// kindOf finds the kind in the table whose Go type obj has.
+// kindOf is the kind in the table whose Go type obj has.
 func kindOf(table *schemas.Table, obj schemas.Object) schema.GroupVersionKind {
-	for _, k := range table.All() {
-		if reflect.TypeOf(k.New()) == reflect.TypeOf(obj) {
-			return k.GroupVersionKind()
-		}
+	if k := table.ByType(obj); k != nil {
+		return k.GroupVersionKind()
 	}
 	return schema.GroupVersionKind{}
 }

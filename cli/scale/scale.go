@@ -66,7 +66,7 @@ func (c *Command) Run(ctx context.Context, s *session.Session) error {
 
 // scale sets the replicas, again if somebody else wrote meanwhile.
 func (c *Command) scale(ctx context.Context, client *api.Client, o target.Found) error {
-	if !o.Kind.Scale {
+	if o.Kind.Scale == nil {
 		return fmt.Errorf("cannot scale %s: %s have no replicas", o.Label(), o.Kind.Resource)
 	}
 	return retry.RetryOnConflict(retry.DefaultRetry, func() error { return c.try(ctx, client, o) })

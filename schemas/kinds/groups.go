@@ -23,7 +23,7 @@ func deployment() *schemas.Kind {
 		Columns:        column.Deployment(),
 		StatusWriter:   schemas.StatusController,
 		Generation:     schemas.GenerationNew | schemas.GenerationContent | schemas.GenerationAnnotations,
-		Scale:          true,
+		Scale:          replicas(),
 		Revisioned:     true,
 		Unhonoured:     podUnhonoured("spec.template.spec"),
 		Because:        podBecause("spec.template.spec"),
@@ -41,7 +41,7 @@ func replicaSet() *schemas.Kind {
 		Columns:        column.ReplicaSet(),
 		StatusWriter:   schemas.StatusController,
 		Generation:     schemas.GenerationNew | schemas.GenerationContent,
-		Scale:          true,
+		Scale:          replicas(),
 		Revisioned:     true,
 		Unhonoured:     podUnhonoured("spec.template.spec"),
 		Because:        podBecause("spec.template.spec"),
@@ -81,4 +81,9 @@ func runtimeClass() *schemas.Kind {
 		Columns:        column.RuntimeClass(),
 		Revisioned:     true,
 	})
+}
+
+// replicas is the scale of kinds that count pods.
+func replicas() *schemas.Scale {
+	return &schemas.Scale{Replicas: "spec.replicas", Status: "status.replicas", Selector: "spec.selector"}
 }

@@ -1,4 +1,4 @@
-// Package kinds is the table of kinds that this binary serves: each entry ties a
+// Package kinds is the table of kinds that this binary is built with: each entry ties a
 // Go type to its names, defaults, validation and printer columns.
 //
 // It reads and writes nothing. What always holds: every entry is complete (a test
@@ -11,7 +11,8 @@ import (
 	"github.com/skerry/skerry/schemas"
 )
 
-// Table returns the built-in kinds. It is built once and shared; do not change it.
+// Table returns the process' table, which is made of the built-in kinds. Whoever wants others for
+// himself alone takes a clone.
 func Table() *schemas.Table { return builtIn() }
 
 var builtIn = sync.OnceValue(func() *schemas.Table {

@@ -116,7 +116,7 @@ func (g *Registry) handler(r *api.Request, k *schemas.Kind) handler {
 		}
 		return pick(r.Verb, map[api.Verb]handler{api.VerbGet: g.get, api.VerbUpdate: g.updateStatus, api.VerbPatch: g.patchStatus})
 	case "scale":
-		if !k.Scale {
+		if k.Scale == nil {
 			return nil
 		}
 		return pick(r.Verb, map[api.Verb]handler{api.VerbGet: g.getScale, api.VerbUpdate: g.updateScale, api.VerbPatch: g.patchScale})

@@ -41,7 +41,7 @@ func (k *Controller) Keys(ch view.Change) (keys []schemas.Ref) {
 		return []schemas.Ref{ch.Ref}
 	}
 	kind := k.c.Table.ByResource(ch.Ref.Resource)
-	if ch.Ref.Resource != schemas.Pods && (kind == nil || !kind.Scale || ch.Old != nil && replicas(ch.Object) == replicas(ch.Old)) {
+	if ch.Ref.Resource != schemas.Pods && (kind == nil || kind.Scale == nil || ch.Old != nil && replicas(ch.Object) == replicas(ch.Old)) {
 		return nil
 	}
 	for _, o := range k.c.View.List(schemas.PodDisruptionBudgets, ch.Ref.Namespace) {
@@ -143,7 +143,7 @@ func (k *Controller) scaled(namespace string, owner *metav1.OwnerReference) (sch
 			return nil, fmt.Errorf("read owner %s: %w", owner.Name, err)
 		}
 		kind := k.c.Table.ByGVK(gv.WithKind(owner.Kind))
-		if kind == nil || !kind.Scale {
+		if kind == nil || kind.Scale == nil {
 			if found != nil {
 				return found, nil
 			}
