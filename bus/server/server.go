@@ -117,6 +117,11 @@ func listenable(addr string) error {
 // this process: they are slow when all of it is, and leaving them makes that worse.
 const writeDeadline = 30 * time.Second
 
+// tidyEvery is how often the server looks which files of a stream are half empty, and writes those anew. By itself it does
+// so every two minutes. To change or remove a value it has the whole file in memory that holds it: where
+// much is replaced, what nobody asked for would be most of its memory.
+const tidyEvery = 10 * time.Second
+
 // anyStore is more than any disk has. By itself the server takes three quarters of what is free when it starts, of which
 // what it has stored is then taken off: on a disk that fills up it would refuse to store long before it is full.
 const anyStore = 1 << 60
@@ -140,6 +145,7 @@ func options(c Config) (*server.Options, error) {
 		JetStream:         true,
 		StoreDir:          c.DataDir,
 		SyncAlways:        true,
+		SyncInterval:      tidyEvery,
 		MaxPayload:        MaxPayload,
 		MaxPending:        256 << 20,
 		WriteDeadline:     writeDeadline,

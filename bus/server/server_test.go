@@ -55,3 +55,14 @@ func TestListens(t *testing.T) {
 	}
 	conn.Close()
 }
+
+// TestKeepsItsFilesTidy: half-empty files do not stay: each is in memory whenever a value in it is replaced.
+func TestKeepsItsFilesTidy(t *testing.T) {
+	o, err := options(Config{DataDir: t.TempDir(), Identity: authority(t).ServerConfig()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.SyncInterval <= 0 || o.SyncInterval > 15*time.Second || !o.SyncAlways {
+		t.Errorf("the server looks after its files every %s, and syncs always: %v", o.SyncInterval, o.SyncAlways)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/skerry/skerry/bus"
 )
@@ -205,5 +206,18 @@ func TestFilters(t *testing.T) {
 		if got := cover(tt.filters); got != tt.want {
 			t.Errorf("cover(%q) = %q, want %q", tt.filters, got, tt.want)
 		}
+	}
+}
+
+// TestMarkersLiveAsLongAsTheyServe: a watch finds a deletion that got lost at its next look, at the latest, and
+// what was deleted is not kept for longer: where much is replaced, that would be most of what the bucket holds.
+func TestMarkersLiveAsLongAsTheyServe(t *testing.T) {
+	look := checkEvery*3/2 + askTimeout + settleAfter
+	if markerTTL < look || markerTTL > look+time.Minute {
+		t.Errorf("markers stay %s, and a lost one is found within %s", markerTTL, look)
+	}
+	m := New(nil, bus.BucketState).message(&write{Op: Op{Key: "desired.pods.default.p"}}, "", 0, false)
+	if got, want := m.Header.Get(headerTTL), fmt.Sprintf("%ds", int(markerTTL.Seconds())); got != want {
+		t.Errorf("a marker stays %s, want %s", got, want)
 	}
 }

@@ -112,7 +112,7 @@ func (s *Store) Update(ctx context.Context, k bus.Key, value []byte, rev Revisio
 	return s.Apply(ctx, Op{Key: k, Value: value, Revision: rev})
 }
 
-// Delete leaves a delete marker, which the server removes after ten minutes.
+// Delete leaves a delete marker, which the server removes after two minutes.
 func (s *Store) Delete(ctx context.Context, k bus.Key, rev Revision) (Revision, error) {
 	return s.Apply(ctx, Op{Key: k, Revision: rev})
 }

@@ -35,11 +35,12 @@ const (
 	headerWrite = "Skerry-Write"
 )
 
-// markerTTL is how long a delete marker stays: longer than a watch goes without asking whether it
-// missed anything (askEvery and half of it), which is what finds a deletion that got lost on its way.
-// Who was away for longer finds the key missing from its list. A marker takes the server some
-// 160 bytes of memory, and each list a message: 500 pods deleted a second leave a million in this time.
-const markerTTL = 10 * time.Minute
+// markerTTL is how long a delete marker stays: longer than a watch of the stream goes without asking
+// whether it missed anything (checkEvery and half of it, and askTimeout), which is what finds a deletion that got
+// lost on its way. Who was away for longer finds the key missing from its list, and agents
+// ask an apiserver, which remembers. A marker takes the server some 240 bytes of memory, and each list a
+// message: 500 pods deleted a second leave 180,000 in this time.
+const markerTTL = 2 * time.Minute
 
 // counter numbers the writes of one store.
 type counter struct{ n atomic.Uint64 }

@@ -30,6 +30,7 @@ func (v *View) apply(e store.Entry) []Change {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	v.touched.take(k, e)
 	o := v.find(k.Ref)
 	if o == nil {
 		if e.Deleted {

@@ -62,6 +62,8 @@ type View struct {
 	index   index
 	scratch [3]corev1.Pod // for joining
 	rev     store.Revision
+	floor   store.Revision // rev of the first list, or of that of a bucket that was made anew
+	touched touched
 	waiters []waiter
 	odd     map[bus.Key]bool // keys that were logged as not understood
 
@@ -88,6 +90,7 @@ func New(conn *bus.Conn, table *schemas.Table) *View {
 		log:     conn.Log,
 		objects: map[schemas.Resource]map[name]*object{},
 		index:   newIndex(),
+		touched: touched{},
 		odd:     map[bus.Key]bool{},
 		synced:  make(chan struct{}),
 	}
@@ -154,7 +157,10 @@ func (v *View) take(e store.Event) {
 	listing := !e.Synced && !v.isSynced()
 	v.mu.Lock()
 	if e.Synced || e.Progress {
-		v.rev = e.Revision // may go back if the bucket was made anew
+		if e.Synced || e.Revision < v.rev { // the bucket was made anew
+			v.floor = e.Revision
+		}
+		v.rev = e.Revision
 	} else if !listing {
 		// Before the first list is complete nothing is promised.
 		v.rev = max(v.rev, e.Revision)

@@ -370,3 +370,46 @@ func TestHandleLate(t *testing.T) {
 		t.Errorf("%d are known, the changed ones on %q and %q", len(known), known[ref(0)], known[ref(n-2)])
 	}
 }
+
+// The bucket drops the marks of deleted keys before long; the view still knows that a node's work
+// orders changed.
+func TestTouched(t *testing.T) {
+	r := start(t)
+	node := func(name schemas.NodeName) bus.Key {
+		return bus.DesiredKey(schemas.Ref{Resource: schemas.Nodes, Name: schemas.Name(name)})
+	}
+	want := func(on schemas.NodeName, since, newer, last store.Revision) {
+		t.Helper()
+		if n, l, ok := r.view.Touched(on, since); n != newer || l != last || !ok {
+			t.Errorf("on %s since %d: %d of %d, %v; want %d of %d", on, since, n, l, ok, newer, last)
+		}
+	}
+	one := r.apply(store.Op{Key: node("n1"), Value: value(corev1.Node{})})
+	two := r.apply(store.Op{Key: node("n2"), Value: value(corev1.Node{})})
+	want("n1", 0, one, two)
+	want("n1", one, 0, two)
+	order := r.apply(store.Op{Key: bus.AssignedKey("n1", "ns", "a"), Value: value(pod("a", "u1", "n1", ""))})
+	want("n1", one, order, order)
+	gone := r.apply(store.Op{Key: bus.AssignedKey("n1", "ns", "a"), Revision: order})
+	want("n1", order, gone, gone)
+	want("n2", two, 0, gone)
+	r.apply(store.Op{Key: bus.ObservedPodKey("n1", "ns", "a"), Value: value(pod("a", "u1", "", corev1.PodRunning))})
+	last := r.apply(store.Op{Key: node("n2"), Revision: two})
+	want("n1", gone, 0, last)
+	want("n2", gone, last, last)
+
+	late := view.New(r.bus.Conn(t, "system:controller"), table())
+	done := make(chan error, 1)
+	ctx, cancel := context.WithCancel(r.ctx)
+	go func() { done <- late.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+	if err := late.WaitSynced(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, ok := late.Touched("n1", last-1); ok {
+		t.Error("a view that began later tells what was gone by then")
+	}
+	if n, _, ok := late.Touched("n1", last); n != 0 || !ok {
+		t.Errorf("since it began: %d, %v", n, ok)
+	}
+}

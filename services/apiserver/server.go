@@ -179,6 +179,7 @@ func newServer(conn *bus.Conn, c Config, ranges allot.Ranges) *server {
 		Events:  registry.Backend{Replica: s.happened, Writer: event.Writer{Log: events, Now: c.Clock}},
 		Ranges:  ranges,
 		Keys:    state,
+		Touched: v.Touched,
 		Lists:   semaphore.NewWeighted(registry.ListsAtOnce),
 		History: keeper,
 		Fields:  managed.New(c.Table),

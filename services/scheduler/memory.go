@@ -11,13 +11,12 @@ import (
 // remembered is how many of the last choices are remembered, some 150 bytes each.
 const remembered = 50_000
 
-// memory keeps what decided the last choices of this leader, for who asks why. Safe for
-// concurrent use.
+// memory keeps what decided the last choices of this leader, of pods that are there, for who asks why.
+// Safe for concurrent use.
 type memory struct {
 	mu    sync.Mutex
 	of    map[types.UID]placement.Decided
-	order []types.UID // a ring
-	next  int
+	order []types.UID // as they were made; some are dropped
 }
 
 func newMemory() *memory { return &memory{of: map[types.UID]placement.Decided{}} }
@@ -26,15 +25,29 @@ func (m *memory) put(uid types.UID, d placement.Decided) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, ok := m.of[uid]; !ok {
-		if len(m.order) < remembered {
-			m.order = append(m.order, uid)
-		} else {
-			delete(m.of, m.order[m.next])
-			m.order[m.next] = uid
-			m.next = (m.next + 1) % remembered
-		}
+		m.order = append(m.order, uid)
 	}
 	m.of[uid] = d
+	for len(m.of) > remembered {
+		delete(m.of, m.order[0])
+		m.order = m.order[1:]
+	}
+	if len(m.order) > 2*len(m.of)+1024 { // pods that are gone
+		kept := make([]types.UID, 0, len(m.of))
+		for _, u := range m.order {
+			if _, ok := m.of[u]; ok {
+				kept = append(kept, u)
+			}
+		}
+		m.order = kept
+	}
+}
+
+// drop forgets the choice of a pod that is gone.
+func (m *memory) drop(uid types.UID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.of, uid)
 }
 
 func (m *memory) get(uid types.UID, node string) *placement.Decided {

@@ -97,13 +97,21 @@ type scheduler struct {
 // keepsOrders tells whether this scheduler keeps the work orders of all pods in step.
 func (s *scheduler) keepsOrders() bool { return s.Name == v1.DefaultSchedulerName }
 
+// change takes one change of the view.
+func (s *scheduler) change(c view.Change) {
+	s.state.change(c)
+	if c.Type == view.Deleted && c.Ref.Resource == schemas.Pods {
+		s.memory.drop(c.Object.GetUID())
+	}
+}
+
 // batch is how many pods one cycle takes: small enough that a burst's first pods
 // do not wait for its last, large enough to share an fsync.
 const batch = 256
 
 func (s *scheduler) lead(ctx context.Context, conn *bus.Conn) error {
 	s.state = newMirror(s.Name, s.Policy)
-	stop := s.view.Handle(s.state.change)
+	stop := s.view.Handle(s.change)
 	defer stop()
 	g, ctx := errgroup.WithContext(ctx)
 	if s.keepsOrders() {

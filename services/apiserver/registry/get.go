@@ -105,9 +105,9 @@ const (
 // newer ones.
 func (g *Registry) KeysOf(ctx context.Context, r *api.Request) (*api.Reply, error) {
 	if asker, ok := g.Keys.(store.Asker); ok && r.Since > 0 {
-		newer, last, err := asker.Newer(ctx, r.Since, r.Filters...)
+		newer, last, err := g.newer(ctx, r, asker)
 		if err != nil {
-			return nil, storeError(r, err)
+			return nil, err
 		}
 		body, err := api.EncodeNewer(newer, last)
 		return &api.Reply{Body: body}, err
@@ -126,4 +126,32 @@ func (g *Registry) KeysOf(ctx context.Context, r *api.Request) (*api.Reply, erro
 	}
 	body, err := api.EncodeState(entries, rev)
 	return &api.Reply{Body: body}, err
+}
+
+// newer tells what KeysOf is asked. What an agent asks of its work orders the copy knows, and for longer than
+// the bucket, which drops the marks of deleted keys and loads a block of its stream to look; only what
+// was before the copy began the bucket is asked.
+func (g *Registry) newer(ctx context.Context, r *api.Request, asker store.Asker) (newer, last store.Revision, err error) {
+	if node, ok := r.User.Node(); ok && g.Touched != nil && ordersOnly(node, r.Filters) {
+		if err := g.State.Fresh(ctx); err != nil {
+			return 0, 0, err
+		}
+		if newer, last, ok := g.Touched(node, r.Since); ok {
+			return newer, last, nil
+		}
+	}
+	if newer, last, err = asker.Newer(ctx, r.Since, r.Filters...); err != nil {
+		return 0, 0, storeError(r, err)
+	}
+	return newer, last, nil
+}
+
+// ordersOnly tells whether filters match work orders of node and its Node, and nothing else.
+func ordersOnly(node schemas.NodeName, filters []string) bool {
+	for _, f := range filters {
+		if f != bus.AssignedFilter(node) && (f == "" || f != bus.OwnNodeFilter(node)) {
+			return false
+		}
+	}
+	return true
 }

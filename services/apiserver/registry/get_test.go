@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,8 +10,11 @@ import (
 	"golang.org/x/sync/semaphore"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/bus/store"
+	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/services/apiserver/replica"
 )
 
 // slow is a lister that takes its time.
@@ -56,4 +60,61 @@ func TestListsTakeTurns(t *testing.T) {
 			t.Errorf("once it is quiet: %v", err)
 		}
 	})
+}
+
+// bucket is a lister that can be asked.
+type bucket struct {
+	slow
+	asked int
+}
+
+func (b *bucket) Newer(context.Context, store.Revision, ...string) (newer, last store.Revision, err error) {
+	b.asked++
+	return 0, 50, nil
+}
+
+// upToDate is a copy that has everything.
+type upToDate struct{ replica.Copy }
+
+func (upToDate) Reach(context.Context) (store.Revision, error) { return 50, nil }
+func (upToDate) WaitFor(context.Context, store.Revision) error { return nil }
+
+// TestNewer: what an agent asks of its work orders the copy tells, of one that is gone and whose mark is, too.
+// The bucket is asked what the copy does not know, and of other keys.
+func TestNewer(t *testing.T) {
+	keys := &bucket{}
+	g := &Registry{
+		Keys:  keys,
+		State: Backend{Replica: &replica.Replica{Copy: upToDate{}}},
+		Touched: func(node schemas.NodeName, since store.Revision) (newer, last store.Revision, ok bool) {
+			return 42, 50, node == "n1" && since >= 10
+		},
+	}
+	own := []string{bus.AssignedFilter("n1"), bus.OwnNodeFilter("n1")}
+	for name, tt := range map[string]struct {
+		user    bus.User
+		since   store.Revision
+		filters []string
+		newer   store.Revision
+		asked   int
+	}{
+		"work orders":           {bus.NodeUser("n1"), 40, own, 42, 0},
+		"before the copy began": {bus.NodeUser("n1"), 9, own, 0, 1},
+		"statuses too":          {bus.NodeUser("n1"), 40, append(slices.Clip(own), bus.ObservedFilter("n1")), 0, 1},
+		"another's":             {bus.NodeUser("n2"), 40, own, 0, 1},
+		"somebody else":         {"admin", 40, own, 0, 1},
+	} {
+		keys.asked = 0
+		reply, err := g.KeysOf(t.Context(), &api.Request{Verb: api.VerbState, User: tt.user, Since: tt.since, Filters: tt.filters})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := api.EncodeNewer(tt.newer, 50)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(reply.Body) != string(want) || keys.asked != tt.asked {
+			t.Errorf("%s: %s, and the bucket was asked %d times", name, reply.Body, keys.asked)
+		}
+	}
 }

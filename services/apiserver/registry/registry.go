@@ -27,10 +27,12 @@ import (
 
 // Registry does the verbs. Its fields are set once. Safe for concurrent use.
 type Registry struct {
-	Table   *schemas.Table
-	State   Backend
-	Events  Backend
-	Keys    store.Lister        // the state bucket's keys, for agents
+	Table  *schemas.Table
+	State  Backend
+	Events Backend
+	Keys   store.Lister // the state bucket's keys, for agents
+	// Touched is the copy's: whether a node's work orders or its Node changed since a revision; nil: Keys is asked.
+	Touched func(node schemas.NodeName, since store.Revision) (newer, last store.Revision, ok bool)
 	Lists   *semaphore.Weighted // how many agents list at a time; nil: any number
 	History *history.Keeper
 	Fields  *managed.Fields
