@@ -123,6 +123,9 @@ func (w *watch) live(r record) (taken bool) {
 
 // check looks, now and then, for what neither the wire nor a reconnect told.
 func (w *watch) check(ctx context.Context) {
+	if !w.synced {
+		return // the first list is due or under way: there is nothing to look for yet
+	}
 	if w.lost() || w.asker == nil || !w.direct && time.Since(w.listAt) > relistEvery {
 		w.dirty = true
 	}
@@ -130,7 +133,7 @@ func (w *watch) check(ctx context.Context) {
 		w.dirty = true
 	}
 	w.missed = 0
-	if w.dirty || w.busy || w.asking || !w.synced {
+	if w.dirty || w.busy || w.asking {
 		return
 	}
 	w.asking = true
