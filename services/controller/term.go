@@ -64,6 +64,10 @@ func (p part) add(ch view.Change, key schemas.Ref) {
 // thousands of nodes that come at once are ready minutes later.
 const nodesAtOnce = 64
 
+// garbageAtOnce is how many objects are collected at a time: two requests of as many as go into
+// one are on their way then, and one is looked at while the other is stored.
+const garbageAtOnce = 2 * api.MaxMany
+
 // run runs all controllers until ctx ends.
 func (t *term) run(ctx context.Context) error {
 	hands := &cluster.Bus{View: t.view, Client: t.client, Gather: api.NewGatherer(t.client), State: store.New(t.conn, bus.BucketState), Table: t.Table}
@@ -91,7 +95,7 @@ func (t *term) run(ctx context.Context) error {
 	parts := []part{
 		{deployments.Keys, t.loop("deployment", 5, deployments.Reconcile), nil},
 		{sets.Keys, t.loop("replicaset", 5, sets.Reconcile), sets.After},
-		{collector.Keys, t.loop("garbage", 256, collector.Reconcile), nil},
+		{collector.Keys, t.loop("garbage", garbageAtOnce, collector.Reconcile), nil},
 		{spaces.Keys, t.loop("namespace", 4, spaces.Reconcile), nil},
 		{nodes.Keys, nodeLoop, nil},
 		{tenants.Keys, t.loop("tenant", 4, tenants.Reconcile), nil},

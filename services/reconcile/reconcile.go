@@ -33,15 +33,22 @@ type Func[K comparable] func(ctx context.Context, key K) (after time.Duration, e
 
 // Loop is a queue of keys and the workers that reconcile them.
 type Loop[K comparable] struct {
-	workers int
+	workers int // at most
 	log     *slog.Logger
 	f       Func[K]
 	queue   workqueue.TypedInterface[K]
 	later   later[K] // adds to queue
 	retries workqueue.TypedRateLimiter[K]
+
+	mu      sync.Mutex
+	running int // workers
+	idle    int // of them, those that wait for a key
+	group   sync.WaitGroup
 }
 
-// New returns a loop named name (for logs) with the given number of workers.
+// New returns a loop named name (for logs) with at most the given number of workers. There are as
+// many as have something to do and one or two to spare: there may be thousands of loops in one
+// process, and a loop that may have hundreds of workers mostly needs none.
 func New[K comparable](name string, workers int, log *slog.Logger, f Func[K]) *Loop[K] {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -66,33 +73,54 @@ func (l *Loop[K]) AddAfter(key K, d time.Duration) { l.later.after(key, d) }
 // Run works until ctx ends and waits for the workers.
 func (l *Loop[K]) Run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, l.queue.ShutDown)()
-	work := func() {
-		for l.next(ctx) {
-		}
-	}
-	var g sync.WaitGroup
-	for range l.workers - 1 {
-		g.Go(work)
-	}
-	work() // here: there may be thousands of loops
-	g.Wait()
+	l.mu.Lock()
+	l.running++
+	l.mu.Unlock()
+	l.work(ctx, true) // here: one goroutine less for each loop
+	l.group.Wait()
 	l.later.end()
 	return ctx.Err()
 }
 
-// next reconciles one key; false means that the queue has been shut down.
-func (l *Loop[K]) next(ctx context.Context) bool {
-	key, shutdown := l.queue.Get()
-	if shutdown {
-		return false
+// spare is how many workers may wait for a key.
+const spare = 2
+
+// work reconciles keys until the queue has been shut down, or enough others wait for keys; the
+// one that stays does not end before.
+func (l *Loop[K]) work(ctx context.Context, stays bool) {
+	for {
+		l.mu.Lock()
+		if l.idle >= spare && !stays {
+			l.running--
+			l.mu.Unlock()
+			return
+		}
+		l.idle++
+		l.mu.Unlock()
+		key, shutdown := l.queue.Get()
+		l.mu.Lock()
+		l.idle--
+		if l.idle == 0 && l.running < l.workers && !shutdown {
+			l.running++
+			l.group.Go(func() { l.work(ctx, false) })
+		}
+		l.mu.Unlock()
+		if shutdown {
+			return
+		}
+		l.one(ctx, key)
 	}
+}
+
+// one reconciles one key.
+func (l *Loop[K]) one(ctx context.Context, key K) {
 	defer l.queue.Done(key)
 	if ctx.Err() != nil {
-		return true
+		return
 	}
 	after, err := l.call(ctx, key)
 	if ctx.Err() != nil {
-		return true
+		return
 	}
 	if err != nil {
 		level := slog.LevelDebug
@@ -101,13 +129,12 @@ func (l *Loop[K]) next(ctx context.Context) bool {
 		}
 		l.log.Log(ctx, level, "reconcile failed", "key", key, "retries", l.retries.NumRequeues(key), "error", err)
 		l.later.after(key, l.retries.When(key))
-		return true
+		return
 	}
 	l.retries.Forget(key)
 	if after > 0 {
 		l.later.after(key, after)
 	}
-	return true
 }
 
 // call keeps one object that trips a reconciler from taking all others down.

@@ -103,6 +103,50 @@ func TestOneKeyIsNeverConcurrent(t *testing.T) {
 	})
 }
 
+// TestWorkers: as many keys run at once as there may be workers, and of workers without a key
+// no more than a few stay.
+func TestWorkers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const most = 100
+		var running atomic.Int32
+		end := make(chan struct{})
+		l := New("test", most, nil, func(context.Context, int) (time.Duration, error) {
+			running.Add(1)
+			defer running.Add(-1)
+			<-end
+			return 0, nil
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- l.Run(ctx) }()
+		workers := func() int {
+			synctest.Wait()
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			return l.running
+		}
+		if n := workers(); n != 1 {
+			t.Errorf("%d workers without work", n)
+		}
+		for range 3 {
+			for key := range 2 * most {
+				l.Add(key)
+			}
+			if n := workers(); n != most || running.Load() != most {
+				t.Errorf("%d workers, %d keys at once, want %d", n, running.Load(), most)
+			}
+			for range 2 * most {
+				end <- struct{}{}
+			}
+			if n := workers(); n > spare+1 {
+				t.Errorf("%d workers stay without work", n)
+			}
+		}
+		cancel()
+		<-done
+	})
+}
+
 // TestLater: of several times for one key the earliest counts, each adds once, and nothing is
 // added after the end.
 func TestLater(t *testing.T) {

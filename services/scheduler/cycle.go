@@ -46,13 +46,8 @@ func (w *write) merge(other write) {
 	w.ops, w.pods = append(w.ops, other.ops...), append(w.pods, other.pods...)
 }
 
-// cycle looks at the pods that are due, and writes all that follows in atomic
-// batches. It waits until the view shows the writes: the next cycle sees them.
-func (s *scheduler) cycle(ctx context.Context, due []item) error {
-	writes := s.plan(due)
-	if len(writes) == 0 {
-		return nil
-	}
+// write writes what a cycle has decided in atomic batches, and waits until the view shows it.
+func (s *scheduler) write(ctx context.Context, writes []write) error {
 	var placements []write // that another scheduler has to settle
 	if !s.keepsOrders() {
 		placements = slices.DeleteFunc(slices.Clone(writes), func(w write) bool { return !w.places() })

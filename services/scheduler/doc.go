@@ -7,5 +7,6 @@
 // of a name schedules, and the default scheduler's settles what the others decide, so
 // that nothing is given away twice; a pod has at most one work order, made or moved in one atomic batch
 // that compares and swaps; a work order equals the desired pod plus its node, so
-// that the agent needs nothing else. The decision itself is in place, and pure.
+// that the agent needs nothing else; nobody decides about a pod while a write about it is
+// under way. The decision itself is in place, and pure.
 package scheduler

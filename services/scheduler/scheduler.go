@@ -13,7 +13,6 @@ import (
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/bus/lease"
-	"github.com/skerry/skerry/bus/pause"
 	"github.com/skerry/skerry/bus/record"
 	"github.com/skerry/skerry/bus/store"
 	"github.com/skerry/skerry/bus/view"
@@ -125,40 +124,4 @@ func (s *scheduler) lead(ctx context.Context, conn *bus.Conn) error {
 	}
 	g.Go(func() error { return s.loop(ctx) })
 	return g.Wait()
-}
-
-// loop runs cycles as pods become due. A cycle that failed (the bus is away) is
-// retried with a back-off; its pods are put back.
-func (s *scheduler) loop(ctx context.Context) error {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	rest := time.Duration(0)
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-s.state.queue.wake:
-		case <-timer.C:
-		}
-		due, next := s.state.queue.take(batch, s.Now())
-		if len(due) > 0 {
-			if err := s.cycle(ctx, due); err != nil {
-				s.Log.Warn("scheduling cycle failed", "pods", len(due), "error", err)
-				for _, it := range due {
-					s.state.queue.add(it)
-				}
-				rest = min(max(2*rest, 50*time.Millisecond), 5*time.Second)
-				if pause.For(ctx, rest) != nil {
-					return ctx.Err()
-				}
-			} else {
-				rest = 0
-			}
-			s.state.queue.signal()
-			continue
-		}
-		if !next.IsZero() {
-			timer.Reset(max(next.Sub(s.Now()), time.Millisecond))
-		}
-	}
 }
