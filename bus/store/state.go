@@ -1,13 +1,14 @@
 package store
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/skerry/skerry/bus"
 )
 
-// maxMarkers bounds the deleted keys that a watch remembers: deleting 16,700 pods makes as many.
-const maxMarkers = 50_000
+// minMarkers is how many deleted keys a watch may remember, however few there are: beyond, no more than there are keys.
+const minMarkers = 64
 
 // state is what a watch has told its reader: every key's revision. It turns lists
 // and live changes into events. Pure, and not safe for concurrent use.
@@ -101,9 +102,12 @@ func (s *state) forget() {
 	}
 }
 
+// crowded tells whether more deleted keys are remembered than there are others.
+func (s *state) crowded() bool { return s.markers > minMarkers && s.markers > len(s.known)-s.markers }
+
 // settle raises the floor over the older half of the deleted keys, and forgets them. All
 // changes up to what was seen have come by, in their order; that one of them was lost
-// shows, from here on, only by a change of a key since then.
+// shows, from here on, only by a change of a key since then. What is left gets a map of its size: one never shrinks.
 func (s *state) settle() {
 	revs := make([]Revision, 0, s.markers)
 	for _, v := range s.known {
@@ -114,6 +118,9 @@ func (s *state) settle() {
 	slices.Sort(revs)
 	s.floor = max(s.floor, revs[len(revs)/2])
 	s.forget()
+	left := make(map[bus.Key]known, len(s.known))
+	maps.Copy(left, s.known)
+	s.known = left
 }
 
 // apply takes a live change. stale: it is older than what is known. gap: the key had
@@ -135,7 +142,7 @@ func (s *state) apply(r record) (e Event, gap, stale bool) {
 	}
 	s.known[r.Key] = knownOf(r.Revision, r.Deleted)
 	s.seen = max(s.seen, r.Revision)
-	if s.markers > maxMarkers {
+	if s.crowded() {
 		s.settle()
 	}
 	if r.Deleted && (!has || was.deleted()) {

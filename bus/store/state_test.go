@@ -123,7 +123,7 @@ func TestManyDeletions(t *testing.T) {
 	s := newState()
 	s.merge(nil, 0)
 	key := func(i int) bus.Key { return bus.Key(fmt.Sprint("k", i)) }
-	const n = 2*maxMarkers + 10
+	const n = 100*minMarkers + 10
 	for i := range n {
 		at := Revision(2*i + 1)
 		if _, gap, stale := s.apply(record{Entry: put(key(i), at)}); gap || stale {
@@ -132,7 +132,7 @@ func TestManyDeletions(t *testing.T) {
 		if e, gap, stale := s.apply(record{Entry: del(key(i), at+1), prev: at}); gap || stale || !e.Deleted {
 			t.Fatalf("delete %d: %+v, gap %v, stale %v", i, e, gap, stale)
 		}
-		if s.markers > maxMarkers || len(s.known) > maxMarkers {
+		if s.markers > minMarkers+1 || len(s.known) > minMarkers+2 {
 			t.Fatalf("%d markers and %d keys after %d", s.markers, len(s.known), i)
 		}
 	}
@@ -205,6 +205,30 @@ func TestFilters(t *testing.T) {
 	} {
 		if got := cover(tt.filters); got != tt.want {
 			t.Errorf("cover(%q) = %q, want %q", tt.filters, got, tt.want)
+		}
+	}
+}
+
+// TestReplacedKeys: where keys are replaced for ever, no more deleted ones are remembered than there are others.
+func TestReplacedKeys(t *testing.T) {
+	s := newState()
+	s.merge(nil, 0)
+	const n = 1000
+	key := func(i int) bus.Key { return bus.Key(fmt.Sprint("k", i)) }
+	made, rev := map[int]Revision{}, Revision(0)
+	for i := range 50 * n {
+		rev++
+		made[i] = rev
+		s.apply(record{Entry: put(key(i), rev)})
+		if i < n {
+			continue
+		}
+		rev++
+		if e, gap, stale := s.apply(record{Entry: del(key(i-n), rev), prev: made[i-n]}); gap || stale || !e.Deleted {
+			t.Fatalf("delete %d: %+v, gap %v, stale %v", i-n, e, gap, stale)
+		}
+		if len(s.known) > 2*(n+1)+1 {
+			t.Fatalf("%d keys are known after %d, and %d are there", len(s.known), i, n)
 		}
 	}
 }
