@@ -32,11 +32,13 @@ const (
 	lastCall = time.Second
 	// linger is how long events wait for company: a pod that starts makes several.
 	linger = 50 * time.Millisecond
-	// hush is about how long nothing ordinary is told after the apiserver had too many
-	// events: what would be refused costs as much as what is kept.
-	hush     = 5 * time.Second
-	minDelay = 100 * time.Millisecond
-	maxDelay = 10 * time.Second
+	// firstHush is about how long nothing ordinary is told after the apiserver had too many
+	// events, and lastHush if it has again and again: what would be refused costs as much as what is kept,
+	// and of 5,000 nodes each tries for itself.
+	firstHush = 5 * time.Second
+	lastHush  = 40 * time.Second
+	minDelay  = 100 * time.Millisecond
+	maxDelay  = 10 * time.Second
 )
 
 // client is what the recorder needs of *api.Client.
@@ -59,6 +61,7 @@ type Recorder struct {
 	queue   []*corev1.Event
 	dropped uint64
 	hushed  time.Time // until then, Warnings only
+	hush    time.Duration
 }
 
 // Option changes a recorder.
@@ -152,11 +155,20 @@ func (r *Recorder) isHushed(now time.Time) bool {
 	return true
 }
 
-// spare is for when the apiserver had too many.
-func (r *Recorder) spare() {
+// told takes in whether the apiserver took ordinary events, or had too many.
+func (r *Recorder) told(refused bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.hushed = r.now().Add(hush/2 + rand.N(hush))
+	now := r.now()
+	if now.Before(r.hushed) {
+		return // a Warning, or of what was on its way: it says nothing of what comes after
+	}
+	if !refused {
+		r.hush = 0
+		return
+	}
+	r.hush = min(max(2*r.hush, firstHush), lastHush)
+	r.hushed = now.Add(r.hush/2 + rand.N(r.hush))
 }
 
 // Eventf is Event with a format.
@@ -299,16 +311,17 @@ func (r *Recorder) create(ctx context.Context, ns schemas.Namespace, events []sc
 	if err != nil {
 		return err
 	}
+	refused := false
 	for i, b := range briefs {
 		if err := b.Err(); err != nil {
 			r.drop(1)
 			level := slog.LevelWarn
 			if apierrors.IsTooManyRequests(err) {
-				level = slog.LevelDebug
-				r.spare()
+				level, refused = slog.LevelDebug, true
 			}
 			r.log.Log(ctx, level, "record event", "event", ns+"/"+schemas.Namespace(events[i].GetName()), "error", err)
 		}
 	}
+	r.told(refused)
 	return nil
 }

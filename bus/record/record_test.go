@@ -250,7 +250,7 @@ func TestTooManyEvents(t *testing.T) {
 		}
 		tell(corev1.EventTypeNormal, "Refused", time.Second)
 		tell(corev1.EventTypeNormal, "NotSent", time.Second)
-		tell(corev1.EventTypeWarning, "Failed", 2*hush)
+		tell(corev1.EventTypeWarning, "Failed", 2*firstHush)
 		tell(corev1.EventTypeNormal, "Started", time.Second)
 		cancel()
 		<-done
@@ -262,4 +262,30 @@ func TestTooManyEvents(t *testing.T) {
 			t.Errorf("told %q in %d tries, %d dropped", got, s.tries, r.Dropped())
 		}
 	})
+}
+
+// TestHush: who is refused again and again asks more and more seldom, and as at first once it was heard.
+func TestHush(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	r := newRecorder(&sink{}, slog.New(slog.DiscardHandler), "c", "", Clock(func() time.Time { return now }))
+	for i, c := range []struct {
+		refused bool
+		want    time.Duration // about; 0: none
+	}{
+		{true, firstHush}, {true, 2 * firstHush}, {true, 4 * firstHush}, {true, lastHush}, {true, lastHush}, {false, 0}, {true, firstHush},
+	} {
+		r.told(c.refused)
+		got := max(r.hushed.Sub(now), 0)
+		if got < c.want/2 || got > c.want*3/2 {
+			t.Errorf("step %d: hushed for %s, want about %s", i, got, c.want)
+		}
+		if before := r.hushed; c.want > 0 {
+			r.told(false)
+			r.told(true)
+			if r.hushed != before || r.hush != c.want {
+				t.Errorf("step %d: what is told meanwhile counts", i)
+			}
+		}
+		now = now.Add(2 * lastHush)
+	}
 }
