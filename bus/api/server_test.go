@@ -134,7 +134,7 @@ func TestNodesLeaveRoom(t *testing.T) {
 		return s.enter(&nats.Msg{Subject: bus.APISubject(u, string(VerbGet), schemas.Pods)})
 	}
 	in := 0
-	for i := range 100 {
+	for i := range 1000 {
 		if err := enter(bus.NodeUser(schemas.NodeName(fmt.Sprint("n", i)))); err == nil {
 			in++
 		} else if !apierrors.IsTooManyRequests(err) {
@@ -150,6 +150,26 @@ func TestNodesLeaveRoom(t *testing.T) {
 	s.leave(&nats.Msg{Subject: bus.APISubject(bus.NodeUser("n0"), string(VerbGet), schemas.Pods)})
 	if err := enter(bus.NodeUser("n0")); err != nil {
 		t.Errorf("a node after another's end: %v", err)
+	}
+}
+
+// TestTooLate: a request whose client is about to give up is refused as one that nobody looked at, and not done.
+func TestTooLate(t *testing.T) {
+	conn := bustest.Start(t).Conn(t, "system:apiserver")
+	done := 0
+	s := newServer(conn, 1, fake{do: func(context.Context, *Request) (*Reply, error) { done++; return &Reply{}, nil }})
+	answers := make(chan *nats.Msg, 2)
+	inbox := conn.NC.NewRespInbox()
+	if _, err := conn.NC.ChanSubscribe(inbox, answers); err != nil {
+		t.Fatal(err)
+	}
+	m := nats.NewMsg(bus.APISubject("admin", string(VerbGet), schemas.Pods))
+	m.Reply = inbox
+	for _, left := range []time.Duration{time.Minute, 0} {
+		s.answer(t.Context(), m, about(VerbGet, refTo("x")), time.Now().Add(left), time.Second, func() {})
+		if late := (<-answers).Header.Get(headerBusy) != ""; late != (left == 0) || done != 1 {
+			t.Errorf("%s are left: refused: %v, %d done", left, late, done)
+		}
 	}
 }
 

@@ -38,8 +38,8 @@ func levelOf(u bus.User) level {
 }
 
 type turn struct {
-	given chan struct{} // closed when it has come
-	gone  bool          // nobody waits any more
+	begin func() // it has come; must not block
+	gone  bool   // nobody waits any more
 }
 
 func newTurns(n int) *turns { return &turns{free: n, waiting: map[bus.User][]*turn{}} }
@@ -52,27 +52,52 @@ func (t *turns) acquire(ctx context.Context, u bus.User) (release func(), err er
 		t.mu.Unlock()
 		return sync.OnceFunc(t.release), nil
 	}
-	w := &turn{given: make(chan struct{})}
-	if len(t.waiting[u]) == 0 {
-		l := levelOf(u)
-		t.rings[l] = append(t.rings[l], u)
-	}
-	t.waiting[u] = append(t.waiting[u], w)
+	given := make(chan struct{})
+	w := t.queue(u, func() { close(given) })
 	t.mu.Unlock()
 	select {
-	case <-w.given:
+	case <-given:
 		return sync.OnceFunc(t.release), nil
 	case <-ctx.Done():
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	select {
-	case <-w.given: // just now
+	case <-given: // just now
 		t.passOn()
 	default:
 		w.gone = true
 	}
-	return nil, apierrors.NewTooManyRequests("the request waited too long for its turn", 1)
+	return nil, errTooLate()
+}
+
+func errTooLate() error {
+	return apierrors.NewTooManyRequests("the request waited too long for its turn", 1)
+}
+
+// do has f run in a slot, which release frees, once: here, if there is one, and otherwise through hand, when
+// it is u's turn. Nobody waits for that.
+func (t *turns) do(u bus.User, hand func(func()), f func(release func())) {
+	t.mu.Lock()
+	if t.free == 0 {
+		t.queue(u, func() { hand(func() { f(sync.OnceFunc(t.release)) }) })
+		t.mu.Unlock()
+		return
+	}
+	t.free--
+	t.mu.Unlock()
+	f(sync.OnceFunc(t.release))
+}
+
+// queue puts a turn of u's behind those that he has. It needs t.mu.
+func (t *turns) queue(u bus.User, begin func()) *turn {
+	w := &turn{begin: begin}
+	if len(t.waiting[u]) == 0 {
+		l := levelOf(u)
+		t.rings[l] = append(t.rings[l], u)
+	}
+	t.waiting[u] = append(t.waiting[u], w)
+	return w
 }
 
 func (t *turns) release() {
@@ -118,7 +143,7 @@ func (t *turns) pass(l level) bool {
 	if w.gone {
 		return false
 	}
-	close(w.given)
+	w.begin()
 	return true
 }
 

@@ -117,3 +117,32 @@ func TestTurnsGivenUp(t *testing.T) {
 		}
 	})
 }
+
+// TestTurnsOfNobody: what nobody waits for is done at once if there is a slot, and in its turn otherwise.
+func TestTurnsOfNobody(t *testing.T) {
+	s := newTurns(1)
+	var handed []func()
+	hand := func(f func()) { handed = append(handed, f) }
+	got := ""
+	ask := func(u bus.User, name string) (free func()) {
+		var slot func()
+		s.do(u, hand, func(release func()) { got += name; slot = release })
+		return func() { slot() }
+	}
+	first := ask("a", "1")
+	second, third := ask("a", "2"), ask("b", "3")
+	if got != "1" || len(handed) != 0 {
+		t.Fatalf("with one slot %q are done, %d handed on", got, len(handed))
+	}
+	for _, free := range []func(){first, second, third} {
+		free()
+		free() // frees once
+		if len(handed) > 0 {
+			handed[0]()
+			handed = handed[1:]
+		}
+	}
+	if got != "123" || s.free != 1 || len(s.waiting) != 0 {
+		t.Errorf("done: %q, %d free, %d wait", got, s.free, len(s.waiting))
+	}
+}

@@ -196,7 +196,7 @@ func (c *cluster) tail() error {
 	return fmt.Errorf("the log ends with:\n%s", b[max(0, len(b)-3000):])
 }
 
-// awaitNodes waits until n nodes are ready.
+// awaitNodes waits until n nodes are ready. Looking costs as much as there are nodes, and is not to be what is measured.
 func awaitNodes(ctx context.Context, client *api.Client, n int) error {
 	for {
 		objs, _, err := client.List(ctx, schemas.Nodes, "", metav1.ListOptions{})
@@ -212,7 +212,7 @@ func awaitNodes(ctx context.Context, client *api.Client, n int) error {
 		if ready >= n {
 			return nil
 		}
-		t := time.NewTimer(500 * time.Millisecond)
+		t := time.NewTimer(time.Duration(max(n, 500)) * time.Millisecond / 2)
 		select {
 		case <-t.C:
 		case <-ctx.Done():

@@ -93,8 +93,11 @@ func (n *Node) session(ctx context.Context) error {
 			return ctx.Err()
 		case <-ask:
 			got, err := n.Client.Get(ctx, n.ref())
-			if err != nil {
+			if apierrors.IsNotFound(err) {
 				return err
+			}
+			if err != nil { // it is asked again: who is too busy for this is too busy for a registration
+				continue
 			}
 			if obj, _ = got.(*v1.Node); obj == nil {
 				return fmt.Errorf("the answer is a %T", got)
