@@ -45,30 +45,48 @@ func (s *Store) List(ctx context.Context, filters ...string) ([]Entry, Revision,
 }
 
 func (s *Store) list(ctx context.Context, filters []string) ([]record, Revision, error) {
+	var all []record
+	rev, err := s.listTo(ctx, filters, func(part []record) error {
+		all = append(all, part...)
+		return nil
+	}, nothing)
+	return newestOf(all), rev, err
+}
+
+// taker takes in a part of what is read; an error ends the reading.
+type taker func(part []record) error
+
+func nothing() error { return nil }
+
+// listTo is a list in parts, in the order of revisions, so that it is nowhere as a whole. A key that changes
+// meanwhile may come twice, the later one as it is. caught: see sweep.
+func (s *Store) listTo(ctx context.Context, filters []string, take taker, caught func() error) (Revision, error) {
 	if len(filters) == 0 {
-		return nil, 0, nil
+		return 0, nil
 	}
 	if len(filters) <= multiLimit {
 		records, rev, err := s.listMulti(ctx, filters)
+		if err == nil {
+			err = take(records)
+		}
 		if !errors.Is(err, errTooMany) {
-			return records, rev, err
+			return rev, err
 		}
 	}
 	// What the list reflects is at least this, even if nothing matches.
 	floor, err := s.askLast(ctx)
 	if err != nil {
-		return nil, 0, err
+		return 0, err
 	}
-	all, err := s.scan(ctx, s.subject(cover(filters)))
-	if err != nil {
-		return nil, 0, err
-	}
-	for _, r := range all {
-		floor = max(floor, r.Revision)
-	}
-	return newestOf(all, func(k bus.Key) bool {
-		return slices.ContainsFunc(filters, func(f string) bool { return matches(f, string(k)) })
-	}), floor, nil
+	err = s.scan(ctx, s.subject(cover(filters)), func(part []record) error {
+		for _, r := range part {
+			floor = max(floor, r.Revision)
+		}
+		return take(slices.DeleteFunc(part, func(r record) bool {
+			return !slices.ContainsFunc(filters, func(f string) bool { return matches(f, string(r.Key)) })
+		}))
+	}, caught)
+	return floor, err
 }
 
 // listMulti lists what one multi_last request can: up to 1024 keys.
@@ -85,7 +103,7 @@ func (s *Store) listMulti(ctx context.Context, filters []string) ([]record, Revi
 			return s.listNone(ctx, q)
 		}
 		if p.pending == 0 || len(p.records) == 0 {
-			return newestOf(all, nil), p.upTo, nil
+			return newestOf(all), p.upTo, nil
 		}
 		q.Seq = p.records[len(p.records)-1].Revision + 1
 	}
@@ -106,39 +124,34 @@ func (s *Store) listNone(ctx context.Context, q directGet) ([]record, Revision, 
 	if p.pending > 0 {
 		return nil, 0, errTooMany // many big values at once: the scan can do it
 	}
-	return newestOf(p.records, nil), max(last, p.upTo), nil
+	return newestOf(p.records), max(last, p.upTo), nil
 }
 
-// scan reads every message whose subject matches one filter: in order, if they are few.
-func (s *Store) scan(ctx context.Context, subject string) ([]record, error) {
-	var all []record
+// scan reads every message whose subject matches one filter, in order, and hands them to take. caught: see sweep.
+func (s *Store) scan(ctx context.Context, subject string, take taker, caught func() error) error {
 	q := directGet{NextFor: subject, Seq: 1, Batch: pageCount, MaxBytes: pageBytes}
 	for {
 		p, err := s.pageOf(ctx, q)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, p.records...)
-		if p.pending == 0 || len(p.records) == 0 {
-			return all, nil
+		if err != nil || len(p.records) == 0 {
+			return err
 		}
 		q.Seq = p.records[len(p.records)-1].Revision + 1
+		if err := take(p.records); err != nil || p.pending == 0 {
+			return err
+		}
 		if p.pending > s.many {
-			rest, err := s.sweep(ctx, subject, q.Seq)
-			return append(all, rest...), err
+			return s.sweep(ctx, subject, q.Seq, take, caught)
 		}
 	}
 }
 
-// newestOf keeps each key's newest record, sorted by revision; keep nil keeps all keys.
-func newestOf(all []record, keep func(bus.Key) bool) []record {
+// newestOf keeps each key's newest record, sorted by revision.
+func newestOf(all []record) []record {
 	at := make(map[bus.Key]Revision, len(all))
 	for _, r := range all {
 		at[r.Key] = max(at[r.Key], r.Revision)
 	}
-	newest := slices.DeleteFunc(all, func(r record) bool {
-		return r.Revision != at[r.Key] || keep != nil && !keep(r.Key)
-	})
+	newest := slices.DeleteFunc(all, func(r record) bool { return r.Revision != at[r.Key] })
 	slices.SortFunc(newest, func(a, b record) int { return cmp.Compare(a.Revision, b.Revision) })
 	return newest
 }

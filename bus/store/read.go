@@ -93,15 +93,17 @@ func (s *Store) getVia(ctx context.Context, keys ...bus.Key) (map[bus.Key]record
 // (buckets that keep more than one value per key: revisions). Limit 0 is all.
 // Delete markers are left out.
 func (s *Store) History(ctx context.Context, k bus.Key, limit int) ([]Entry, error) {
-	records, err := s.scan(ctx, s.subject(string(k)))
+	var entries []Entry
+	err := s.scan(ctx, s.subject(string(k)), func(part []record) error {
+		for _, r := range part {
+			if !r.Deleted {
+				entries = append(entries, r.Entry)
+			}
+		}
+		return nil
+	}, nothing)
 	if err != nil {
 		return nil, fmt.Errorf("read history of %s: %w", k, err)
-	}
-	entries := make([]Entry, 0, len(records))
-	for _, r := range records {
-		if !r.Deleted {
-			entries = append(entries, r.Entry)
-		}
 	}
 	if limit > 0 && len(entries) > limit {
 		entries = entries[len(entries)-limit:]

@@ -19,24 +19,54 @@ const (
 	stragglers = 5 * time.Second
 )
 
-// read lists. What the stream's leader has now must be in it: a replica that lags
-// could answer with less than what the subscriptions were too late for.
-func (w *watch) read(ctx context.Context) listed {
-	if err := w.store.flush(ctx); err != nil {
-		return listed{err: err}
-	}
-	var last Revision
-	if w.direct {
-		var err error
-		if last, err = w.store.Last(ctx); err != nil {
-			return listed{err: err}
+// read lists, and tells of it step by step: that it begins, its parts, its end. What the stream's
+// leader has now must be in it: a replica that lags could answer with less than what the
+// subscriptions were too late for.
+func (w *watch) read(ctx context.Context) {
+	tell := func(l listed) error {
+		select {
+		case w.lists <- l:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
-	entries, rev, err := w.lister.List(ctx, w.filters...)
+	rev, err := w.readTo(ctx, tell)
+	w.lists <- listed{end: true, rev: rev, err: err} // run waits for it
+}
+
+func (w *watch) readTo(ctx context.Context, tell func(listed) error) (Revision, error) {
+	if err := w.store.flush(ctx); err != nil {
+		return 0, err
+	}
+	if !w.direct {
+		entries, rev, err := w.lister.List(ctx, w.filters...)
+		if err == nil {
+			err = tell(listed{begin: true, rev: rev})
+		}
+		if err == nil {
+			err = tell(listed{entries: entries})
+		}
+		return rev, err
+	}
+	last, err := w.store.Last(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if err := tell(listed{begin: true, rev: last}); err != nil {
+		return 0, err
+	}
+	rev, err := w.store.listTo(ctx, w.filters, func(part []record) error {
+		entries := make([]Entry, len(part))
+		for i, r := range part {
+			entries[i] = r.Entry
+		}
+		return tell(listed{entries: entries})
+	}, func() error { return tell(listed{caught: true}) })
 	if err == nil && rev < last {
 		err = fmt.Errorf("list is of revision %d, the bucket at %d: %w", rev, last, errBusy)
 	}
-	return listed{entries: entries, rev: rev, err: err}
+	return rev, err
 }
 
 // flush returns when the server has handled what was sent, subscriptions above all.
@@ -52,23 +82,50 @@ func (s *Store) flush(ctx context.Context) error {
 	return nil
 }
 
-// list takes in a list: the difference to what is known goes to the reader, then the
+// list takes in a step of a list: the difference to what is known goes to the reader, then the
 // changes that came in the meantime.
 func (w *watch) list(l listed) {
-	if l.err != nil {
+	switch {
+	case l.begin:
+		w.lags = l.rev < w.state.seen && !w.direct && w.behind < maxBehind
+		if !w.lags {
+			w.state.begin(l.rev)
+		}
+	case l.caught:
+		w.caughtUp()
+	case !l.end && !w.lags:
+		w.fresh = w.state.take(l.entries)
+	case l.end:
+		w.busy = false
+		w.listEnd(l)
+	}
+}
+
+// caughtUp: all that came before now is in what the list has yet to bring, or had already, if it
+// came over the connection that the list began on.
+func (w *watch) caughtUp() {
+	w.early.reset()
+	w.lost()
+	if w.store.conn.NC.Stats().Reconnects == w.epoch {
+		w.dirty = false
+	}
+}
+
+func (w *watch) listEnd(l listed) {
+	switch {
+	case l.err != nil:
 		w.store.conn.Log.Debug("list for a watch failed", "bucket", w.store.bucket, "filters", w.filters, "error", l.err)
+		w.state.abandon()
 		w.retry()
 		return
-	}
-	if l.rev < w.state.seen && !w.direct && w.behind < maxBehind {
+	case w.lags:
 		w.behind++
 		w.retry()
 		return
 	}
 	w.behind, w.gap, w.listAt = 0, 0, time.Now()
-	w.fresh = w.state.merge(l.entries, l.rev)
-	mark := Event{Entry: Entry{Revision: w.state.seen}, Synced: !w.synced, Progress: w.synced}
-	w.fresh = append(w.fresh, mark)
+	mark := Event{Entry: Entry{Revision: max(w.state.seen, l.rev)}, Synced: !w.synced, Progress: w.synced}
+	w.fresh = append(w.state.end(l.rev), mark)
 	w.synced = true
 	if w.early.overflowed() || w.lost() {
 		w.dirty = true

@@ -22,11 +22,14 @@ type state struct {
 	seen Revision
 }
 
-// known is the revision of a key, and whether that deleted it. There is one of every key: the
-// mark of a deletion takes no room of its own.
+// known is the revision of a key, whether that deleted it, and whether the list under way has
+// had it. There is one of every key: the marks take no room of their own.
 type known uint64
 
-const markDeleted known = 1 << 63 // no bucket comes to as many revisions
+const ( // no bucket comes to as many revisions
+	markDeleted known = 1 << 63
+	markListed  known = 1 << 62
+)
 
 func knownOf(rev Revision, deleted bool) known {
 	if deleted {
@@ -35,56 +38,69 @@ func knownOf(rev Revision, deleted bool) known {
 	return known(rev)
 }
 
-func (k known) rev() Revision { return Revision(k &^ markDeleted) }
+func (k known) rev() Revision { return Revision(k &^ (markDeleted | markListed)) }
 
 func (k known) deleted() bool { return k&markDeleted != 0 }
 
+func (k known) listed() bool { return k&markListed != 0 }
+
 func newState() *state { return &state{known: map[bus.Key]known{}} }
 
-// merge takes a list, sorted by revision, that reflects rev, and returns what the
-// reader does not know yet: changes in order, then the keys that vanished.
-func (s *state) merge(entries []Entry, rev Revision) []Event {
-	old := s.known
-	if rev < s.seen {
-		// The bucket is not the one that was seen: revisions say nothing.
-		old = make(map[bus.Key]known, len(s.known))
-		for k, v := range s.known {
-			old[k] = knownOf(0, v.deleted())
-		}
-		s.floor, s.seen = 0, 0
+// begin begins a list of a bucket that is at revision last now, or later.
+func (s *state) begin(last Revision) {
+	if last >= s.seen {
+		return
 	}
-	next := make(map[bus.Key]known, len(entries))
+	// The bucket is not the one that was seen: revisions say nothing.
+	for k, v := range s.known {
+		s.known[k] = knownOf(0, v.deleted())
+	}
+	s.floor, s.seen = 0, 0
+}
+
+// take takes in a part of a list, and returns what the reader does not know yet, in the part's
+// order. A key may come again in a later part, at a later revision.
+func (s *state) take(entries []Entry) []Event {
 	events := make([]Event, 0, len(entries)+1)
-	s.markers = 0
 	for _, e := range entries {
-		was, has := old[e.Key]
-		switch {
-		case has && was.rev() >= e.Revision:
-			next[e.Key] = was
-		case !e.Deleted:
-			next[e.Key] = knownOf(e.Revision, false)
-			events = append(events, Event{Entry: e})
-		case has && !was.deleted():
-			events = append(events, Event{Entry: e})
-			fallthrough
-		default: // not to be taken for one that vanished
-			next[e.Key] = knownOf(e.Revision, true)
-		}
-	}
-	for k, was := range old {
-		if _, listed := next[k]; listed {
+		was, has := s.known[e.Key]
+		if has && was.rev() >= e.Revision {
+			s.known[e.Key] = was | markListed
 			continue
 		}
-		if was.rev() > rev { // newer than the list
-			next[k] = was
-		} else if !was.deleted() {
-			events = append(events, Event{Entry: Entry{Key: k, Deleted: true, Revision: rev}})
+		s.known[e.Key] = knownOf(e.Revision, e.Deleted) | markListed
+		if !e.Deleted || has && !was.deleted() {
+			events = append(events, Event{Entry: e, Listed: true})
 		}
 	}
-	s.known = next
+	return events
+}
+
+// end ends a list that reflects rev, and returns the keys that vanished.
+func (s *state) end(rev Revision) []Event {
+	var events []Event
+	for k, v := range s.known {
+		switch {
+		case v.listed():
+			s.known[k] = v &^ markListed
+		case v.rev() > rev: // newer than the list
+		default:
+			delete(s.known, k)
+			if !v.deleted() {
+				events = append(events, Event{Entry: Entry{Key: k, Deleted: true, Revision: rev}, Listed: true})
+			}
+		}
+	}
 	s.floor, s.seen = max(s.floor, rev), max(s.seen, rev)
 	s.forget()
 	return events
+}
+
+// abandon ends a list that broke off: what came of it is known, and what did not come may be there.
+func (s *state) abandon() {
+	for k, v := range s.known {
+		s.known[k] = v &^ markListed
+	}
 }
 
 // forget drops the deleted keys at or below the floor: should one of them be made again, the

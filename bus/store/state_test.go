@@ -27,6 +27,12 @@ func describe(events []Event) string {
 	return strings.Join(out, " ")
 }
 
+// merge takes in a whole list.
+func (s *state) merge(entries []Entry, rev Revision) []Event {
+	s.begin(rev)
+	return append(s.take(entries), s.end(rev)...)
+}
+
 func TestMerge(t *testing.T) {
 	first := []Entry{put("a", 1), del("b", 2), put("c", 3)}
 	tests := []struct {
@@ -64,6 +70,20 @@ func TestMerge(t *testing.T) {
 				t.Errorf("the same list again: %s", describe(again))
 			}
 		})
+	}
+}
+
+// TestBrokenList: what a list had before it broke off is known, and not taken for what is in the next.
+func TestBrokenList(t *testing.T) {
+	s := newState()
+	s.begin(9)
+	got := describe(append(s.take([]Entry{put("a", 1), put("b", 2)}), s.take([]Entry{put("a", 4)})...))
+	if got != "+a@1 +b@2 +a@4" {
+		t.Errorf("a key twice: %s", got)
+	}
+	s.abandon()
+	if got := describe(s.merge([]Entry{put("c", 3), put("a", 4)}, 9)); got != "+c@3 -b@9" {
+		t.Errorf("the next list: %s", got)
 	}
 }
 

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,9 +20,13 @@ const (
 	// segment is how many revisions a sweeper reads before it takes the next that nobody has.
 	// All are near each other: the server loads whole blocks of a few thousand messages.
 	segment = 1024
+	// segmentsAhead is how many segments may wait for one before them that takes longer.
+	segmentsAhead = 2 * sweepers
 )
 
-// sweep reads every message from revision from on whose subject matches, in no order.
+// sweep reads every message from revision from on whose subject matches, and hands them to take, in the order
+// of revisions. Whenever caught is called all is handed on that was there when this began; whatever is stored before it
+// returns will have been at the end.
 //
 // A page of a batched get costs the server a look at every key of the bucket, to tell how many are
 // left: 3,000,000 keys, which take 1,500 pages, would keep it busy for an hour, and each look holds up
@@ -31,24 +36,21 @@ const (
 // What is written meanwhile comes after the last revision at the beginning. It is read in the same way
 // afterwards, until there is nothing more: as with pages, a key that moved on while it was looked for is found
 // there. One request after the other would fall behind those who write, from where an answer takes long.
-func (s *Store) sweep(ctx context.Context, subject string, from Revision) ([]record, error) {
+func (s *Store) sweep(ctx context.Context, subject string, from Revision, take taker, caught func() error) error {
 	if subject == s.subject(">") {
 		subject = ">" // all the stream has, which the server need not compare
 	}
 	w := &sweep{
-		store: s, subject: subject, inbox: s.conn.NC.NewRespInbox(), wire: make(chan *nats.Msg, sweepers),
+		store: s, subject: subject, inbox: s.conn.NC.NewRespInbox(), wire: make(chan *nats.Msg, sweepers), hand: take, caught: caught,
 		send: s.conn.NC.PublishMsg, attempt: s.attempt, newest: s.askLast,
 	}
 	sub, err := s.conn.NC.ChanSubscribe(w.inbox+".*", w.wire)
 	if err != nil {
-		return nil, fmt.Errorf("subscribe to a sweep's replies: %w", err)
+		return fmt.Errorf("subscribe to a sweep's replies: %w", err)
 	}
 	// The connection may be closed by now, and the subscription with it.
 	defer func() { _ = sub.Unsubscribe() }()
-	if err := w.all(ctx, from); err != nil {
-		return nil, err
-	}
-	return w.found, nil
+	return w.all(ctx, from)
 }
 
 // sweep is one sweep under way.
@@ -57,15 +59,25 @@ type sweep struct {
 	subject string
 	inbox   string
 	wire    chan *nats.Msg // a message for each request
+	hand    taker
+	caught  func() error
 	send    func(*nats.Msg) error
 	attempt func(context.Context) (context.Context, context.CancelFunc)
 	newest  func(context.Context) (Revision, error)
-	at      [sweepers]span // what each sweeper still has to read
-	next    Revision       // where the next segment begins
-	last    Revision       // where the last one ends
-	segment Revision       // how long each is
-	none    bool           // somebody came to the end of the stream
-	found   []record
+	at      [sweepers]*stretch // what each sweeper reads
+	idle    []int              // sweepers that read nothing
+	order   []*stretch         // those that have not been handed on, by revision
+	next    Revision           // where the next segment begins
+	last    Revision           // where the last one ends
+	segment Revision           // how long each is
+	none    bool               // somebody came to the end of the stream
+}
+
+// stretch is what is left to be read of a segment, and what was found in it.
+type stretch struct {
+	span
+	found []record
+	read  bool
 }
 
 // all reads from revision from on, until there is nothing more.
@@ -76,6 +88,9 @@ func (w *sweep) all(ctx context.Context, from Revision) error {
 			return err
 		}
 		if err := w.run(ctx, span{from, last}, sweepers); err != nil {
+			return err
+		}
+		if err := w.caught(); err != nil {
 			return err
 		}
 		from = max(from, last+1)
@@ -96,49 +111,46 @@ func (w *sweep) run(ctx context.Context, within span, n int) error {
 	w.segment = min(segment, (within.to-within.from)/Revision(n)+1)
 	alive, stop := w.attempt(ctx)
 	defer func() { stop() }()
-	busy := 0
+	w.idle = w.idle[:0]
 	for i := range n {
-		took, err := w.take(i)
-		if err != nil {
-			return requestError(alive, err)
-		}
-		if took {
-			busy++
-		}
+		w.idle = append(w.idle, i)
+	}
+	if err := w.employ(); err != nil {
+		return requestError(alive, err)
 	}
 	began := time.Now()
-	for busy > 0 {
+	for len(w.order) > 0 {
+		if time.Since(began) > time.Second { // each reply is progress, and whoever takes what was found takes his time
+			stop()
+			alive, stop = w.attempt(ctx)
+			began = time.Now()
+		}
 		var m *nats.Msg
 		select {
 		case m = <-w.wire:
 		case <-alive.Done():
 			return requestError(alive, alive.Err())
 		}
-		if time.Since(began) > time.Second { // each reply is progress
-			stop()
-			alive, stop = w.attempt(ctx)
-			began = time.Now()
-		}
-		more, err := w.reply(m, n)
-		if err != nil {
+		if err := w.reply(m); err != nil {
 			return requestError(alive, err)
-		}
-		if !more {
-			busy--
 		}
 	}
 	return nil
 }
 
-// take gives sweeper i the next segment; false if there is none.
-func (w *sweep) take(i int) (bool, error) {
-	if w.next > w.last {
-		return false, nil
+// employ gives idle sweepers segments that nobody has, while there are any and not too many wait.
+func (w *sweep) employ() error {
+	for len(w.idle) > 0 && w.next <= w.last && len(w.order) < segmentsAhead {
+		i := w.idle[0]
+		w.idle = w.idle[1:]
+		s := &stretch{span: span{w.next, min(w.last, w.next+w.segment-1)}}
+		w.at[i], w.order = s, append(w.order, s)
+		w.next = s.to + 1
+		if err := w.ask(i); err != nil {
+			return err
+		}
 	}
-	to := min(w.last, w.next+w.segment-1)
-	w.at[i] = span{w.next, to}
-	w.next = to + 1
-	return true, w.ask(i)
+	return nil
 }
 
 // ask sends sweeper i's next request.
@@ -151,29 +163,43 @@ func (w *sweep) ask(i int) error {
 	return w.send(m)
 }
 
-// reply takes one sweeper's reply and goes on with it; more is false if it has nothing left.
-func (w *sweep) reply(m *nats.Msg, n int) (more bool, err error) {
+// reply takes one sweeper's reply and goes on with it.
+func (w *sweep) reply(m *nats.Msg) error {
 	i, err := strconv.Atoi(m.Subject[strings.LastIndexByte(m.Subject, '.')+1:])
-	if err != nil || i < 0 || i >= n {
-		return false, fmt.Errorf("sweep: a reply to %s that nobody asked for", m.Subject)
+	if err != nil || i < 0 || i >= sweepers || w.at[i] == nil {
+		return fmt.Errorf("sweep: a reply to %s that nobody asked for", m.Subject)
 	}
+	s := w.at[i]
 	var p page
 	switch _, err := w.store.addTo(&p, m); {
 	case err != nil:
-		return false, err
+		return err
 	case len(p.records) == 0: // nothing from there on, nor will there be: what is written comes after last
-		w.none, w.next = true, w.last+1
-		return false, nil
+		s.read, w.none, w.next = true, true, w.last+1
+	case p.records[0].Revision > s.to: // somebody else's, and nothing in between
+		s.read, w.next = true, max(w.next, min(p.records[0].Revision, w.last+1))
+	default:
+		r := p.records[0]
+		s.found, s.from, s.read = append(s.found, r), r.Revision+1, r.Revision == s.to
 	}
-	r := p.records[0]
-	if r.Revision > w.at[i].to { // somebody else's, and nothing in between
-		w.next = max(w.next, min(r.Revision, w.last+1))
-		return w.take(i)
+	if !s.read {
+		return w.ask(i)
 	}
-	w.found = append(w.found, r)
-	if r.Revision == w.at[i].to {
-		return w.take(i)
+	w.at[i], w.idle = nil, append(w.idle, i)
+	if err := w.handOn(); err != nil {
+		return err
 	}
-	w.at[i].from = r.Revision + 1
-	return true, w.ask(i)
+	return w.employ()
+}
+
+// handOn hands on what was found up to the first stretch that is not read.
+func (w *sweep) handOn() error {
+	for len(w.order) > 0 && w.order[0].read {
+		found := w.order[0].found
+		w.order = slices.Delete(w.order, 0, 1)
+		if err := w.hand(found); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -1,10 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -57,18 +59,23 @@ func (r *remote) send(m *nats.Msg) error {
 func TestSweepCatchesUp(t *testing.T) {
 	s := &Store{bucket: bus.BucketState}
 	r := &remote{wire: make(chan *nats.Msg, sweepers), last: 30_000}
-	w := &sweep{store: s, subject: ">", inbox: "inbox", wire: r.wire, send: r.send, attempt: context.WithCancel, newest: func(context.Context) (Revision, error) {
+	var found []record
+	take := func(part []record) error { found = append(found, part...); return nil }
+	w := &sweep{store: s, subject: ">", inbox: "inbox", wire: r.wire, hand: take, caught: nothing, send: r.send, attempt: context.WithCancel, newest: func(context.Context) (Revision, error) {
 		r.passes(1)
 		return r.last, nil
 	}}
 	if err := w.all(t.Context(), 1); err != nil {
-		t.Fatalf("after %d requests, %d messages of %d: %v", r.asked, len(w.found), r.last, err)
+		t.Fatalf("after %d requests, %d messages of %d: %v", r.asked, len(found), r.last, err)
 	}
 	seen := map[Revision]bool{}
-	for _, f := range w.found {
+	for _, f := range found {
 		seen[f.Revision] = true
 	}
-	if len(seen) != len(w.found) || len(seen) < 30_000 || !seen[1] || !seen[Revision(len(seen))] {
-		t.Errorf("read %d messages, %d of them different", len(w.found), len(seen))
+	if !slices.IsSortedFunc(found, func(a, b record) int { return cmp.Compare(a.Revision, b.Revision) }) {
+		t.Error("not in the order of revisions")
+	}
+	if len(seen) != len(found) || len(seen) < 30_000 || !seen[1] || !seen[Revision(len(seen))] {
+		t.Errorf("read %d messages, %d of them different", len(found), len(seen))
 	}
 }

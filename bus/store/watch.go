@@ -47,6 +47,9 @@ type Event struct {
 	// Progress marks that everything up to Entry.Revision has been delivered,
 	// with no change to a watched key. Sent after re-lists and on idle checks.
 	Progress bool
+	// Listed: the event comes from a list, of which there is more: nothing is promised of any
+	// revision before the mark that follows, Synced or Progress.
+	Listed bool
 }
 
 // Watch watches the keys that match filters. The channel gives first what is
@@ -71,7 +74,7 @@ func (s *Store) Watch(ctx context.Context, lister Lister, filters ...string) <-c
 		every:   askEvery,
 		out:     make(chan Event),
 		wire:    make(chan *nats.Msg, room),
-		lists:   make(chan listed, 1),
+		lists:   make(chan listed),
 		checks:  make(chan checked, 1),
 		again:   make(chan struct{}, 1),
 		state:   newState(),
@@ -129,13 +132,16 @@ type watch struct {
 	wait   bool          // notYet is running
 	listAt time.Time     // when the last list came in
 	behind int           // lists in a row that were older than what was seen
+	lags   bool          // the list under way is older
 	missed Revision      // what a check found and the wire had not brought yet
 }
 
+// listed is a step of a list: its begin, parts, that it caught up with the bucket, and its end.
 type listed struct {
-	entries []Entry
-	rev     Revision
-	err     error
+	begin, caught, end bool
+	entries            []Entry  // of a part
+	rev                Revision // begin: what the bucket is at, at least; end: what the list reflects
+	err                error    // end: it broke off
 }
 
 func (w *watch) run(ctx context.Context) {
@@ -157,6 +163,10 @@ func (w *watch) run(ctx context.Context) {
 		w.listIfDue(ctx)
 		w.advance()
 		out, head := w.head()
+		var lists <-chan listed // one part is here at a time
+		if len(w.fresh) == 0 {
+			lists = w.lists
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -164,8 +174,7 @@ func (w *watch) run(ctx context.Context) {
 			w.took()
 		case m := <-w.wire:
 			w.message(m)
-		case l := <-w.lists:
-			w.busy = false
+		case l := <-lists:
 			w.list(l)
 		case c := <-w.checks:
 			w.asking = false
@@ -186,8 +195,8 @@ func (w *watch) run(ctx context.Context) {
 
 // drain waits for the list and the check under way: ctx has ended, so they are quick.
 func (w *watch) drain() {
-	if w.busy {
-		<-w.lists
+	for w.busy {
+		w.busy = !(<-w.lists).end
 	}
 	if w.asking {
 		<-w.checks
@@ -237,7 +246,7 @@ func (w *watch) listIfDue(ctx context.Context) {
 	go func() {
 		ctx, cancel := context.WithTimeout(ctx, listTimeout)
 		defer cancel()
-		w.lists <- w.read(ctx)
+		w.read(ctx)
 	}()
 }
 

@@ -228,3 +228,53 @@ func findSilentLoss(t *testing.T, l *counting) {
 		t.Errorf("after provisioning again: %+v", e)
 	}
 }
+
+// TestWatchLongList: a first list that is longer than what a watch holds, of keys that are written all the
+// while, more often than it holds. It comes once, is marked as a list until it is whole, and tells of every key.
+func TestWatchLongList(t *testing.T) {
+	_, s := open(t, bus.BucketState)
+	s.SetMany(0)
+	ctx := deadline(t, 60*time.Second)
+	const n = 9_000
+	ops := make([]store.Op, n)
+	for i := range ops {
+		ops[i] = store.Op{Key: bus.Key(fmt.Sprintf("desired.pods.ns.o%d", i)), Value: []byte("v")}
+	}
+	last := must[store.Revision](t)(s.Apply(ctx, ops...))
+	events := s.Watch(ctx, nil, ">")
+	first := next(t, events)
+	// While the reader stands still the list does as well. What is written is more than waits for a list.
+	for range 2 {
+		for i := range ops {
+			ops[i].Revision = last - n + 1 + store.Revision(i)
+		}
+		last = must[store.Revision](t)(s.Apply(ctx, ops...))
+	}
+	known, marks := map[bus.Key]store.Revision{first.Key: first.Revision}, 0
+	for {
+		e := next(t, events)
+		if e.Synced || e.Progress {
+			marks++
+			if e.Revision < last {
+				continue
+			}
+			break
+		}
+		if e.Revision <= known[e.Key] || e.Listed != (marks == 0) {
+			t.Fatalf("%s: %+v after %d marks, %d was known", e.Key, e, marks, known[e.Key])
+		}
+		known[e.Key] = e.Revision
+	}
+	if len(known) != n || marks != 1 {
+		t.Errorf("%d keys of %d after %d marks", len(known), n, marks)
+	}
+	for i, o := range ops {
+		if want := last - n + 1 + store.Revision(i); known[o.Key] != want {
+			t.Fatalf("%s is known at %d, it is at %d", o.Key, known[o.Key], want)
+		}
+	}
+	must[store.Revision](t)(s.Create(ctx, "desired.pods.ns.live", []byte("v")))
+	if e := next(t, events); e.Key != "desired.pods.ns.live" || e.Listed {
+		t.Errorf("after the list: %+v, and no other list", e)
+	}
+}

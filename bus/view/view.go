@@ -154,15 +154,13 @@ func (v *View) take(e store.Event) {
 	if !e.Synced && !e.Progress {
 		v.handOut(v.apply(e.Entry))
 	}
-	listing := !e.Synced && !v.isSynced()
 	v.mu.Lock()
 	if e.Synced || e.Progress {
 		if e.Synced || e.Revision < v.rev { // the bucket was made anew
 			v.floor = e.Revision
 		}
 		v.rev = e.Revision
-	} else if !listing {
-		// Before the first list is complete nothing is promised.
+	} else if !e.Listed { // nothing is promised of a list before it is complete
 		v.rev = max(v.rev, e.Revision)
 	}
 	v.wake()

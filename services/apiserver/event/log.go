@@ -60,11 +60,13 @@ func (l *Log) take(e store.Event) {
 	if !e.Synced && !e.Progress {
 		l.apply(e.Entry)
 	}
-	l.mu.Lock()
-	l.rev = max(l.rev, e.Revision)
-	close(l.moved)
-	l.moved = make(chan struct{})
-	l.mu.Unlock()
+	if !e.Listed {
+		l.mu.Lock()
+		l.rev = max(l.rev, e.Revision)
+		close(l.moved)
+		l.moved = make(chan struct{})
+		l.mu.Unlock()
+	}
 	if e.Synced {
 		select {
 		case <-l.synced:
