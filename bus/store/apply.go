@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"time"
@@ -65,8 +66,9 @@ func (s *Store) check(ops []Op) error {
 			return fmt.Errorf("apply %s: %w: twice in one batch", op.Key, ErrInvalid)
 		}
 		seen[op.Key] = true
-		if n := int64(len(op.Value)); n > limit-headerRoom {
-			return fmt.Errorf("apply %s: %w: %d bytes, at most %d", op.Key, ErrTooLarge, n, limit-headerRoom)
+		n := int64(len(op.Value) + base64.RawStdEncoding.EncodedLen(len(op.Carry)))
+		if n > limit-headerRoom || len(op.Carry) > MaxCarry {
+			return fmt.Errorf("apply %s: %w: %d bytes, at most %d, and %d carried, at most %d", op.Key, ErrTooLarge, n, limit-headerRoom, len(op.Carry), MaxCarry)
 		}
 	}
 	return nil

@@ -155,13 +155,13 @@ func (g *group) take() []*member {
 	keys := map[bus.Key]bool{}
 	size := 0
 	for _, m := range g.queue {
-		full := len(taken) >= groupMax || len(taken) > 0 && size+len(m.w.Value) > groupBytes
+		full := len(taken) >= groupMax || len(taken) > 0 && size+m.w.size() > groupBytes
 		if full || keys[m.w.Key] {
 			rest = append(rest, m)
 			continue
 		}
 		keys[m.w.Key] = true
-		size += len(m.w.Value)
+		size += m.w.size()
 		taken = append(taken, m)
 	}
 	g.queue = rest

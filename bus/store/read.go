@@ -41,7 +41,11 @@ func (s *Store) get(ctx context.Context, k bus.Key) (record, error) {
 	}
 	switch status := reply.Header.Get(headerStatus); status {
 	case "":
-		return s.decode(reply)
+		r, err := s.decode(reply)
+		if err == nil {
+			r.Carried, err = carried(reply.Header)
+		}
+		return r, err
 	case "404":
 		return record{Entry: Entry{Key: k}}, nil
 	default:

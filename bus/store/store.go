@@ -42,6 +42,8 @@ type Entry struct {
 	Revision Revision
 	Deleted  bool // a delete marker
 	Created  time.Time
+	// Carried is what the write carried along, where a single key was read (Get).
+	Carried []byte
 }
 
 // Op is one write of a batch. Value nil deletes. Revision is what the key must be
@@ -52,7 +54,13 @@ type Op struct {
 	Revision Revision
 	// TTL lets the server remove the value after this long; 0 keeps it.
 	TTL time.Duration
+	// Carry is stored with the value, by the same sync, for as long as that is the key's: what
+	// must not be lost before somebody has put it elsewhere. At most MaxCarry bytes.
+	Carry []byte
 }
+
+// MaxCarry is the most that a write carries along: headers have 64 KiB, of which base64 takes a third more.
+const MaxCarry = 16 << 10
 
 // Lister lists the current entries under filters. *Store is one; agents, which may
 // not read the stream, list through the apiserver.

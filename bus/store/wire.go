@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -33,6 +34,9 @@ const (
 	// headerWrite marks which write a stored value came from. It decides, after a
 	// lost acknowledgement, whether the value found is ours.
 	headerWrite = "Skerry-Write"
+	// headerCarried holds what a write carries along, in base64: nothing in it can be taken for
+	// another header.
+	headerCarried = "Skerry-Carried"
 )
 
 // markerTTL is how long a delete marker stays: longer than a watch of the stream goes without asking
@@ -58,6 +62,8 @@ type write struct {
 	id     string
 	expect Revision // Op.Revision, or that of the delete marker found for 0
 }
+
+func (w *write) size() int { return len(w.Value) + len(w.Carry) }
 
 func (s *Store) newWrite(op Op) *write {
 	return &write{Op: op, id: s.writes + "." + strconv.FormatUint(s.serial.n.Add(1), 36), expect: op.Revision}
@@ -102,6 +108,9 @@ func (s *Store) message(w *write, batch string, n int, commit bool) *nats.Msg {
 		// The server counts whole seconds: rounding up never expires early.
 		h.Set(headerTTL, strconv.FormatInt(int64((ttl+time.Second-1)/time.Second), 10)+"s")
 	}
+	if len(w.Carry) > 0 {
+		h.Set(headerCarried, base64.RawStdEncoding.EncodeToString(w.Carry))
+	}
 	if batch != "" {
 		h.Set(headerBatch, batch)
 		h.Set(headerBatchSeq, strconv.Itoa(n))
@@ -137,6 +146,19 @@ func (s *Store) decode(m *nats.Msg) (record, error) {
 		r.Value = []byte{}
 	}
 	return r, nil
+}
+
+// carried is what came along with a value.
+func carried(h nats.Header) ([]byte, error) {
+	text := h.Get(headerCarried)
+	if text == "" {
+		return nil, nil
+	}
+	b, err := base64.RawStdEncoding.DecodeString(text)
+	if err != nil {
+		return nil, fmt.Errorf("decode what a value carries: %w", err)
+	}
+	return b, nil
 }
 
 func number(h nats.Header, name string) Revision {

@@ -87,6 +87,7 @@ func Run(ctx context.Context, conn *bus.Conn, c Config) error {
 	g.Go(func() error { return s.view.Run(ctx) })
 	g.Go(func() error { return s.events.Run(ctx) })
 	g.Go(func() error { return s.audit.Run(ctx) })
+	g.Go(func() error { return s.registry.History.Run(ctx) })
 	g.Go(func() error { return reprovision(ctx, conn, c.Log) })
 	g.Go(func() error { return s.serve(ctx, g) })
 	return ended(ctx, g.Wait())

@@ -19,8 +19,11 @@ const maxKnown = 10000
 type Keeper struct {
 	revisions *store.Store
 
-	mu    sync.Mutex
-	known map[schemas.Ref]mark
+	wake chan struct{} // something was replaced
+
+	mu       sync.Mutex
+	known    map[schemas.Ref]mark
+	replaced map[schemas.Ref][]byte // what was carried along, to be kept
 }
 
 // mark is what the newest entry of an object's history is.
@@ -36,36 +39,47 @@ type kept struct {
 	Value    json.RawMessage `json:"value"`
 }
 
-// New returns the keeper of the bucket revisions.
+// New returns the keeper of the bucket revisions. Run is to be run.
 func New(conn *bus.Conn) *Keeper {
-	return &Keeper{revisions: store.New(conn, bus.BucketRevisions), known: map[schemas.Ref]mark{}}
+	return &Keeper{revisions: store.New(conn, bus.BucketRevisions), wake: make(chan struct{}, 1),
+		known: map[schemas.Ref]mark{}, replaced: map[schemas.Ref][]byte{}}
 }
 
-// Keep makes sure that e, the desired value of ref, is in the history.
+// Keep makes sure that e, the desired value of ref, is in the history, and what e carries before it.
 func (k *Keeper) Keep(ctx context.Context, ref schemas.Ref, e store.Entry) error {
-	data, err := json.Marshal(kept{Sequence: e.Revision, Value: e.Value})
+	list, err := unpack(e.Carried)
 	if err != nil {
 		return fmt.Errorf("keep %s: %w", ref, err)
 	}
-	for {
+	return k.keepAll(ctx, ref, append(list, former{e.Revision, e.Value}))
+}
+
+// keepAll makes sure that list, in order, is in the history of ref.
+func (k *Keeper) keepAll(ctx context.Context, ref schemas.Ref, list []former) error {
+	for len(list) > 0 {
 		m, err := k.newest(ctx, ref)
 		if err != nil {
 			return fmt.Errorf("keep %s: %w", ref, err)
 		}
-		if m.sequence >= e.Revision {
+		if list = after(list, m.sequence); len(list) == 0 {
 			return nil
 		}
-		rev, err := k.revisions.Update(ctx, bus.RevisionKey(ref), data, m.revision)
-		if err == nil {
-			k.remember(ref, mark{sequence: e.Revision, revision: rev})
-			return nil
-		}
-		if !errors.Is(err, store.ErrConflict) {
+		rev, err := k.revisions.Update(ctx, bus.RevisionKey(ref), encode(list[0]), m.revision)
+		switch {
+		case err == nil:
+			k.remember(ref, mark{sequence: list[0].sequence, revision: rev})
+		case errors.Is(err, store.ErrConflict): // another replica kept something: look again
+			k.forget(ref)
+		default:
 			return fmt.Errorf("keep %s: %w", ref, err)
 		}
-		// Another replica kept something: look again.
-		k.forget(ref)
 	}
+	return nil
+}
+
+// encode makes a kept of f, whose value is JSON already.
+func encode(f former) []byte {
+	return fmt.Appendf(nil, `{"sequence":%d,"value":%s}`, f.sequence, f.value)
 }
 
 // newest returns what the last entry of ref's history is, the zero mark if it has none.

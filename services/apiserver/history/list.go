@@ -34,6 +34,16 @@ func (k *Keeper) List(ctx context.Context, ref schemas.Ref, current store.Entry)
 		}
 		all = append(all, one)
 	}
+	carried, err := unpack(current.Carried)
+	if err != nil {
+		return nil, fmt.Errorf("list history of %s: %w", ref, err)
+	}
+	if len(all) > 0 {
+		carried = after(carried, all[len(all)-1].Sequence)
+	}
+	for _, f := range carried {
+		all = append(all, kept{Sequence: f.sequence, Value: f.value})
+	}
 	if current.Value != nil {
 		all = append(all, kept{Sequence: current.Revision, Value: current.Value})
 	}

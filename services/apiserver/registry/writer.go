@@ -57,29 +57,29 @@ func (d *Desired) Read(ref schemas.Ref) (schemas.Object, store.Revision, bool) {
 
 // Put implements Writer.
 func (d *Desired) Put(ctx context.Context, w Write) (schemas.Object, error) {
+	op := store.Op{Key: bus.DesiredKey(w.Ref), Revision: w.Revision}
 	if w.Old != nil {
-		by, err := d.keep(ctx, w)
-		if err != nil {
+		var err error
+		if w.By, op.Carry, err = d.keep(ctx, w); err != nil {
 			return nil, err
 		}
-		w.By = by
 	}
-	key := bus.DesiredKey(w.Ref)
 	if w.New == nil {
-		_, err := d.apply(ctx, w, store.Op{Key: key, Revision: w.Revision})
+		_, err := d.apply(ctx, w, op)
 		return nil, err
 	}
-	value, err := codec.EncodeDesired(w.Kind, w.New, w.By)
-	if err != nil {
+	var err error
+	if op.Value, err = codec.EncodeDesired(w.Kind, w.New, w.By); err != nil {
 		return nil, err
 	}
-	if len(value) > codec.MaxSize {
+	if len(op.Value) > codec.MaxSize {
 		return nil, store.ErrTooLarge
 	}
-	rev, err := d.apply(ctx, w, store.Op{Key: key, Value: value, Revision: w.Revision})
+	rev, err := d.apply(ctx, w, op)
 	if err != nil {
 		return nil, err
 	}
+	d.History.Replaced(w.Ref, op.Carry)
 	out := w.New
 	if w.Old == nil {
 		out = join.Join(w.Kind, w.New, nil, nil, nil)
@@ -88,27 +88,37 @@ func (d *Desired) Put(ctx context.Context, w Write) (schemas.Object, error) {
 	return out, nil
 }
 
-// keep makes sure that a state which ends with w is in the history, and returns who
-// the one that goes on or begins is by, and its number.
-func (d *Desired) keep(ctx context.Context, w Write) (codec.Writer, error) {
+// keep makes sure that a state which ends with w is not lost: it is in the history, or w carries it
+// along. It returns who the one that goes on or begins is by, and its number.
+func (d *Desired) keep(ctx context.Context, w Write) (by codec.Writer, carry []byte, err error) {
 	if !w.Kind.Revisioned || metav1.GetControllerOfNoCopy(w.Old) != nil {
-		return w.By, nil
+		return w.By, nil, nil
 	}
 	e, err := d.State.Get(ctx, bus.DesiredKey(w.Ref))
 	if errors.Is(err, store.ErrNotFound) || err == nil && e.Revision != w.Revision {
-		return w.By, fmt.Errorf("read %s: %w", w.Ref, store.ErrConflict)
+		return w.By, nil, fmt.Errorf("read %s: %w", w.Ref, store.ErrConflict)
 	}
 	if err != nil {
-		return w.By, err
+		return w.By, nil, err
 	}
 	s, err := codec.ReadStored(e.Value)
 	if err != nil {
-		return w.By, err
+		return w.By, nil, err
 	}
-	if w.New == nil || !admit.SameContent(w.Kind, w.New, w.Old) {
-		w.By.Revision = s.Revision() + 1
-		return w.By, d.History.Keep(ctx, w.Ref, e)
+	if w.New == nil {
+		return w.By, nil, d.History.Keep(ctx, w.Ref, e)
 	}
-	s.WrittenBy.Revision = s.Revision()
-	return s.WrittenBy, nil
+	if metav1.GetControllerOfNoCopy(w.New) != nil { // what replaces it would not look what it carries
+		if err := d.History.Keep(ctx, w.Ref, e); err != nil {
+			return w.By, nil, err
+		}
+	}
+	changed := !admit.SameContent(w.Kind, w.New, w.Old)
+	by = s.WrittenBy
+	if by.Revision = s.Revision(); changed {
+		by = w.By
+		by.Revision = s.Revision() + 1
+	}
+	carry, err = d.History.Carry(ctx, w.Ref, e, changed)
+	return by, carry, err
 }
