@@ -109,7 +109,7 @@ func EncodeBriefs(briefs []Brief) ([]byte, error) {
 }
 
 // Each does one request for each line of r, a createmany or deletemany, all at once:
-// a server's half. do answers one create or delete, which asks for a Brief.
+// a server's half. do answers one create or delete, which asks for a Brief. If it panics, so does Each.
 func Each(ctx context.Context, r *Request, do func(context.Context, *Request) (*Reply, error)) ([]Brief, error) {
 	lines := bytes.Split(r.Body, newline)
 	if len(lines) > MaxMany {
@@ -117,6 +117,7 @@ func Each(ctx context.Context, r *Request, do func(context.Context, *Request) (*
 	}
 	briefs := make([]Brief, len(lines))
 	var all sync.WaitGroup
+	var panics Panics
 	for i, line := range lines {
 		one := *r
 		one.Brief, one.Body, one.Verb = true, line, VerbCreate
@@ -127,9 +128,13 @@ func Each(ctx context.Context, r *Request, do func(context.Context, *Request) (*
 			}
 			one.Verb, one.Body, one.Name, one.Delete = VerbDelete, nil, w.Name, &w.Delete
 		}
-		all.Go(func() { briefs[i] = briefOf(do(ctx, &one)) })
+		all.Go(func() {
+			defer panics.Catch()
+			briefs[i] = briefOf(do(ctx, &one))
+		})
 	}
 	all.Wait()
+	panics.Raise()
 	return briefs, nil
 }
 

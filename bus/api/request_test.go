@@ -280,3 +280,30 @@ func TestDeadline(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestPanicInACrowd: what one of many objects does to the service is an error of the request, and the service goes on.
+func TestPanicInACrowd(t *testing.T) {
+	ctx := testContext(t)
+	c := served(t, 1, fake{do: func(ctx context.Context, r *Request) (*Reply, error) {
+		briefs, err := Each(ctx, r, func(_ context.Context, one *Request) (*Reply, error) {
+			if strings.Contains(string(one.Body), "bad") {
+				panic("at the disco")
+			}
+			return &Reply{Brief: &Brief{Name: "good"}}, nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		body, err := EncodeBriefs(briefs)
+		return &Reply{Body: body}, err
+	}})
+	object := func(name string) schemas.Object {
+		return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name}}
+	}
+	if _, err := c.CreateMany(ctx, schemas.ConfigMaps, "shop", []schemas.Object{object("good"), object("bad")}); !apierrors.IsInternalError(err) {
+		t.Errorf("with a bad one: %v", err)
+	}
+	if briefs, err := c.CreateMany(ctx, schemas.ConfigMaps, "shop", []schemas.Object{object("good"), object("good")}); err != nil || len(briefs) != 2 {
+		t.Errorf("afterwards: %+v, %v", briefs, err)
+	}
+}

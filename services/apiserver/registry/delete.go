@@ -102,8 +102,10 @@ func (g *Registry) removeAll(ctx context.Context, r *api.Request, k *schemas.Kin
 	deleted := make([]schemas.Object, len(chosen))
 	work, ctx := errgroup.WithContext(ctx)
 	work.SetLimit(collectionWorkers)
+	var panics api.Panics
 	for i, obj := range chosen {
 		work.Go(func() error {
+			defer panics.Catch()
 			one := *r
 			one.Verb, one.List = api.VerbDelete, nil
 			one.Namespace, one.Name = schemas.Namespace(obj.GetNamespace()), schemas.Name(obj.GetName())
@@ -115,7 +117,8 @@ func (g *Registry) removeAll(ctx context.Context, r *api.Request, k *schemas.Kin
 			return err
 		})
 	}
-	if err := work.Wait(); err != nil {
+	err = work.Wait()
+	if panics.Raise(); err != nil {
 		return nil, err
 	}
 	body, err := encodeList(k, []byte("{}"), deleted, &texts{})
