@@ -40,6 +40,8 @@ const (
 	VerbHistory Verb = "history"
 	// VerbState lists state keys for an agent, which may not read the stream.
 	VerbState Verb = "state"
+	// VerbKinds tells which kinds are served, to programs whose table may lack some (Skerry's own).
+	VerbKinds Verb = "kinds"
 	// VerbCreateMany and VerbDeleteMany are several creates or deletes in one request
 	// (Skerry's own), one a line, each of which succeeds or fails for itself.
 	VerbCreateMany Verb = "createmany"
@@ -108,14 +110,14 @@ type Identity struct {
 func Verbs() []Verb {
 	return []Verb{
 		VerbGet, VerbList, VerbWatch, VerbCreate, VerbUpdate, VerbPatch, VerbDelete,
-		VerbDeleteCollection, VerbHistory, VerbState, VerbCreateMany, VerbDeleteMany,
+		VerbDeleteCollection, VerbHistory, VerbState, VerbKinds, VerbCreateMany, VerbDeleteMany,
 	}
 }
 
 // readOnly tells whether doing it twice is the same as doing it once or never.
 func (v Verb) readOnly() bool {
 	switch v {
-	case VerbGet, VerbList, VerbWatch, VerbHistory, VerbState:
+	case VerbGet, VerbList, VerbWatch, VerbHistory, VerbState, VerbKinds:
 		return true
 	}
 	return false

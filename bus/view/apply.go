@@ -1,8 +1,6 @@
 package view
 
 import (
-	"fmt"
-
 	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/bus/store"
 )
@@ -17,11 +15,7 @@ func (v *View) apply(e store.Entry) []Change {
 		v.logOdd(e.Key, err)
 		return nil
 	}
-	kind := v.table.ByResource(k.Ref.Resource)
-	if kind == nil {
-		v.logOdd(e.Key, fmt.Errorf("no kind for resource %s", k.Ref.Resource))
-		return nil
-	}
+	kind := v.kind(k.Ref.Resource)
 	var decoded *value
 	if !e.Deleted {
 		if decoded, err = v.decode(kind, k, e.Value); err != nil {

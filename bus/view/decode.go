@@ -6,6 +6,7 @@ import (
 	"reflect"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	kjson "sigs.k8s.io/json"
 
 	"github.com/skerry/skerry/bus"
@@ -58,9 +59,28 @@ func some(s corev1.PodStatus) *corev1.PodStatus {
 
 func decodeAny(kind *schemas.Kind, text []byte) (*value, error) {
 	obj := kind.New()
+	if u, ok := obj.(*unstructured.Unstructured); ok {
+		return decodeUntyped(kind, u, text)
+	}
 	if err := kjson.UnmarshalCaseSensitivePreserveInts(text, obj); err != nil {
 		return nil, fmt.Errorf("decode %s: %w", kind.Kind, err)
 	}
 	obj.GetObjectKind().SetGroupVersionKind(kind.GroupVersionKind())
 	return &value{obj: obj, uid: obj.GetUID()}, nil
+}
+
+// decodeUntyped reads an object that takes in whatever the text has: who wrote it is not part of it.
+func decodeUntyped(kind *schemas.Kind, u *unstructured.Unstructured, text []byte) (*value, error) {
+	clear(u.Object)
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(text, &u.Object); err != nil {
+		return nil, fmt.Errorf("decode %s: %w", kind.Resource, err)
+	}
+	if u.Object == nil {
+		return nil, fmt.Errorf("decode %s: it is null", kind.Resource)
+	}
+	delete(u.Object, bus.WrittenBy)
+	if kind.Kind != "" {
+		u.SetGroupVersionKind(kind.GroupVersionKind())
+	}
+	return &value{obj: u, uid: u.GetUID()}, nil
 }

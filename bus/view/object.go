@@ -211,6 +211,16 @@ func (o *object) uid() (types.UID, bool) {
 	return o.desired.uid, true
 }
 
+// parts are all that there are.
+func (o *object) parts() iter.Seq[*part] {
+	return func(yield func(*part) bool) {
+		if o.desired != nil && !yield(o.desired) {
+			return
+		}
+		o.dependents()(yield)
+	}
+}
+
 // dependents are the parts that make no sense without desired.
 func (o *object) dependents() iter.Seq[*part] {
 	return func(yield func(*part) bool) {

@@ -3,7 +3,9 @@
 //
 // It only reads. What always holds: objects handed out are shared and must not be
 // changed (DeepCopy first); an object's resourceVersion is the highest revision of
-// its parts, and never goes back; handlers see changes of one object in order.
+// its parts, and never goes back; handlers see changes of one object in order. Objects
+// of kinds that the table lacks are there as well, unstructured: their owners and finalizers
+// count, and they are in place when the table gets the kind.
 package view
 
 import (
@@ -66,6 +68,7 @@ type View struct {
 	touched touched
 	waiters []waiter
 	odd     map[bus.Key]bool // keys that were logged as not understood
+	strange map[schemas.Resource]*schemas.Kind
 
 	synced     chan struct{}
 	markSynced sync.Once
@@ -92,12 +95,14 @@ func New(conn *bus.Conn, table *schemas.Table) *View {
 		index:   newIndex(),
 		touched: touched{},
 		odd:     map[bus.Key]bool{},
+		strange: map[schemas.Resource]*schemas.Kind{},
 		synced:  make(chan struct{}),
 	}
 }
 
 // Run follows the state until ctx ends. It returns only ctx's error.
 func (v *View) Run(ctx context.Context) error {
+	defer v.table.Listen(v.retype)()
 	for e := range v.state.Watch(ctx, nil, ">") {
 		v.take(e)
 	}

@@ -18,17 +18,21 @@ func asMap(o schemas.Object) map[string]any {
 
 // joinMaps is Join for objects without a Go type, which no agent has to do with.
 func joinMaps(kind *schemas.Kind, desired *unstructured.Unstructured, current map[string]any) schemas.Object {
-	out := maps.Clone(desired.Object)
-	meta := maps.Clone(field(out, "metadata"))
-	delete(meta, "resourceVersion")
-	out["metadata"] = meta
-	status := field(current, "status")
-	if kind.StatusWriter == schemas.StatusNone {
-		return &unstructured.Unstructured{Object: out}
+	out := shallowMap(desired)
+	delete(field(out.Object, "metadata"), "resourceVersion")
+	if status := field(current, "status"); len(status) > 0 {
+		out.Object["status"] = status
+	} else if kind.StatusWriter != schemas.StatusNone {
+		delete(out.Object, "status")
 	}
-	delete(out, "status")
-	if len(status) > 0 {
-		out["status"] = status
+	return out
+}
+
+// shallowMap copies u's own fields and those of its metadata, and nothing below.
+func shallowMap(u *unstructured.Unstructured) *unstructured.Unstructured {
+	out := maps.Clone(u.Object)
+	if meta := field(out, "metadata"); meta != nil {
+		out["metadata"] = maps.Clone(meta)
 	}
 	return &unstructured.Unstructured{Object: out}
 }

@@ -47,7 +47,7 @@ func copyStatus(out, from schemas.Object) {
 func As(obj schemas.Object, version string) schemas.Object {
 	var out schemas.Object
 	if u, ok := obj.(*unstructured.Unstructured); ok {
-		out = u.DeepCopy()
+		out = shallowMap(u)
 	} else {
 		out = shallow(obj)
 	}

@@ -135,7 +135,7 @@ func TestPrune(t *testing.T) {
 	if again := outline.Prune(o.Object, &s); len(again) != 0 {
 		t.Errorf("and again %q", again)
 	}
-	if any, _, _ := unstructured.NestedBool(o.Object, "spec", "any", "thing", "goes"); !any {
+	if kept, _, _ := unstructured.NestedBool(o.Object, "spec", "any", "thing", "goes"); !kept {
 		t.Error("what is to be preserved is gone")
 	}
 }

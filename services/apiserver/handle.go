@@ -40,6 +40,9 @@ func (s *server) Do(ctx context.Context, r *api.Request) (*api.Reply, error) {
 }
 
 func (s *server) do(ctx context.Context, r *api.Request) (*api.Reply, error) {
+	if r.Verb == api.VerbKinds {
+		return s.kinds(r)
+	}
 	if r.Verb == api.VerbState {
 		if err := s.authorize(ctx, r); err != nil {
 			return nil, err
@@ -67,7 +70,7 @@ func (s *server) Watch(ctx context.Context, r *api.Request) (api.Source, error) 
 	if k.Store == schemas.StoreEvents {
 		rep = s.happened
 	}
-	w, err := watch.Open(rep, k, own)
+	w, err := watch.Open(rep, k, s.serves, own)
 	if err != nil {
 		return nil, err // and no Source
 	}

@@ -83,6 +83,7 @@ func Run(ctx context.Context, conn *bus.Conn, c Config) error {
 	unhandle := s.view.Handle(s.state.Hub.Handle)
 	defer unhandle()
 	defer s.view.Handle(s.interest.Handle)()
+	defer c.Table.Listen(s.rekind)()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.view.Run(ctx) })
 	g.Go(func() error { return s.events.Run(ctx) })

@@ -54,7 +54,13 @@ func Decode(k *schemas.Kind, data []byte, validation string) (schemas.Object, []
 		return nil, nil, err
 	}
 	obj := k.New()
-	strict, err := unmarshal(data, obj, validation != "Ignore")
+	var strict []error
+	var err error
+	if u, ok := obj.(*unstructured.Unstructured); ok {
+		strict, err = untyped(k, data, u)
+	} else {
+		strict, err = unmarshal(data, obj, validation != "Ignore")
+	}
 	if err != nil {
 		return nil, nil, malformed(k, err)
 	}
@@ -102,9 +108,6 @@ func Into(data []byte, v any) error {
 // unmarshal looks for unknown and duplicate fields only if somebody wants to know:
 // that takes as long again.
 func unmarshal(data []byte, obj schemas.Object, strictly bool) (strict []error, err error) {
-	if u, ok := obj.(*unstructured.Unstructured); ok {
-		return nil, u.UnmarshalJSON(data)
-	}
 	if !strictly {
 		return nil, kjson.UnmarshalCaseSensitivePreserveInts(data, obj)
 	}

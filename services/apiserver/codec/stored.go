@@ -5,21 +5,19 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/skerry/skerry/bus"
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/schemas/join"
 )
 
 // Writer is who made a state of an object, and when. It is stored beside the
-// object in one more top-level field, which readers of the object ignore.
+// object in one more top-level field, bus.WrittenBy, which readers of the object ignore.
 type Writer struct {
 	User string    `json:"user"`
 	Time time.Time `json:"time"`
 	// Revision is the number of this state of the object in its history. 0: see Stored.Revision.
 	Revision int64 `json:"revision,omitempty"`
 }
-
-// writtenBy is the name of that field. No Kubernetes object has one of this name.
-const writtenBy = "writtenBy"
 
 // EncodeDesired renders obj as it is stored under desired.
 func EncodeDesired(k *schemas.Kind, obj schemas.Object, w Writer) ([]byte, error) {
@@ -33,7 +31,7 @@ func EncodeDesired(k *schemas.Kind, obj schemas.Object, w Writer) ([]byte, error
 	if err != nil {
 		return nil, fmt.Errorf("encode writer: %w", err)
 	}
-	data = append(data[:len(data)-1], `,"`+writtenBy+`":`...)
+	data = append(data[:len(data)-1], `,"`+bus.WrittenBy+`":`...)
 	return append(append(data, by...), '}'), nil
 }
 
@@ -70,6 +68,6 @@ func Plain(value []byte) ([]byte, error) {
 	if err := json.Unmarshal(value, &m); err != nil {
 		return nil, fmt.Errorf("decode stored object: %w", err)
 	}
-	delete(m, writtenBy)
+	delete(m, bus.WrittenBy)
 	return json.Marshal(m)
 }

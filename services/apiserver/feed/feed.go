@@ -37,6 +37,7 @@ type Feed struct {
 	first   uint64         // the cursor of entries[0]
 	floor   store.Revision // changes up to this one are forgotten
 	topics  map[Scope]*topic
+	ends    int // how often End was called
 }
 
 // Cursor is a place between two entries.

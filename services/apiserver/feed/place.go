@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/skerry/skerry/schemas"
@@ -37,6 +38,7 @@ type Place struct {
 	scope Scope
 	topic *topic
 	at    Cursor
+	ends  int // of the feed when it was opened
 }
 
 // Open returns the place behind cursor at. Its owner closes it.
@@ -50,7 +52,7 @@ func (f *Feed) Open(s Scope, at Cursor) *Place {
 		f.topics[s] = t
 	}
 	t.watchers++
-	return &Place{f: f, scope: s, topic: t, at: at}
+	return &Place{f: f, scope: s, topic: t, at: at, ends: f.ends}
 }
 
 // Close leaves the place.
@@ -64,11 +66,14 @@ func (p *Place) Close() {
 
 // Next returns the next entries and goes behind them; some may be out of the scope. With none
 // it returns a channel that closes when there are some in the scope. It fails with Expired
-// if one of the scope is forgotten.
+// if one of the scope is forgotten, and with ErrEnded after End.
 func (p *Place) Next() ([]*Entry, <-chan struct{}, error) {
 	f := p.f
 	f.mu.RLock()
 	defer f.mu.RUnlock()
+	if p.ends != f.ends {
+		return nil, nil, ErrEnded
+	}
 	if p.at < p.topic.gone {
 		return nil, nil, Expired(0, f.floor)
 	}
@@ -78,6 +83,20 @@ func (p *Place) Next() ([]*Entry, <-chan struct{}, error) {
 	got := slices.Clone(f.entries[from:min(from+batch, uint64(len(f.entries)))])
 	p.at += Cursor(len(got))
 	return got, p.topic.wake, nil
+}
+
+// ErrEnded says that nobody is to watch any longer from a place that was opened before.
+var ErrEnded = errors.New("the watch has ended")
+
+// End ends all places that there are: the resource is not served any more, or in another way.
+func (f *Feed) End() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ends++
+	for _, t := range f.topics {
+		close(t.wake)
+		t.wake = make(chan struct{})
+	}
 }
 
 // batch is how many entries a watcher takes at once.

@@ -29,14 +29,16 @@ func (f *Fields) Create(k *schemas.Kind, obj schemas.Object, manager string) sch
 func (f *Fields) maker(k *schemas.Kind) (*maker, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if m := f.makers[k.Resource]; m != nil {
+	if m := f.makers[k]; m != nil {
 		return m, nil
 	}
 	m, err := newMaker(k, f.converter(), &f.seen)
 	if err != nil {
 		return nil, fmt.Errorf("read schema of %s: %w", k.Kind, err)
 	}
-	f.makers[k.Resource] = m
+	if f.conv.table.ByResource(k.Resource) == k {
+		f.makers[k] = m
+	}
 	return m, nil
 }
 
@@ -45,6 +47,7 @@ func (f *Fields) maker(k *schemas.Kind) (*maker, error) {
 type maker struct {
 	version string
 	kind    string
+	reset   fieldpath.Filter
 	zero    *typed.TypedValue
 	seen    *shapes
 }
@@ -55,7 +58,7 @@ func newMaker(k *schemas.Kind, types managedfields.TypeConverter, seen *shapes) 
 	if err != nil {
 		return nil, err
 	}
-	return &maker{version: k.GroupVersion().String(), kind: k.GroupVersionKind().String(), zero: t, seen: seen}, nil
+	return &maker{version: k.GroupVersion().String(), kind: k.GroupVersionKind().String(), reset: reset(k, ""), zero: t, seen: seen}, nil
 }
 
 // unowned are the fields that nobody can own.
@@ -111,7 +114,7 @@ func (m *maker) fields(obj schemas.Object) ([]byte, bool) {
 	if err != nil {
 		return nil, false
 	}
-	set := reset("").Filter(c.Modified.Union(c.Added)).Difference(unowned)
+	set := m.reset.Filter(c.Modified.Union(c.Added)).Difference(unowned)
 	if set.Empty() {
 		return nil, true
 	}

@@ -2,6 +2,7 @@ package managed
 
 import (
 	"fmt"
+	"maps"
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -24,18 +25,18 @@ type Fields struct {
 	mu       sync.Mutex
 	types    managedfields.TypeConverter
 	managers map[managerKey]*managedfields.FieldManager
-	makers   map[schemas.Resource]*maker
+	makers   map[*schemas.Kind]*maker
 	seen     shapes // of objects that were made
 }
 
 type managerKey struct {
-	resource    schemas.Resource
+	kind        *schemas.Kind
 	subresource string
 }
 
 // New returns a tracker for the kinds in table.
 func New(table *schemas.Table) *Fields {
-	return &Fields{conv: convertor{table}, managers: map[managerKey]*managedfields.FieldManager{}, makers: map[schemas.Resource]*maker{}}
+	return &Fields{conv: convertor{table}, managers: map[managerKey]*managedfields.FieldManager{}, makers: map[*schemas.Kind]*maker{}}
 }
 
 // Update records in obj's managedFields what manager changed between live and obj. live
@@ -109,22 +110,45 @@ func (f *Fields) Warm() {
 func (f *Fields) manager(k *schemas.Kind, subresource string) (*managedfields.FieldManager, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	key := managerKey{k.Resource, subresource}
+	key := managerKey{k, subresource}
 	if m := f.managers[key]; m != nil {
 		return m, nil
 	}
-	types := f.converter()
-	if _, err := types.ObjectToTyped(k.New(), typed.AllowDuplicates); err != nil {
-		types = managedfields.NewDeducedTypeConverter()
+	types, err := f.typesOf(k)
+	if err != nil {
+		return nil, fmt.Errorf("read schema of %s: %w", k.Kind, err)
 	}
 	gv := k.GroupVersion()
 	m, err := managedfields.NewDefaultFieldManager(types, f.conv, f.conv, f.conv, k.GroupVersionKind(), gv, subresource,
-		map[fieldpath.APIVersion]fieldpath.Filter{fieldpath.APIVersion(gv.String()): reset(subresource)})
+		map[fieldpath.APIVersion]fieldpath.Filter{fieldpath.APIVersion(gv.String()): reset(k, subresource)})
 	if err != nil {
 		return nil, fmt.Errorf("make field manager of %s: %w", k.Kind, err)
 	}
-	f.managers[key] = m
+	if f.conv.table.ByResource(k.Resource) == k { // else it is gone, and nobody would forget it
+		f.managers[key] = m
+	}
 	return m, nil
+}
+
+// typesOf returns the converter of k's objects; f.mu is held.
+func (f *Fields) typesOf(k *schemas.Kind) (managedfields.TypeConverter, error) {
+	types := f.converter()
+	obj := k.New()
+	switch _, err := types.ObjectToTyped(obj, typed.AllowDuplicates); {
+	case err == nil:
+		return types, nil
+	case schemas.IsUntyped(obj):
+		return newUntyped(k)
+	}
+	return managedfields.NewDeducedTypeConverter(), nil
+}
+
+// Forget forgets an entry that is not in the table any more.
+func (f *Fields) Forget(k *schemas.Kind) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	maps.DeleteFunc(f.managers, func(key managerKey, _ *managedfields.FieldManager) bool { return key.kind == k })
+	delete(f.makers, k)
 }
 
 // converter returns the converter of all kinds, made at first use. It needs f.mu.
@@ -135,8 +159,11 @@ func (f *Fields) converter() managedfields.TypeConverter {
 	return f.types
 }
 
-// reset says which fields a write to the subresource cannot set, and so cannot own.
-func reset(subresource string) fieldpath.Filter {
+// reset says which fields of k a write to the subresource cannot set, and so cannot own.
+func reset(k *schemas.Kind, subresource string) fieldpath.Filter {
+	if schemas.IsUntyped(k.New()) && k.StatusWriter == schemas.StatusNone {
+		return fieldpath.NewExcludeSetFilter(fieldpath.NewSet()) // what is called status is a field like others
+	}
 	ignored := fieldpath.MakePathOrDie("status")
 	if subresource == "status" {
 		ignored = fieldpath.MakePathOrDie("spec")

@@ -85,7 +85,7 @@ func (g *Registry) removeAll(ctx context.Context, r *api.Request, k *schemas.Kin
 	if o == nil {
 		o = &metav1.ListOptions{}
 	}
-	s, err := selector.Parse(k.Resource, o)
+	s, err := selector.Parse(k, o)
 	if err != nil {
 		return nil, err
 	}

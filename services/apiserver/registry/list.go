@@ -21,7 +21,7 @@ func (g *Registry) list(ctx context.Context, r *api.Request, k *schemas.Kind) (*
 	if o == nil {
 		o = &metav1.ListOptions{}
 	}
-	s, err := selector.Parse(k.Resource, o)
+	s, err := selector.Parse(k, o)
 	if err != nil {
 		return nil, err
 	}

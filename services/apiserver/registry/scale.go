@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"strings"
 
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/skerry/skerry/bus/api"
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/schemas/outline"
 	"github.com/skerry/skerry/schemas/validate"
 	"github.com/skerry/skerry/services/apiserver/codec"
 	"github.com/skerry/skerry/services/apiserver/patch"
@@ -22,7 +24,7 @@ func (g *Registry) getScale(ctx context.Context, r *api.Request, k *schemas.Kind
 	if err != nil {
 		return nil, err
 	}
-	s, err := scaleOf(obj)
+	s, err := scaleOf(k, obj)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +63,7 @@ func (g *Registry) patchScale(ctx context.Context, r *api.Request, k *schemas.Ki
 // putScale sets the number of replicas to that of what f makes of the Scale.
 func (g *Registry) putScale(ctx context.Context, r *api.Request, k *schemas.Kind, f func(autoscalingv1.Scale) (autoscalingv1.Scale, error)) (*api.Reply, error) {
 	out, _, err := g.change(ctx, r, k, func(old schemas.Object) (schemas.Object, error) {
-		was, err := scaleOf(old)
+		was, err := scaleOf(k, old)
 		if err != nil {
 			return nil, err
 		}
@@ -87,16 +89,16 @@ func (g *Registry) putScale(ctx context.Context, r *api.Request, k *schemas.Kind
 	if err != nil {
 		return nil, err
 	}
-	s, err := scaleOf(out)
+	s, err := scaleOf(k, out)
 	if err != nil {
 		return nil, err
 	}
 	return reply(s, nil, false)
 }
 
-// scaleOf reads the Scale of any kind that has spec.replicas and status.replicas.
-func scaleOf(obj schemas.Object) (*autoscalingv1.Scale, error) {
-	u, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
+// scaleOf reads the Scale of an object of k.
+func scaleOf(k *schemas.Kind, obj schemas.Object) (*autoscalingv1.Scale, error) {
+	u, err := content(obj)
 	if err != nil {
 		return nil, err
 	}
@@ -105,40 +107,47 @@ func scaleOf(obj schemas.Object) (*autoscalingv1.Scale, error) {
 		ObjectMeta: metav1.ObjectMeta{Name: obj.GetName(), Namespace: obj.GetNamespace(), UID: obj.GetUID(),
 			ResourceVersion: obj.GetResourceVersion(), CreationTimestamp: obj.GetCreationTimestamp()},
 	}
-	s.Spec.Replicas = number(u, "spec", "replicas")
-	s.Status.Replicas = number(u, "status", "replicas")
-	raw, ok, err := unstructured.NestedMap(u, "spec", "selector")
-	if err != nil || !ok {
-		return s, nil //nolint:nilerr // a kind may have another kind of selector
-	}
-	var ls metav1.LabelSelector
-	if runtime.DefaultUnstructuredConverter.FromUnstructured(raw, &ls) == nil {
-		s.Status.Selector = metav1.FormatLabelSelector(&ls)
+	s.Spec.Replicas = number(u, k.Scale.Replicas)
+	s.Status.Replicas = number(u, k.Scale.Status)
+	switch selector := outline.At(u, k.Scale.Selector).(type) {
+	case string:
+		s.Status.Selector = selector
+	case map[string]any:
+		var ls metav1.LabelSelector
+		if runtime.DefaultUnstructuredConverter.FromUnstructured(selector, &ls) == nil { // a kind may have another kind of selector
+			s.Status.Selector = metav1.FormatLabelSelector(&ls)
+		}
 	}
 	return s, nil
 }
 
-func number(u map[string]any, path ...string) int32 {
-	n, _, err := unstructured.NestedInt64(u, path...)
-	if err != nil {
-		return 0
+// content is obj as unstructured fields; it may share them.
+func content(obj schemas.Object) (*unstructured.Unstructured, error) {
+	if u, ok := obj.(*unstructured.Unstructured); ok {
+		return u, nil
 	}
+	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
+	return &unstructured.Unstructured{Object: fields}, err
+}
+
+func number(u schemas.Object, path string) int32 {
+	n, _ := outline.At(u, path).(int64) // 0: it is not there
 	return int32(n)
 }
 
-// withReplicas returns a copy of obj with spec.replicas set.
+// withReplicas returns a copy of obj with another number of replicas.
 func withReplicas(k *schemas.Kind, obj schemas.Object, replicas int32) (schemas.Object, error) {
-	u, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
+	copied, _ := obj.DeepCopyObject().(schemas.Object) // the type is obj's
+	u, err := content(copied)
 	if err != nil {
 		return nil, err
 	}
-	if err := unstructured.SetNestedField(u, int64(replicas), "spec", "replicas"); err != nil {
+	if err := unstructured.SetNestedField(u.Object, int64(replicas), strings.Split(k.Scale.Replicas, ".")...); err != nil {
 		return nil, err
 	}
 	next := k.New()
-	if dst, ok := next.(*unstructured.Unstructured); ok {
-		dst.Object = u
-		return dst, nil
+	if schemas.IsUntyped(next) {
+		return u, nil
 	}
-	return next, runtime.DefaultUnstructuredConverter.FromUnstructured(u, next)
+	return next, runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, next)
 }

@@ -15,21 +15,21 @@ import (
 
 type getter = func(schemas.Object) string
 
-// field returns how to read the field called label of r's objects, or nil.
-func field(r schemas.Resource, label string) getter {
+// field returns how to read the field called label of k's objects, or nil.
+func field(k *schemas.Kind, label string) getter {
 	switch label {
 	case "metadata.name":
 		return func(o schemas.Object) string { return o.GetName() }
 	case "metadata.namespace":
 		return func(o schemas.Object) string { return o.GetNamespace() }
 	}
-	return byResource(r)[label]
+	return fieldsOf(k)[label]
 }
 
-// unknown words the refusal of a label that r does not have.
-func unknown(r schemas.Resource, label string) string {
+// unknown words the refusal of a label that k does not have.
+func unknown(k *schemas.Kind, label string) string {
 	known := []string{`"metadata.name"`, `"metadata.namespace"`}
-	for l := range byResource(r) {
+	for l := range fieldsOf(k) {
 		known = append(known, strconv.Quote(l))
 	}
 	sort.Strings(known)
@@ -44,6 +44,14 @@ func of[T schemas.Object](f func(T) string) getter {
 		}
 		return ""
 	}
+}
+
+// fieldsOf lists the fields beyond metadata that k is selected by.
+func fieldsOf(k *schemas.Kind) map[string]getter {
+	if k.Selectable != nil {
+		return k.Selectable
+	}
+	return byResource(k.Resource)
 }
 
 // byResource lists the fields beyond metadata that Kubernetes selects r by.

@@ -23,9 +23,9 @@ type requirement struct {
 	equal bool
 }
 
-// Parse parses the selectors of o for r. A malformed selector, or a field that
+// Parse parses the selectors of o for k's objects. A malformed selector, or a field that
 // cannot be selected by, is a BadRequest.
-func Parse(r schemas.Resource, o *metav1.ListOptions) (Selector, error) {
+func Parse(k *schemas.Kind, o *metav1.ListOptions) (Selector, error) {
 	var s Selector
 	if o == nil {
 		return s, nil
@@ -47,9 +47,9 @@ func Parse(r schemas.Resource, o *metav1.ListOptions) (Selector, error) {
 		return s, apierrors.NewBadRequest(err.Error())
 	}
 	for _, q := range f.Requirements() {
-		get := field(r, q.Field)
+		get := field(k, q.Field)
 		if get == nil {
-			return s, apierrors.NewBadRequest(unknown(r, q.Field))
+			return s, apierrors.NewBadRequest(unknown(k, q.Field))
 		}
 		s.fields = append(s.fields, requirement{get: get, value: q.Value, equal: q.Operator != "!="})
 	}

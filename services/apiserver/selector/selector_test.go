@@ -33,7 +33,7 @@ func TestMatches(t *testing.T) {
 		{"", "spec.hostNetwork=false", true},
 		{"app=web", "status.phase!=Running", false},
 	} {
-		s, err := Parse(schemas.Pods, &metav1.ListOptions{LabelSelector: c.labels, FieldSelector: c.fields})
+		s, err := Parse(&schemas.Kind{Resource: schemas.Pods}, &metav1.ListOptions{LabelSelector: c.labels, FieldSelector: c.fields})
 		if err != nil {
 			t.Fatalf("%q %q: %v", c.labels, c.fields, err)
 		}
@@ -50,18 +50,18 @@ func TestParseRefuses(t *testing.T) {
 		{FieldSelector: "spec.containers=x"},
 		{FieldSelector: "metadata.name"},
 	} {
-		if _, err := Parse(schemas.Pods, &o); !apierrors.IsBadRequest(err) {
+		if _, err := Parse(&schemas.Kind{Resource: schemas.Pods}, &o); !apierrors.IsBadRequest(err) {
 			t.Errorf("%+v: got %v, want BadRequest", o, err)
 		}
 	}
-	if _, err := Parse(schemas.ConfigMaps, &metav1.ListOptions{FieldSelector: "status.phase=x"}); !apierrors.IsBadRequest(err) {
+	if _, err := Parse(&schemas.Kind{Resource: schemas.ConfigMaps}, &metav1.ListOptions{FieldSelector: "status.phase=x"}); !apierrors.IsBadRequest(err) {
 		t.Errorf("configmaps have no phase: got %v", err)
 	}
 }
 
 func TestEventFields(t *testing.T) {
 	e := &v1.Event{InvolvedObject: v1.ObjectReference{Kind: "Pod", Name: "web-1"}, Reason: "Pulled", Type: "Normal"}
-	s, err := Parse(schemas.Events, &metav1.ListOptions{FieldSelector: "involvedObject.name=web-1,involvedObject.kind=Pod,type!=Warning,reason=Pulled"})
+	s, err := Parse(&schemas.Kind{Resource: schemas.Events}, &metav1.ListOptions{FieldSelector: "involvedObject.name=web-1,involvedObject.kind=Pod,type!=Warning,reason=Pulled"})
 	if err != nil || !s.Matches(e) {
 		t.Errorf("matches = false, err %v", err)
 	}

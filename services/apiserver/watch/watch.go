@@ -9,6 +9,7 @@ package watch
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -40,12 +41,14 @@ type Watcher struct {
 	// When the next bookmark is due, and the one shortly before the end; zero: never.
 	bookmark, last time.Time
 
-	emit func(api.WatchEvent) error // of the Next that runs
+	served func(*schemas.Kind) bool
+	emit   func(api.WatchEvent) error // of the Next that runs
 }
 
-// Open begins the watch r, or says why it may not be. k is r's kind.
-func Open(rep *replica.Replica, k *schemas.Kind, r *api.Request) (*Watcher, error) {
-	s, err := selector.Parse(k.Resource, r.List)
+// Open begins the watch r, or says why it may not be. k is r's kind; the watch ends when it is not
+// served any more, and the feed too.
+func Open(rep *replica.Replica, k *schemas.Kind, served func(*schemas.Kind) bool, r *api.Request) (*Watcher, error) {
+	s, err := selector.Parse(k, r.List)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +62,7 @@ func Open(rep *replica.Replica, k *schemas.Kind, r *api.Request) (*Watcher, erro
 	if err := check(o); err != nil {
 		return nil, err
 	}
-	return &Watcher{replica: rep, kind: k, request: r, options: o, selects: s}, nil
+	return &Watcher{replica: rep, kind: k, request: r, options: o, selects: s, served: served}, nil
 }
 
 // Close implements api.Source.
@@ -76,13 +79,20 @@ func (w *Watcher) Next(ctx context.Context, emit func(api.WatchEvent) error) (ap
 		if err := w.begin(ctx); err != nil {
 			return api.Pause{}, err
 		}
+		// Who opens a place before the feed ends hears of that, who opens it after finds it here.
+		if !w.served(w.kind) {
+			return api.Pause{}, nil
+		}
 		w.schedule(time.Now())
 	} else if w.due(time.Now()) {
-		if err := w.mark(ctx, nil); err != nil {
+		if err := w.mark(ctx, nil); err != nil && !errors.Is(err, feed.ErrEnded) {
 			return api.Pause{}, err
 		}
 	}
 	wake, err := w.send(ctx)
+	if errors.Is(err, feed.ErrEnded) {
+		return api.Pause{}, nil
+	}
 	return api.Pause{Wake: wake, Until: w.until()}, err
 }
 

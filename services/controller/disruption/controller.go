@@ -20,12 +20,12 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/skerry/skerry/bus/view"
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/schemas/outline"
 	"github.com/skerry/skerry/services/controller/cluster"
 )
 
@@ -41,7 +41,7 @@ func (k *Controller) Keys(ch view.Change) (keys []schemas.Ref) {
 		return []schemas.Ref{ch.Ref}
 	}
 	kind := k.c.Table.ByResource(ch.Ref.Resource)
-	if ch.Ref.Resource != schemas.Pods && (kind == nil || kind.Scale == nil || ch.Old != nil && replicas(ch.Object) == replicas(ch.Old)) {
+	if ch.Ref.Resource != schemas.Pods && (kind == nil || kind.Scale == nil || ch.Old != nil && replicas(kind, ch.Object) == replicas(kind, ch.Old)) {
 		return nil
 	}
 	for _, o := range k.c.View.List(schemas.PodDisruptionBudgets, ch.Ref.Namespace) {
@@ -118,54 +118,52 @@ func (k *Controller) asked(pods []*corev1.Pod) (int32, error) {
 		if owner == nil {
 			continue
 		}
-		top, err := k.scaled(p.Namespace, owner)
+		kind, top, err := k.scaled(p.Namespace, owner)
 		if err != nil {
 			return 0, err
 		}
 		if top == nil {
 			continue // gone: the garbage collector's
 		}
-		ref := schemas.RefOf(k.c.Table.ByGVK(top.GetObjectKind().GroupVersionKind()).Resource, top)
+		ref := schemas.RefOf(kind.Resource, top)
 		if !seen[ref] {
 			seen[ref] = true
-			total += replicas(top)
+			total += replicas(kind, top)
 		}
 	}
 	return total, nil
 }
 
 // scaled follows owners upwards to the one whose replicas count.
-func (k *Controller) scaled(namespace string, owner *metav1.OwnerReference) (schemas.Object, error) {
-	var found schemas.Object
+func (k *Controller) scaled(namespace string, owner *metav1.OwnerReference) (of *schemas.Kind, found schemas.Object, err error) {
 	for ; owner != nil; owner = metav1.GetControllerOfNoCopy(found) {
 		gv, err := schema.ParseGroupVersion(owner.APIVersion)
 		if err != nil {
-			return nil, fmt.Errorf("read owner %s: %w", owner.Name, err)
+			return nil, nil, fmt.Errorf("read owner %s: %w", owner.Name, err)
 		}
 		kind := k.c.Table.ByGVK(gv.WithKind(owner.Kind))
 		if kind == nil || kind.Scale == nil {
 			if found != nil {
-				return found, nil
+				return of, found, nil
 			}
-			return nil, fmt.Errorf("%s %s does not implement the scale subresource", owner.Kind, owner.Name)
+			return nil, nil, fmt.Errorf("%s %s does not implement the scale subresource", owner.Kind, owner.Name)
 		}
 		obj, ok := k.c.View.Get(schemas.Ref{Resource: kind.Resource, Namespace: schemas.Namespace(namespace), Name: schemas.Name(owner.Name)})
 		if !ok || obj.GetUID() != owner.UID {
-			return found, nil
+			return of, found, nil
 		}
-		found = obj
+		of, found = kind, obj
 	}
-	return found, nil
+	return of, found, nil
 }
 
-// replicas is spec.replicas of a kind that has it; 1 if it is not said.
-func replicas(o schemas.Object) int32 {
-	if u, ok := o.(*unstructured.Unstructured); ok {
-		n, has, err := unstructured.NestedInt64(u.Object, "spec", "replicas")
-		if !has && err == nil {
-			n = 1
+// replicas is how many an object of k, which has a scale, asks for; 1 if it does not say.
+func replicas(k *schemas.Kind, o schemas.Object) int32 {
+	if schemas.IsUntyped(o) {
+		if n, ok := outline.At(o, k.Scale.Replicas).(int64); ok {
+			return int32(n)
 		}
-		return int32(n)
+		return 1
 	}
 	v := reflect.Indirect(reflect.ValueOf(o))
 	if v.Kind() != reflect.Struct || !v.FieldByName("Spec").IsValid() {

@@ -1,7 +1,7 @@
 // Package garbage deletes what nobody owns any more, and lets owners go in the
 // order that was asked for: dependents first, or left behind.
 //
-// Reads: every kind of the table, joined, and the stream itself to make sure that
+// Reads: objects of every kind, also of those that the table lacks, joined, and the stream itself to make sure that
 // an owner is really gone.
 // Writes: deletions, owner references and finalizers, through the apiserver.
 // Triggered by: objects that have owners, their owners' deletion, and dependents'.
@@ -31,6 +31,8 @@ import (
 // Controller reconciles objects of every kind.
 type Controller struct {
 	c *cluster.Cluster
+	// strangers are the kinds that objects without a Go type were of.
+	strangers strangers
 	// absent are owners that the stream did not have. A uid does not come back.
 	absent *lru.Cache
 }
@@ -46,6 +48,7 @@ func New(c *cluster.Cluster) *Controller { return &Controller{c: c, absent: lru.
 func (k *Controller) Keys(ch view.Change) []schemas.Ref {
 	var keys []schemas.Ref
 	now := ch.Object
+	k.strangers.meet(ch.Ref, now)
 	if ch.Type == view.Deleted {
 		keys = k.c.View.OwnedBy(string(now.GetUID()))
 		return append(keys, k.deletingOwners(now)...)
@@ -89,7 +92,7 @@ func (k *Controller) deletingOwners(o schemas.Object) (keys []schemas.Ref) {
 }
 
 // ownerRef finds the object that r means: in o's namespace, or cluster-scoped.
-// Kinds outside the table cannot be looked up.
+// Of kinds outside the table only those can be looked up of which there have been objects.
 func (k *Controller) ownerRef(o schemas.Object, r metav1.OwnerReference) (schemas.Ref, bool) {
 	gv, err := schema.ParseGroupVersion(r.APIVersion)
 	if err != nil {
@@ -105,7 +108,7 @@ func (k *Controller) ownerRef(o schemas.Object, r metav1.OwnerReference) (schema
 		}
 		return ref, true
 	}
-	return schemas.Ref{}, false
+	return k.strangers.ref(o, r, gv.Group)
 }
 
 // Reconcile does what is due for the object that key names.

@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -34,10 +35,17 @@ const (
 // Controller reconciles namespaces.
 type Controller struct {
 	c *cluster.Cluster
+
+	mu sync.Mutex
+	// strangers are the resources of objects in namespaces that have no Go type: this process' table
+	// may lack them, but a namespace with such an object is not empty.
+	strangers map[schemas.Resource]bool
 }
 
 // New returns the controller.
-func New(c *cluster.Cluster) *Controller { return &Controller{c: c} }
+func New(c *cluster.Cluster) *Controller {
+	return &Controller{c: c, strangers: map[schemas.Resource]bool{}}
+}
 
 // Keys returns the namespaces that a change concerns.
 func (k *Controller) Keys(ch view.Change) []schemas.Ref {
@@ -46,6 +54,11 @@ func (k *Controller) Keys(ch view.Change) []schemas.Ref {
 	}
 	if ch.Ref.Namespace == "" {
 		return nil
+	}
+	if schemas.IsUntyped(ch.Object) {
+		k.mu.Lock()
+		k.strangers[ch.Ref.Resource] = true
+		k.mu.Unlock()
 	}
 	key := schemas.Ref{Resource: schemas.Namespaces, Name: schemas.Name(ch.Ref.Namespace)}
 	if ch.Ref.Resource == schemas.ServiceAccounts && ch.Ref.Name == defaultAccount && ch.Type == view.Deleted {
@@ -124,12 +137,9 @@ func (k *Controller) activate(ctx context.Context, ns *corev1.Namespace) error {
 
 // contents counts what the view shows in ns. Events are not counted: they expire.
 func (k *Controller) contents(ns *corev1.Namespace) (out []content) {
-	for _, kind := range k.c.Table.All() {
-		if !kind.Namespaced || kind.Store != schemas.StoreState {
-			continue
-		}
-		c := content{resource: kind.Resource}
-		for _, o := range k.c.View.List(kind.Resource, schemas.Namespace(ns.Name)) {
+	for _, r := range k.resources() {
+		c := content{resource: r}
+		for _, o := range k.c.View.List(r, schemas.Namespace(ns.Name)) {
 			c.objects++
 			if o.GetDeletionTimestamp() == nil {
 				c.fresh++
@@ -137,6 +147,23 @@ func (k *Controller) contents(ns *corev1.Namespace) (out []content) {
 			c.finalizers = append(c.finalizers, o.GetFinalizers()...)
 		}
 		out = append(out, c)
+	}
+	return out
+}
+
+// resources are those that can be in a namespace.
+func (k *Controller) resources() (out []schemas.Resource) {
+	for _, kind := range k.c.Table.All() {
+		if kind.Namespaced && kind.Store == schemas.StoreState {
+			out = append(out, kind.Resource)
+		}
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for r := range k.strangers {
+		if k.c.Table.ByResource(r) == nil {
+			out = append(out, r)
+		}
 	}
 	return out
 }

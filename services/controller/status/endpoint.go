@@ -112,7 +112,10 @@ func (e *Endpoint) decode(data []byte) (*schemas.Kind, schemas.Object, error) {
 		return nil, nil, apierrors.NewBadRequest("decode status: " + err.Error())
 	}
 	kind := e.table.ByGVK(meta.GroupVersionKind())
-	if kind == nil || kind.StatusWriter == schemas.StatusNone {
+	if kind == nil {
+		return nil, nil, apierrors.NewServiceUnavailable(fmt.Sprintf("this controller does not know %s", meta.GroupVersionKind()))
+	}
+	if kind.StatusWriter == schemas.StatusNone {
 		return nil, nil, apierrors.NewBadRequest(fmt.Sprintf("%s has no status", meta.GroupVersionKind()))
 	}
 	obj := kind.New()

@@ -34,12 +34,17 @@ type Book struct {
 	version string
 
 	mu    sync.Mutex
-	kinds []*schemas.Kind // that pages are of
-	pages map[string]*Document
+	pages map[string]page
+}
+
+// page is a document and the kinds that it is of.
+type page struct {
+	kinds []*schemas.Kind
+	*Document
 }
 
 // New returns a book without pages; version is the API's, as its documents say it.
-func New(version string) *Book { return &Book{version: version} }
+func New(version string) *Book { return &Book{version: version, pages: map[string]page{}} }
 
 // Media types of documents.
 const (
@@ -81,9 +86,10 @@ func (b *Book) V3(kinds []*schemas.Kind, path string) (*Document, error) {
 		}
 	}
 	if len(mine) == 0 {
+		b.drop(path)
 		return nil, nil
 	}
-	return b.page(kinds, path, JSON, func() ([]byte, error) {
+	return b.page(mine, path, JSON, func() ([]byte, error) {
 		d := &describer{prefix: "#/components/schemas/", v3: true, out: map[string]any{}}
 		paths := d.all(mine)
 		return json.Marshal(node{"openapi": "3.0.0", "info": b.info(), "paths": paths, "components": node{"schemas": d.out}})
@@ -123,15 +129,19 @@ func (d *describer) all(kinds []*schemas.Kind) node {
 	return paths
 }
 
+// drop forgets the page of a group that has no kinds any more.
+func (b *Book) drop(name string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.pages, name)
+}
+
 // page returns the named page, made anew if the kinds are other ones than before.
 func (b *Book) page(kinds []*schemas.Kind, name, media string, write func() ([]byte, error)) (*Document, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !slices.Equal(b.kinds, kinds) {
-		b.kinds, b.pages = slices.Clone(kinds), map[string]*Document{}
-	}
-	if d := b.pages[name]; d != nil {
-		return d, nil
+	if p := b.pages[name]; p.Document != nil && slices.Equal(p.kinds, kinds) {
+		return p.Document, nil
 	}
 	var kept bytes.Buffer
 	z := gzip.NewWriter(&kept)
@@ -148,6 +158,6 @@ func (b *Book) page(kinds []*schemas.Kind, name, media string, write func() ([]b
 		return nil, fmt.Errorf("describe %s: %w", name, err)
 	}
 	d := &Document{Gzip: slices.Clip(kept.Bytes()), Hash: hex.EncodeToString(sum.Sum(nil)), Media: media}
-	b.pages[name] = d
+	b.pages[name] = page{slices.Clone(kinds), d}
 	return d, nil
 }

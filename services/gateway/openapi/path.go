@@ -11,11 +11,18 @@ import (
 	"github.com/skerry/skerry/schemas"
 )
 
-var listMeta = reflect.TypeFor[metav1.ListMeta]()
+var (
+	listMeta   = reflect.TypeFor[metav1.ListMeta]()
+	objectMeta = reflect.TypeFor[metav1.ObjectMeta]()
+)
 
-// patches are the media types of patches.
-var patches = []string{
-	"application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json", "application/apply-patch+yaml",
+// patches are the media types of patches of k.
+func patches(k *schemas.Kind) []string {
+	all := []string{"application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"}
+	if schemas.IsUntyped(k.New()) {
+		return all
+	}
+	return append(all, "application/strategic-merge-patch+json")
 }
 
 // Parameters of the query, by what takes them.
@@ -132,7 +139,7 @@ func (d *describer) operation(k *schemas.Kind, action string, about schema.Group
 	media := []string{"application/json", "application/yaml"}
 	consumes := media
 	if action == "patch" {
-		consumes = patches
+		consumes = patches(k)
 	}
 	op := node{
 		"tags": []string{k.Resource.String()}, "x-kubernetes-action": action, extensionKinds: gvk(about),

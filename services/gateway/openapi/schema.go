@@ -7,6 +7,7 @@
 package openapi
 
 import (
+	"encoding/json"
 	"reflect"
 	"strings"
 
@@ -203,7 +204,7 @@ func (d *describer) kind(k *schemas.Kind) (one, list node) {
 	name := ""
 	if t == reflect.TypeFor[unstructured.Unstructured]() {
 		name = k.Resource.Group + "." + k.Version + "." + k.Kind
-		d.out[name] = node{"type": "object", "x-kubernetes-preserve-unknown-fields": true}
+		d.out[name] = d.untyped(k)
 	} else {
 		d.ref(t)
 		name = model(t)
@@ -224,6 +225,29 @@ func (d *describer) kind(k *schemas.Kind) (one, list node) {
 	}
 	return node{"$ref": d.prefix + name}, node{"$ref": d.prefix + name + "List"}
 }
+
+// untyped is the schema of a kind without a Go type: its own, and what every object has.
+func (d *describer) untyped(k *schemas.Kind) node {
+	s := node{"type": "object", preserve: true}
+	if k.Schema != nil {
+		var own node
+		text, err := json.Marshal(k.Schema)
+		if err == nil && json.Unmarshal(text, &own) == nil { // else it is described as one without a schema
+			s = own
+		}
+	}
+	properties, ok := s["properties"].(node)
+	if !ok {
+		properties = node{}
+		s["properties"] = properties
+	}
+	properties["apiVersion"], properties["kind"] = node{"type": "string"}, node{"type": "string"}
+	properties["metadata"] = d.item(objectMeta)
+	return s
+}
+
+// preserve marks objects that may have any field.
+const preserve = "x-kubernetes-preserve-unknown-fields"
 
 // extensionKinds names the kinds that a schema, or an operation, is about.
 const extensionKinds = "x-kubernetes-group-version-kind"
