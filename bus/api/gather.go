@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -15,11 +16,13 @@ import (
 const gatherBytes = 4 << 20
 
 // Gatherer sends what many callers create and delete at the same time as one request.
-// Nobody waits for company: with nothing under way a request goes at once, and what
-// comes meanwhile goes together when it is back, unless it is more than goes into one. Safe
-// for concurrent use.
+// With nothing under way a request goes at once, or after Linger, and what comes meanwhile goes
+// together when it is back, unless it is more than goes into one. Safe for concurrent use.
 type Gatherer struct {
 	c *Client
+	// Linger is how long a first request waits for company; set it before use. It is for who
+	// knows that more follow at once.
+	Linger time.Duration
 
 	mu    sync.Mutex
 	lanes map[lane]*crowd
@@ -113,6 +116,9 @@ func (g *Gatherer) enter(l lane, callers ...*caller) *crowd {
 
 // run sends what waits in l until nothing does.
 func (g *Gatherer) run(l lane, c *crowd) {
+	if g.Linger > 0 {
+		time.Sleep(g.Linger)
+	}
 	for {
 		callers := g.take(l, c)
 		if callers == nil {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
@@ -65,6 +67,34 @@ func TestGather(t *testing.T) {
 	}
 	if requests != 3 || most != abreast {
 		t.Errorf("%d requests, %d at once", requests, most)
+	}
+}
+
+// TestGatherLingers: a first request waits for those that follow at once.
+func TestGatherLingers(t *testing.T) {
+	var requests atomic.Int32
+	c := served(t, 8, fake{do: func(_ context.Context, r *Request) (*Reply, error) {
+		requests.Add(1)
+		briefs, err := Each(testContext(t), r, func(context.Context, *Request) (*Reply, error) { return &Reply{Brief: &Brief{}}, nil })
+		if err != nil {
+			return nil, err
+		}
+		body, err := EncodeBriefs(briefs)
+		return &Reply{Body: body}, err
+	}})
+	g := NewGatherer(c)
+	g.Linger = time.Second
+	var all sync.WaitGroup
+	for _, name := range []string{"a", "b", "c"} {
+		all.Go(func() {
+			if _, errs := g.Create(testContext(t), schemas.ConfigMaps, configMap(name)); errs[0] != nil {
+				t.Errorf("%s: %v", name, errs[0])
+			}
+		})
+	}
+	all.Wait()
+	if n := requests.Load(); n != 1 {
+		t.Errorf("%d requests", n)
 	}
 }
 

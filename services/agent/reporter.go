@@ -29,10 +29,16 @@ type reporter struct {
 func newReporter(conn *bus.Conn, c Config, poster *status.Poster) *reporter {
 	client := api.NewClient(conn, c.Table)
 	client.RetryFor = 0
-	return &reporter{node: c.Node, poster: poster, gather: api.NewGatherer(client)}
+	r := &reporter{node: c.Node, poster: poster, gather: api.NewGatherer(client)}
+	r.gather.Linger = removalPatience
+	return r
 }
 
 func (r *reporter) key(k sandbox.Key) bus.Key { return bus.ObservedPodKey(r.node, k.Namespace, k.Name) }
+
+// removalPatience is how long the removal of a pod waits for others' that have ended at the same
+// time: a set's pods on a node go together, and one request is cheaper than one for each.
+const removalPatience = 10 * time.Millisecond
 
 // endingPatience is how long what is told of a pod that is ending may wait for what
 // follows at once: it is two or three statuses within a moment, and each is a synced write.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/skerry/skerry/services/agent/image"
 	"github.com/skerry/skerry/services/agent/member"
@@ -95,6 +96,9 @@ func (r *Reconciler) forget(k sandbox.Key, e *entry) error {
 	r.puller.Forget(e.uid)
 	r.mu.Lock()
 	delete(r.pods, k)
+	if r.removals[e.uid] != nil {
+		delete(r.removals, e.uid)
+	}
 	r.mu.Unlock()
 	if err := r.Devices.Free(e.uid); err != nil {
 		return err
@@ -121,23 +125,62 @@ func (r *Reconciler) finish(ctx context.Context, k sandbox.Key, e *entry, in Inp
 	if err := r.Volumes.Remove(in.Order.UID); err != nil {
 		return err
 	}
+	switch under, err := r.removal(in.Order.UID); {
+	case under:
+		return nil
+	case err != nil:
+		e.few().asked = time.Time{}
+		return fmt.Errorf("remove finished pod %s: %w", k, err)
+	}
 	// The order goes away when the scheduler has seen it; whatever has the pod looked at until
 	// then asks nothing again.
 	if left := e.seldom().asked.Add(askAgain).Sub(in.Now); left > 0 {
 		r.loop.AddAfter(k, left)
 		return nil
 	}
-	if err := r.Reporter.Remove(ctx, in.Order); err != nil {
-		return fmt.Errorf("remove finished pod %s: %w", k, err)
-	}
 	e.few().asked = in.Now
 	r.loop.AddAfter(k, askAgain)
+	r.askRemoval(ctx, k, in.Order)
 	return nil
 }
 
 // askAgain is how long an order may outlive the removal of its pod before that is asked for
 // once more.
 const askAgain = 10 * time.Second
+
+// askRemoval asks for a pod's removal in the background: what a node's pods ask for at the same
+// time goes together, and workers that waited for the answer would be as many as go together.
+func (r *Reconciler) askRemoval(ctx context.Context, k sandbox.Key, order *v1.Pod) {
+	uid := order.UID
+	r.mu.Lock()
+	r.removals[uid] = nil
+	r.mu.Unlock()
+	r.background.Go(func() {
+		err := r.Reporter.Remove(ctx, order)
+		r.mu.Lock()
+		e := r.pods[k]
+		if err == nil || e == nil || e.uid != uid {
+			delete(r.removals, uid)
+		} else {
+			r.removals[uid] = err
+		}
+		r.mu.Unlock()
+		if err != nil {
+			r.loop.Add(k)
+		}
+	})
+}
+
+// removal tells whether a removal is under way, or once why the last one failed.
+func (r *Reconciler) removal(uid types.UID) (under bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	err, known := r.removals[uid]
+	if err != nil {
+		delete(r.removals, uid)
+	}
+	return known && err == nil, err
+}
 
 // pull has an image pulled in the background.
 func (r *Reconciler) pull(ctx context.Context, k sandbox.Key, order *v1.Pod, s Step) {

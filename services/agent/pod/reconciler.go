@@ -88,6 +88,8 @@ type Reconciler struct {
 	mu     sync.Mutex
 	pods   map[sandbox.Key]*entry
 	looked bool // at everything, once
+	// removals are those that are asked for just now (nil), and why others have failed.
+	removals map[types.UID]error
 	// granted are the pods that have something of the node, as they were granted; sum is what
 	// they request together: to add that up anew for each pod that comes would cost a full node
 	// more than all else.
@@ -104,7 +106,7 @@ func New(c Config) *Reconciler {
 	if c.Workers == 0 {
 		c.Workers = 4
 	}
-	r := &Reconciler{Config: c, pods: map[sandbox.Key]*entry{}}
+	r := &Reconciler{Config: c, pods: map[sandbox.Key]*entry{}, removals: map[types.UID]error{}}
 	r.puller = image.NewPuller(c.Images, c.Now)
 	r.loop = reconcile.New("pod", c.Workers, c.Log, r.Reconcile)
 	r.prober = probe.New(c.Actions, c.Recorder, r.loop.Add)

@@ -189,6 +189,24 @@ func TestRemovalIsAskedForOnce(t *testing.T) {
 	}
 }
 
+// TestRemovalFails: it is asked for again until it succeeds, once at a time.
+func TestRemovalFails(t *testing.T) {
+	g := newRig(t)
+	g.refusals = 2
+	p := web("web", "exit 0")
+	grace := int64(0)
+	p.DeletionTimestamp, p.DeletionGracePeriodSeconds = &metav1.Time{Time: time.Now()}, &grace
+	g.order(p)
+	g.await(pod.KeyOf(p), "forgotten", func(st *v1.PodStatus) bool {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return st == nil && g.orders[pod.KeyOf(p)] == nil
+	})
+	if len(g.removed) != 3 {
+		t.Errorf("the removal was asked for %d times", len(g.removed))
+	}
+}
+
 func TestReplacementByName(t *testing.T) {
 	g := newRig(t)
 	a, b := web("web", forever), web("web", forever)

@@ -48,6 +48,7 @@ type rig struct {
 	orders   map[sandbox.Key]*share.Lean
 	unsynced bool
 	slow     bool // removed pods keep their orders
+	refusals int  // how many removals fail
 	posts    int
 	statuses map[sandbox.Key]*v1.Pod
 	removed  []types.UID
@@ -181,8 +182,16 @@ func (g *rig) Post(p *v1.Pod, _ bool) error {
 }
 func (g *rig) Posted(sandbox.Key, func()) bool { return true }
 func (g *rig) Drop(k sandbox.Key)              { g.changed(func() { delete(g.statuses, k) }) }
-func (g *rig) Remove(_ context.Context, p *v1.Pod) error {
-	g.changed(func() { g.removed = append(g.removed, p.UID) })
+func (g *rig) Remove(_ context.Context, p *v1.Pod) (err error) {
+	g.changed(func() {
+		if g.removed = append(g.removed, p.UID); g.refusals > 0 {
+			g.refusals--
+			err = errors.New("the apiserver is away")
+		}
+	})
+	if err != nil {
+		return err
+	}
 	if !g.slow {
 		g.cancel(pod.KeyOf(p))
 	}

@@ -14,8 +14,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
+	v1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -50,7 +52,7 @@ func (k *Controller) Keys(ch view.Change) []schemas.Ref {
 	now := ch.Object
 	k.strangers.meet(ch.Ref, now)
 	if ch.Type == view.Deleted {
-		keys = k.c.View.OwnedBy(string(now.GetUID()))
+		keys = k.byNode(k.c.View.OwnedBy(string(now.GetUID())))
 		return append(keys, k.deletingOwners(now)...)
 	}
 	if !concerns(now) {
@@ -71,6 +73,20 @@ func (k *Controller) Keys(ch view.Change) []schemas.Ref {
 		keys = append(keys, k.deletingOwners(ch.Old)...)
 	}
 	return keys
+}
+
+// byNode sorts dependents by the nodes that they are on: a node whose pods go at the same time
+// hears of them, reports and asks for their removal together, and not for each by itself.
+func (k *Controller) byNode(refs []schemas.Ref) []schemas.Ref {
+	nodes := make(map[schemas.Ref]string, len(refs))
+	for _, ref := range refs {
+		obj, _ := k.c.View.Get(ref)
+		if pod, ok := obj.(*v1.Pod); ok {
+			nodes[ref] = pod.Spec.NodeName
+		}
+	}
+	slices.SortStableFunc(refs, func(a, b schemas.Ref) int { return strings.Compare(nodes[a], nodes[b]) })
+	return refs
 }
 
 func concerns(o schemas.Object) bool {

@@ -2,12 +2,18 @@ package garbage
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/skerry/skerry/bus/view"
+	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/services/controller/cluster"
 )
 
 func object(uid types.UID, going bool, finalizers []string, owners ...types.UID) *corev1.ConfigMap {
@@ -82,4 +88,34 @@ func render(p Plan) (s string) {
 		add("finalize %v", p.Finalize)
 	}
 	return s
+}
+
+// crowd is a view of pods that all have one owner.
+type crowd struct {
+	cluster.Reader
+	nodes map[string]string // by pod
+}
+
+func (c crowd) OwnedBy(string) (refs []schemas.Ref) {
+	for _, name := range slices.Sorted(maps.Keys(c.nodes)) {
+		refs = append(refs, schemas.Ref{Resource: schemas.Pods, Namespace: "ns", Name: schemas.Name(name)})
+	}
+	return refs
+}
+
+func (c crowd) Get(ref schemas.Ref) (schemas.Object, bool) {
+	node, ok := c.nodes[string(ref.Name)]
+	return &corev1.Pod{Spec: corev1.PodSpec{NodeName: node}}, ok
+}
+
+// TestNodeByNode: pods of one node are collected one after the other.
+func TestNodeByNode(t *testing.T) {
+	k := New(&cluster.Cluster{View: crowd{nodes: map[string]string{"a": "n2", "b": "n1", "c": "n2", "d": "", "e": "n1"}}})
+	var got []string
+	for _, ref := range k.Keys(view.Change{Type: view.Deleted, Object: object("owner", false, nil)}) {
+		got = append(got, string(ref.Name))
+	}
+	if want := []string{"d", "b", "e", "a", "c"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
 }
