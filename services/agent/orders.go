@@ -61,6 +61,29 @@ func (o *orders) all() []*v1.Pod {
 	return pods
 }
 
+// samples makes one pod of each spec: what many have in common is looked at once.
+func (o *orders) samples() []*v1.Pod {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	seen := map[*v1.PodSpec]bool{}
+	var pods []*v1.Pod
+	for _, l := range o.byKey {
+		if spec := l.Spec(); !seen[spec] {
+			seen[spec], pods = true, append(pods, l.Pod())
+		}
+	}
+	return pods
+}
+
+// addUIDs adds the uids of the pods that are ordered.
+func (o *orders) addUIDs(to map[types.UID]bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, l := range o.byKey {
+		to[l.UID()] = true
+	}
+}
+
 func (o *orders) isSynced() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -3,33 +3,36 @@
 package agent
 
 import (
+	"fmt"
 	"testing"
 
-	v1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/skerry/skerry/bus"
-	"github.com/skerry/skerry/bus/store"
+	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/schemas/share"
 	"github.com/skerry/skerry/services/agent/sandbox"
 )
 
-// TestUnreadableOrder: a pod whose order is on disk, and on the bus in a form that this agent cannot read, goes on as it is.
-func TestUnreadableOrder(t *testing.T) {
-	for _, text := range []string{`{"spec":7}`, `{"metadata":{"name":"another","namespace":"default","uid":"u"}}`} {
-		a := &agent{orders: newOrders()}
-		a.Node, a.Alike = "n1", share.New()
-		a.orders.keep(&v1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web", UID: "u"}})
-		a.orders.keep(&v1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "gone", UID: "v"}})
-		key := bus.AssignedKey("n1", "default", "web")
-		if err := a.take(store.Entry{Key: key, Value: []byte(text)}); err == nil {
-			t.Errorf("%s was taken", text)
+// TestSamples: of alike pods one stands for all, and each is known by its uid.
+func TestSamples(t *testing.T) {
+	o, pool := newOrders(), share.New()
+	for i := range 6 {
+		name := fmt.Sprintf("p%d", i)
+		l, err := pool.Lean(fmt.Appendf(nil, `{"metadata":{"namespace":"ns","name":%q,"uid":"u%d"},"spec":{"serviceAccountName":"a%d"}}`, name, i, i%2), name)
+		if err != nil {
+			t.Fatal(err)
 		}
-		a.orders.sync()
-		web, _ := a.orders.Order(sandbox.Key{Namespace: "default", Name: "web"})
-		gone, _ := a.orders.Order(sandbox.Key{Namespace: "default", Name: "gone"})
-		if web == nil || web.UID() != "u" || gone != nil {
-			t.Errorf("after %s: %v and %v", text, web, gone)
-		}
+		o.put(sandbox.Key{Namespace: "ns", Name: schemas.Name(name)}, l)
+	}
+	accounts := map[string]bool{}
+	for _, p := range o.samples() {
+		accounts[p.Spec.ServiceAccountName] = true
+	}
+	if n := len(o.samples()); n != 2 || !accounts["a0"] || !accounts["a1"] {
+		t.Errorf("%d samples, of %v", n, accounts)
+	}
+	uids := map[types.UID]bool{"there": true}
+	if o.addUIDs(uids); len(uids) != 7 || !uids["u5"] {
+		t.Errorf("uids: %v", uids)
 	}
 }

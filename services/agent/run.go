@@ -154,8 +154,7 @@ func (a *agent) houseKeep(ctx context.Context) error {
 			return ctx.Err()
 		case <-tick.C:
 		}
-		pods := a.orders.all()
-		if err := a.kept.Sweep(used(pods)); err != nil {
+		if err := a.kept.Sweep(used(a.orders.samples())); err != nil {
 			a.Log.Warn("sweep kept objects", "error", err)
 		}
 		if err := a.sweepVolumes(ctx); err != nil && ctx.Err() == nil {

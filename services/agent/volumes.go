@@ -62,17 +62,17 @@ func (a *agent) keepVolumes(ctx context.Context) error {
 
 // sweepVolumes removes volumes of pods that are neither ordered nor there.
 func (a *agent) sweepVolumes(ctx context.Context) error {
-	needed := map[types.UID]bool{}
-	running, err := a.driver.Pods(ctx)
-	if err != nil {
-		return err
-	}
-	for _, p := range running {
-		needed[p.UID] = true
-	}
-	// After the look: an order that has come since then is in.
-	for _, p := range a.orders.all() {
-		needed[p.UID] = true
-	}
-	return a.volumes.Sweep(func(uid types.UID) bool { return needed[uid] })
+	return a.volumes.Sweep(func() (map[types.UID]bool, error) {
+		running, err := a.driver.Pods(ctx)
+		if err != nil {
+			return nil, err
+		}
+		needed := map[types.UID]bool{}
+		for _, p := range running {
+			needed[p.UID] = true
+		}
+		// After the look: an order that has come since then is in.
+		a.orders.addUIDs(needed)
+		return needed, nil
+	})
 }

@@ -10,22 +10,26 @@ import (
 
 // Pods implements pod.Observer.
 func (r *Runtime) Pods(ctx context.Context) ([]sandbox.Pod, error) {
-	return r.list(ctx, func(*pod) bool { return true })
+	if err := r.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer r.mu.Unlock()
+	out := make([]sandbox.Pod, 0, len(r.pods))
+	for id, p := range r.pods {
+		out = append(out, p.show(id))
+	}
+	return out, nil
 }
 
 // Pod implements pod.Observer.
 func (r *Runtime) Pod(ctx context.Context, k sandbox.Key) ([]sandbox.Pod, error) {
-	return r.list(ctx, func(p *pod) bool { return p.key == k })
-}
-
-func (r *Runtime) list(ctx context.Context, want func(*pod) bool) ([]sandbox.Pod, error) {
 	if err := r.enter(ctx); err != nil {
 		return nil, err
 	}
 	defer r.mu.Unlock()
 	var out []sandbox.Pod
 	for id, p := range r.pods {
-		if want(p) {
+		if p.key == k {
 			out = append(out, p.show(id))
 		}
 	}

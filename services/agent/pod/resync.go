@@ -22,9 +22,13 @@ func (r *Reconciler) Resync(ctx context.Context, ordered []sandbox.Key) error {
 	r.users.saw(pods, r.wants)
 	r.regrant(ordered, pods)
 	r.sweep()
-	byKey := map[sandbox.Key][]sandbox.Pod{}
-	for _, p := range pods {
-		byKey[p.Key] = append(byKey[p.Key], p)
+	byKey := make(map[sandbox.Key][]sandbox.Pod, max(len(pods), len(ordered)))
+	for i, p := range pods {
+		if others := byKey[p.Key]; others != nil {
+			byKey[p.Key] = append(others, p)
+		} else {
+			byKey[p.Key] = pods[i : i+1 : i+1] // as a rule there is one
+		}
 	}
 	for _, k := range ordered {
 		if _, ok := byKey[k]; !ok {

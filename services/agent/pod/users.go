@@ -56,12 +56,17 @@ func (u *users) put(pod types.UID, first uint32) {
 func (u *users) saw(pods []sandbox.Pod, wanted func(types.UID) bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	here := map[types.UID]bool{}
 	for _, p := range pods {
-		here[p.UID] = true
 		if p.Users != 0 {
 			u.put(p.UID, p.Users)
 		}
+	}
+	if len(u.byPod) == 0 {
+		return // as on most hosts
+	}
+	here := make(map[types.UID]bool, len(pods))
+	for _, p := range pods {
+		here[p.UID] = true
 	}
 	for pod := range u.byPod {
 		if !here[pod] && !wanted(pod) {

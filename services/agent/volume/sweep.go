@@ -67,9 +67,9 @@ func (m *Manager) let(uid types.UID, dir string, again func()) error {
 	return errors.Join(mount.Unmount(dir), m.releaseImages(uid))
 }
 
-// Sweep removes the volumes of all pods that needed does not know: an agent that ended
-// in the middle leaves some.
-func (m *Manager) Sweep(needed func(types.UID) bool) error {
+// Sweep removes the volumes of all pods that needed does not name: an agent that ended
+// in the middle leaves some. It is asked only if there are volumes, and after they were looked for.
+func (m *Manager) Sweep(needed func() (map[types.UID]bool, error)) error {
 	if m.simulated() {
 		return nil
 	}
@@ -89,8 +89,15 @@ func (m *Manager) Sweep(needed func(types.UID) bool) error {
 	}
 	m.mu.Unlock()
 	errs := []error{m.disks.Collect()}
+	if len(uids) == 0 {
+		return errs[0]
+	}
+	keep, err := needed()
+	if err != nil {
+		return errors.Join(append(errs, err)...)
+	}
 	for uid := range uids {
-		if !needed(uid) {
+		if !keep[uid] {
 			errs = append(errs, m.Remove(uid))
 		}
 	}
