@@ -2,6 +2,7 @@ package managed
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"time"
 
@@ -73,33 +74,37 @@ var unowned = fieldpath.NewSet(
 
 // record has obj say that manager set all its fields; false if that cannot be told.
 func (m *maker) record(obj schemas.Object, manager string) bool {
-	shape := shapeOf(m.kind, obj)
-	fields, seen := []byte(nil), false
-	if shape != nil {
-		fields, seen = m.seen.get(shape)
-	}
-	if !seen {
-		var ok bool
-		if fields, ok = m.fields(obj); !ok {
-			return false
-		}
-		if shape != nil {
-			m.seen.add(shape, fields)
-		}
+	fields, ok := m.fieldsOf(shapeOf(m.kind, obj), obj)
+	if !ok {
+		return false
 	}
 	if fields == nil {
 		obj.SetManagedFields(nil)
 		return true
 	}
-	if manager == "" {
-		manager = "unknown"
-	}
 	now := metav1.NewTime(time.Now().UTC())
-	obj.SetManagedFields([]metav1.ManagedFieldsEntry{{
-		Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: m.version, Time: &now,
-		FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: fields},
-	}})
+	obj.SetManagedFields([]metav1.ManagedFieldsEntry{m.entry(manager, &metav1.FieldsV1{Raw: fields}, &now)})
 	return true
+}
+
+// entry says that manager owns fields since it updated them.
+func (m *maker) entry(manager string, fields *metav1.FieldsV1, at *metav1.Time) metav1.ManagedFieldsEntry {
+	return metav1.ManagedFieldsEntry{Manager: cmp.Or(manager, "unknown"), Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: m.version,
+		Time: at, FieldsType: "FieldsV1", FieldsV1: fields}
+}
+
+// fieldsOf are fields of obj, which has this shape, or nil for none that is remembered.
+func (m *maker) fieldsOf(shape []byte, obj schemas.Object) (fields []byte, ok bool) {
+	if shape == nil {
+		return m.fields(obj)
+	}
+	if fields, ok := m.seen.get(shape); ok {
+		return fields, true
+	}
+	if fields, ok = m.fields(obj); ok {
+		m.seen.add(shape, fields)
+	}
+	return fields, ok
 }
 
 // fields are those that obj sets, nil if there are none; false if that cannot be told. Nothing

@@ -39,9 +39,8 @@ func New(table *schemas.Table) *Fields {
 	return &Fields{conv: convertor{table}, managers: map[managerKey]*managedfields.FieldManager{}, makers: map[*schemas.Kind]*maker{}}
 }
 
-// Update records in obj's managedFields what manager changed between live and obj. live
-// is a new zero object for a create. Trouble with the bookkeeping never fails a write.
-func (f *Fields) Update(k *schemas.Kind, subresource string, live, obj schemas.Object, manager string) schemas.Object {
+// merge is Update of whatever there is.
+func (f *Fields) merge(k *schemas.Kind, subresource string, live, obj schemas.Object, manager string) schemas.Object {
 	m, err := f.manager(k, subresource)
 	if err != nil {
 		return obj
