@@ -142,10 +142,15 @@ func (r *churn) replace(ctx context.Context, c *cluster, client *api.Client, pic
 	return nil
 }
 
+// still is how many seconds the state has to stand still to be at rest: with much else on the machine, what waits for its turn may
+// change nothing for one.
+const still = 5
+
 // count counts what is stored of pods, once that stands still.
 func (r *churn) count(ctx context.Context, client *api.Client) error {
 	state := store.New(client.Conn(), bus.BucketState)
 	var last map[string]int
+	alike := 0
 	for range 60 {
 		entries, _, err := state.List(ctx, "desired.pods.>", "assigned.>", "observed.*.pods.>")
 		if err != nil {
@@ -158,7 +163,10 @@ func (r *churn) count(ctx context.Context, client *api.Client) error {
 				now[prefix]++
 			}
 		}
-		if maps.Equal(last, now) {
+		if alike++; !maps.Equal(last, now) {
+			alike = 0
+		}
+		if alike == still {
 			r.left = now
 			return nil
 		}
