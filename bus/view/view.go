@@ -295,6 +295,13 @@ func (v *View) PodsOn(node schemas.NodeName) []schemas.Object {
 	return found
 }
 
+// CountOn is how many pods PodsOn would return.
+func (v *View) CountOn(node schemas.NodeName) int {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return len(v.index.nodes[node])
+}
+
 // Settle returns once every change that a Get or List before it could see has been
 // handed to the handlers. A handler must not call it.
 func (v *View) Settle() {

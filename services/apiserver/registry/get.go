@@ -94,9 +94,12 @@ func (g *Registry) history(ctx context.Context, r *api.Request, k *schemas.Kind)
 }
 
 const (
-	// ListsAtOnce is how many agents' lists run at a time. The bus reads every block of the
-	// stream that holds one of the keys, and answers nothing else to this apiserver meanwhile.
-	ListsAtOnce = 8
+	// ListedAtOnce is of how many pods agents' lists may be that run at a time: of eight full nodes, or of
+	// any number of new ones. The bus reads every block of the stream that holds one of the keys, and answers nothing
+	// else to this apiserver meanwhile.
+	ListedAtOnce = 8 * mostListed
+	// mostListed is what one list counts for at most.
+	mostListed = 256
 	// listWait is how long a list waits for its turn.
 	listWait = 2 * time.Second
 )
@@ -115,10 +118,11 @@ func (g *Registry) KeysOf(ctx context.Context, r *api.Request) (*api.Reply, erro
 	if g.Lists != nil {
 		waiting, cancel := context.WithTimeout(ctx, listWait)
 		defer cancel()
-		if err := g.Lists.Acquire(waiting, 1); err != nil {
+		size := g.listed(r)
+		if err := g.Lists.Acquire(waiting, size); err != nil {
 			return nil, apierrors.NewTooManyRequests("too many agents list their keys", 1)
 		}
-		defer g.Lists.Release(1)
+		defer g.Lists.Release(size)
 	}
 	entries, rev, err := g.Keys.List(ctx, r.Filters...)
 	if err != nil {
@@ -126,6 +130,15 @@ func (g *Registry) KeysOf(ctx context.Context, r *api.Request) (*api.Reply, erro
 	}
 	body, err := api.EncodeState(entries, rev)
 	return &api.Reply{Body: body}, err
+}
+
+// listed is of how many pods a list is, by the copy; what is not known counts for much.
+func (g *Registry) listed(r *api.Request) int64 {
+	node, ok := r.User.Node()
+	if !ok || g.PodsOn == nil {
+		return mostListed
+	}
+	return int64(min(1+g.PodsOn(node), mostListed))
 }
 
 // newer tells what KeysOf is asked. What an agent asks of its work orders the copy knows, and for longer than

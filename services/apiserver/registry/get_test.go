@@ -33,7 +33,7 @@ func (s slow) List(ctx context.Context, _ ...string) ([]store.Entry, store.Revis
 // those for whom that takes too long are told to come again.
 func TestListsTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := &Registry{Keys: slow(time.Second), Lists: semaphore.NewWeighted(2)}
+		g := &Registry{Keys: slow(time.Second), Lists: semaphore.NewWeighted(2 * mostListed)}
 		begun := time.Now()
 		errs := make(chan error, 20)
 		for range cap(errs) {
@@ -58,6 +58,31 @@ func TestListsTakeTurns(t *testing.T) {
 		}
 		if _, err := g.KeysOf(t.Context(), &api.Request{Verb: api.VerbState}); err != nil {
 			t.Errorf("once it is quiet: %v", err)
+		}
+	})
+}
+
+// TestListsOfNewNodes: thousands of nodes that come at once have nothing to list, and wait for nobody.
+func TestListsOfNewNodes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pods := map[schemas.NodeName]int{"full": 1000, "half": mostListed/2 - 1}
+		g := &Registry{Keys: slow(time.Second), Lists: semaphore.NewWeighted(2 * mostListed), PodsOn: func(n schemas.NodeName) int { return pods[n] }}
+		for node, atOnce := range map[schemas.NodeName]int{"full": 2, "half": 4, "new": 2 * mostListed} {
+			begun, done := time.Now(), make(chan error, 4*mostListed)
+			for range 2 * atOnce {
+				go func() {
+					_, err := g.KeysOf(t.Context(), &api.Request{Verb: api.VerbState, User: bus.NodeUser(node)})
+					done <- err
+				}()
+			}
+			for i := range 2 * atOnce {
+				if err := <-done; err != nil {
+					t.Errorf("node %s: %v", node, err)
+				}
+				if took := time.Since(begun); took != time.Duration(1+i/atOnce)*time.Second {
+					t.Errorf("node %s: list %d after %s, want %d at once", node, i, took, atOnce)
+				}
+			}
 		}
 	})
 }

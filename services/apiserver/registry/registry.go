@@ -31,6 +31,8 @@ type Registry struct {
 	State  Backend
 	Events Backend
 	Keys   store.Lister // the state bucket's keys, for agents
+	// PodsOn is how many pods a node has in the copy; nil: many.
+	PodsOn func(node schemas.NodeName) int
 	// Touched is the copy's: whether a node's work orders or its Node changed since a revision; nil: Keys is asked.
 	Touched func(node schemas.NodeName, since store.Revision) (newer, last store.Revision, ok bool)
 	Lists   *semaphore.Weighted // how many agents list at a time; nil: any number
