@@ -314,9 +314,15 @@ func (s *scheduler) done(part ...write) {
 	}
 }
 
-// forgetAssumed takes placements back that were not written. If one was written
-// after all (its answer was lost), the view's change puts it in again.
+// forgetAssumed takes placements back that were not written: there is room again, for which others were told that
+// there was none. If one was written after all (its answer was lost), the view's change puts it in again.
 func (s *scheduler) forgetAssumed(writes ...write) {
+	if s.takeBack(writes) {
+		s.state.queue.changed()
+	}
+}
+
+func (s *scheduler) takeBack(writes []write) (some bool) {
 	s.state.mu.Lock()
 	defer s.state.mu.Unlock()
 	for _, w := range writes {
@@ -329,6 +335,8 @@ func (s *scheduler) forgetAssumed(writes ...write) {
 				continue
 			}
 			s.state.cluster.RemovePod(d.pod.UID)
+			some = true
 		}
 	}
+	return some
 }

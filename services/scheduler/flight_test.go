@@ -7,6 +7,7 @@ import (
 	"time"
 
 	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/skerry/skerry/bus/store"
 	"github.com/skerry/skerry/schemas"
@@ -95,5 +96,30 @@ func TestPlain(t *testing.T) {
 		if got := plain([]write{order, tc.w}); got != tc.want {
 			t.Errorf("%s: %v", name, got)
 		}
+	}
+}
+
+// TestRoomThatWasOnlyAssumed: a pod that found no room beside one whose placement was not written then is looked at
+// again, for nothing else may tell of that room: the other one may be gone.
+func TestRoomThatWasOnlyAssumed(t *testing.T) {
+	now := time.Now()
+	s := &scheduler{view: newRig(t).view, state: newMirror(v1.DefaultSchedulerName, place.Policy{})}
+	both := items("placed", "waits")
+	pod := &v1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "placed", UID: "u"}}
+	if _, ok := s.state.assume(pod, "n1"); !ok {
+		t.Fatal("it is placed already")
+	}
+	s.state.queue.putOff(both[1], false, now)
+	now = now.Add(2 * firstWait)
+	if due, _ := s.state.queue.take(batch, now); len(due) > 0 {
+		t.Fatalf("%q are due, and nothing has changed", names(due))
+	}
+	s.forgetAssumed(write{pods: []decision{{item: both[0], verdict: "0/1 nodes are available"}}})
+	if due, _ := s.state.queue.take(batch, now); len(due) > 0 {
+		t.Errorf("%q are due after a verdict, which took no room", names(due))
+	}
+	s.forgetAssumed(write{pods: []decision{{item: both[0], pod: pod, node: "n1"}}})
+	if due, _ := s.state.queue.take(batch, now); !slices.Equal(names(due), []string{"waits"}) {
+		t.Errorf("%q are due", names(due))
 	}
 }
