@@ -19,7 +19,9 @@ import (
 	"github.com/skerry/skerry/bus/metric"
 	"github.com/skerry/skerry/bus/stream"
 	"github.com/skerry/skerry/cli/session"
+	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/schemas/kinds"
+	"github.com/skerry/skerry/schemas/outline"
 	"github.com/skerry/skerry/services/apiserver"
 	"github.com/skerry/skerry/services/controller"
 	"github.com/skerry/skerry/services/scheduler"
@@ -89,21 +91,38 @@ func runIn(ts *testscript.TestScript, args []string) int {
 	return run(ctx, env, args)
 }
 
+// withSeals is a table with a kind that the command line was not built with.
+func withSeals(t *testing.T) *schemas.Table {
+	k, err := outline.Outline{
+		Group: "sea.example.com", Version: "v1", Kind: "Seal", Plural: "seals", ShortNames: []string{"sl"}, Namespaced: true, Status: true,
+		Scale:   &schemas.Scale{Replicas: "spec.pups", Status: "status.pups"},
+		Columns: []outline.Column{{Name: "NAME", Path: ".metadata.name"}, {Name: "COLOUR", Path: ".spec.colour"}},
+	}.Entry()
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := kinds.Table().Clone()
+	if err := table.Put(k); err != nil {
+		t.Fatal(err)
+	}
+	return table
+}
+
 // startCluster starts a bus, the control plane and a node that is fake.
 func startCluster(t *testing.T) string {
-	b := bustest.Start(t)
+	b, table := bustest.Start(t), withSeals(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	g, ctx := errgroup.WithContext(ctx)
 	log := slog.New(slog.DiscardHandler)
 	apiConn, ctlConn, schedConn, nodeConn := b.Conn(t, "system:apiserver"), b.Conn(t, "system:controller"), b.Conn(t, "system:scheduler"), b.Conn(t, "system:node:n1")
 	g.Go(func() error {
-		return apiserver.Run(ctx, apiConn, apiserver.Config{ID: "a", Table: kinds.Table(), Log: log})
+		return apiserver.Run(ctx, apiConn, apiserver.Config{ID: "a", Table: table, Log: log})
 	})
 	node := newFakeNode(nodeConn, "n1")
 	node.client.RetryFor = patience
 	awaitServing(ctx, t, node)
 	g.Go(func() error {
-		return controller.Run(ctx, ctlConn, controller.Config{ID: "c", Table: kinds.Table(), Log: log})
+		return controller.Run(ctx, ctlConn, controller.Config{ID: "c", Table: table, Log: log})
 	})
 	g.Go(func() error {
 		return scheduler.Run(ctx, schedConn, scheduler.Config{ID: "s", Table: kinds.Table(), Log: log})

@@ -2,10 +2,11 @@
 // `cluster-info`: where the cluster is.
 //
 // It reads the table of kinds and writes only its output; but for cluster-info, no cluster
-// is needed.
+// is needed: if there is one, api-resources lists what it has beside.
 package about
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -29,7 +30,10 @@ type Resources struct {
 }
 
 // Run implements the command.
-func (c *Resources) Run(s *session.Session) error {
+func (c *Resources) Run(ctx context.Context, s *session.Session) error {
+	if _, err := s.Learn(ctx); err != nil {
+		s.Warnf("these are the kinds that this program was built with: %v", err)
+	}
 	var rows [][]string
 	if !c.NoHeaders && c.Output != "name" {
 		rows = append(rows, c.wide([]string{"NAME", "SHORTNAMES", "APIVERSION", "NAMESPACED", "KIND"}, "VERBS", "CATEGORIES"))

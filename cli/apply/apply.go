@@ -45,7 +45,7 @@ func (c *Command) Run(ctx context.Context, s *session.Session) error {
 	if err != nil {
 		return err
 	}
-	docs, err := manifest.Read(s, c.Flags)
+	docs, err := manifest.Read(ctx, s, c.Flags)
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func (c *Diff) Run(ctx context.Context, s *session.Session) error {
 	if len(c.Filename) == 0 {
 		return failure.Usage("must specify a manifest with -f: a file, a folder, or - for stdin")
 	}
-	docs, err := manifest.Read(s, c.Flags)
+	docs, err := manifest.Read(ctx, s, c.Flags)
 	if err != nil {
 		return err
 	}

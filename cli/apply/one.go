@@ -70,7 +70,7 @@ func (a *applier) merge(ctx context.Context, d manifest.Document, modified map[s
 	if a.DryRun == session.DryRunClient {
 		return d.Found(), "configured", nil
 	}
-	done, _, err := a.send(ctx, d, &api.Request{Verb: api.VerbPatch, PatchType: types.StrategicMergePatchType, FieldManager: a.manager(clientManager), Body: patch})
+	done, _, err := a.send(ctx, d, &api.Request{Verb: api.VerbPatch, PatchType: patchType(d.Kind), FieldManager: a.manager(clientManager), Body: patch})
 	return done, "configured", err
 }
 

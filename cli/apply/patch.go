@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/jsonmergepatch"
 	"k8s.io/apimachinery/pkg/util/mergepatch"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
 
@@ -41,14 +43,18 @@ func Annotated(content map[string]any) (map[string]any, error) {
 	return u.Object, nil
 }
 
-// threeWay computes the strategic merge patch that brings current to modified, and
+// patchType is how objects of kind are patched: without a Go type nothing says which lists are merged.
+func patchType(kind *schemas.Kind) types.PatchType {
+	if schemas.IsUntyped(kind.New()) {
+		return types.MergePatchType
+	}
+	return types.StrategicMergePatchType
+}
+
+// threeWay computes the patch, of the kind's patchType, that brings current to modified, and
 // removes what was in the last applied configuration and is no longer wanted. Fields
 // that others set stay. "{}" means that there is nothing to do.
 func threeWay(kind *schemas.Kind, modified, current map[string]any) ([]byte, error) {
-	meta, err := strategicpatch.NewPatchMetaFromStruct(kind.New())
-	if err != nil {
-		return nil, fmt.Errorf("compare %s: %w", kind.Kind, err)
-	}
 	last := (&unstructured.Unstructured{Object: current}).GetAnnotations()[AnnotationLastApplied]
 	mod, err := json.Marshal(modified)
 	if err != nil {
@@ -62,6 +68,17 @@ func threeWay(kind *schemas.Kind, modified, current map[string]any) ([]byte, err
 		mergepatch.RequireKeyUnchanged("apiVersion"),
 		mergepatch.RequireKeyUnchanged("kind"),
 		mergepatch.RequireMetadataKeyUnchanged("name"),
+	}
+	if patchType(kind) == types.MergePatchType {
+		patch, err := jsonmergepatch.CreateThreeWayJSONMergePatch([]byte(last), mod, cur, fixed...)
+		if err != nil {
+			return nil, fmt.Errorf("compare %s with what is stored: %w", kind.Kind, err)
+		}
+		return patch, nil
+	}
+	meta, err := strategicpatch.NewPatchMetaFromStruct(kind.New())
+	if err != nil {
+		return nil, fmt.Errorf("compare %s: %w", kind.Kind, err)
 	}
 	patch, err := strategicpatch.CreateThreeWayMergePatch([]byte(last), mod, cur, meta, true, fixed...)
 	if err != nil {

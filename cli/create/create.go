@@ -60,7 +60,7 @@ func (c *Files) Run(ctx context.Context, s *session.Session) error {
 	if len(c.Filename) == 0 {
 		return failure.Usage("must specify a manifest with -f, or what to create: skerry create deployment NAME --image=IMAGE")
 	}
-	docs, err := manifest.Read(s, c.Flags)
+	docs, err := manifest.Read(ctx, s, c.Flags)
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,7 @@ import (
 	"github.com/skerry/skerry/cli/output"
 	"github.com/skerry/skerry/cli/session"
 	"github.com/skerry/skerry/cli/target"
+	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/schemas/decode"
 )
 
@@ -40,7 +41,7 @@ type Command struct {
 
 // Run implements the command.
 func (c *Command) Run(ctx context.Context, s *session.Session) error {
-	want, err := c.Named(s, c.Args)
+	want, err := c.Named(ctx, s, c.Args)
 	if err != nil {
 		return err
 	}
@@ -53,6 +54,9 @@ func (c *Command) Run(ctx context.Context, s *session.Session) error {
 		return err
 	}
 	for _, o := range found {
+		if schemas.IsUntyped(o.Kind.New()) {
+			return fmt.Errorf("cannot edit %s: this program was not built with its kind; change it with patch or replace", o.Label())
+		}
 		e := &editing{s: s, client: client, object: o}
 		if err := e.run(ctx); err != nil {
 			return err

@@ -46,7 +46,7 @@ type Command struct {
 
 // Run implements the command.
 func (c *Command) Run(ctx context.Context, s *session.Session) error {
-	want, err := c.Want(s, c.Args)
+	want, err := c.Want(ctx, s, c.Args)
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func (c *Command) Run(ctx context.Context, s *session.Session) error {
 		return err
 	}
 	format.ManagedFields = c.ShowManagedField
-	want, err := c.check(c.Want(s, c.Args))
+	want, err := c.check(c.Want(ctx, s, c.Args))
 	if err != nil {
 		return err
 	}

@@ -10,12 +10,14 @@ import (
 	"github.com/skerry/skerry/cli/output"
 	"github.com/skerry/skerry/cli/session"
 	"github.com/skerry/skerry/cli/target"
+	"github.com/skerry/skerry/schemas"
 )
 
 // streams tells whether the list can be printed page by page, as rows that the
-// apiserver renders: neither sorting nor another format needs all the objects.
+// apiserver renders: neither sorting nor another format needs all the objects, and the columns are
+// those that this program has for the kind.
 func (c *Command) streams(w target.Want, f output.Format) bool {
-	return len(w.Kinds) == 1 && len(w.Items) == 0 && (f.Kind == "" || f.Kind == "wide") && c.SortBy == "" && !c.ShowLabels
+	return len(w.Kinds) == 1 && !schemas.IsUntyped(w.Kinds[0].New()) && len(w.Items) == 0 && (f.Kind == "" || f.Kind == "wide") && c.SortBy == "" && !c.ShowLabels
 }
 
 // stream prints the rows as they come. Memory does not grow with their number.

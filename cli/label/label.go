@@ -101,7 +101,7 @@ func (c *flags) run(ctx context.Context, s *session.Session, w words, current fu
 	if len(change.set) == 0 && len(change.remove) == 0 && !c.List {
 		return failure.Usage("at least one %s update is required: key=value sets, key- removes", w.one)
 	}
-	want, err := c.Chosen(s, objects, c.All, c.Selector)
+	want, err := c.Chosen(ctx, s, objects, c.All, c.Selector)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -31,12 +32,12 @@ type Document struct {
 
 // Read reads and checks all documents of all files. Errors are those of every document
 // at once, with positions.
-func Read(s *session.Session, f Flags) ([]Document, error) {
+func Read(ctx context.Context, s *session.Session, f Flags) ([]Document, error) {
 	inputs, unread := f.read(s)
 	var docs []Document
 	var bad decode.Errors
 	for _, in := range inputs {
-		got, err := readInput(s, in)
+		got, err := readInput(ctx, s, in)
 		var errs decode.Errors
 		if errors.As(err, &errs) {
 			bad = append(bad, errs...)
@@ -57,9 +58,15 @@ func Read(s *session.Session, f Flags) ([]Document, error) {
 	return docs, nil
 }
 
-func readInput(s *session.Session, in input) ([]Document, error) {
+func readInput(ctx context.Context, s *session.Session, in input) ([]Document, error) {
 	decoded, err := decode.Manifests(s.Table, in.name, in.data)
 	var bad decode.Errors
+	if errors.As(err, &bad) && bad.UnknownKinds() {
+		if more, _ := s.Learn(ctx); more { // else the errors say what is unknown
+			bad = nil
+			decoded, err = decode.Manifests(s.Table, in.name, in.data)
+		}
+	}
 	if err != nil && !errors.As(err, &bad) {
 		return nil, err
 	}

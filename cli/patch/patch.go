@@ -55,7 +55,7 @@ func (c *Command) Run(ctx context.Context, s *session.Session) error {
 	if err != nil {
 		return err
 	}
-	want, err := c.Named(s, c.Args)
+	want, err := c.Named(ctx, s, c.Args)
 	if err != nil {
 		return err
 	}

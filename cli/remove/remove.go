@@ -48,7 +48,7 @@ func (c *Command) Run(ctx context.Context, s *session.Session) error {
 	if err := c.normalise(s); err != nil {
 		return err
 	}
-	want, err := c.want(s)
+	want, err := c.want(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -104,8 +104,8 @@ func (c *Command) normalise(s *session.Session) error {
 	return nil
 }
 
-func (c *Command) want(s *session.Session) (target.Want, error) {
-	w, err := c.Want(s, c.Args)
+func (c *Command) want(ctx context.Context, s *session.Session) (target.Want, error) {
+	w, err := c.Want(ctx, s, c.Args)
 	switch {
 	case err != nil:
 		return w, err

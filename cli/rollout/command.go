@@ -42,7 +42,7 @@ type objects struct {
 
 // each calls f for every one of them.
 func (c *objects) each(ctx context.Context, s *session.Session, f func(*api.Client, target.Item) error) error {
-	want, err := c.Want(s, c.Args)
+	want, err := c.Want(ctx, s, c.Args)
 	if err != nil {
 		return err
 	}

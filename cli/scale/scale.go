@@ -41,7 +41,7 @@ func (c *Command) Run(ctx context.Context, s *session.Session) error {
 	if c.Replicas < 0 {
 		return failure.Usage("The --replicas=COUNT flag is required, and COUNT must be greater than or equal to 0")
 	}
-	want, err := c.Chosen(s, c.Args, c.All, c.Selector)
+	want, err := c.Chosen(ctx, s, c.Args, c.All, c.Selector)
 	if err != nil {
 		return err
 	}

@@ -73,13 +73,14 @@ type Session struct {
 	// Model is the command line, for completion.
 	Model *kong.Application
 
-	conn   *bus.Conn
-	client *api.Client
+	conn    *bus.Conn
+	client  *api.Client
+	learned bool
 }
 
 // New returns a session; it does no I/O.
 func New(env Env, g Globals) *Session {
-	return &Session{Env: env, Globals: g, Table: kinds.Table()}
+	return &Session{Env: env, Globals: g, Table: kinds.Table().Clone()}
 }
 
 // Path makes a path that the user gave absolute.

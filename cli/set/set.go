@@ -70,10 +70,10 @@ func (c *flags) each(ctx context.Context, s *session.Session, objects []string, 
 // find gets the objects: from the server, or with --local from the manifests, and no client.
 func (c *flags) find(ctx context.Context, s *session.Session, objects []string) ([]target.Found, *api.Client, error) {
 	if c.Local {
-		found, err := c.written(s, objects)
+		found, err := c.written(ctx, s, objects)
 		return found, nil, err
 	}
-	want, err := c.Chosen(s, objects, c.All, c.Selector)
+	want, err := c.Chosen(ctx, s, objects, c.All, c.Selector)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -86,14 +86,14 @@ func (c *flags) find(ctx context.Context, s *session.Session, objects []string) 
 }
 
 // written are the objects as the manifests have them.
-func (c *flags) written(s *session.Session, objects []string) ([]target.Found, error) {
+func (c *flags) written(ctx context.Context, s *session.Session, objects []string) ([]target.Found, error) {
 	switch {
 	case c.DryRun == session.DryRunServer:
 		return nil, failure.Usage("cannot specify --local and --dry-run=server - did you mean --dry-run=client?")
 	case len(objects) > 0 || len(c.Filename) == 0:
 		return nil, failure.Usage("you must specify resources by --filename when --local is set")
 	}
-	docs, err := manifest.Read(s, c.Flags)
+	docs, err := manifest.Read(ctx, s, c.Flags)
 	if err != nil {
 		return nil, err
 	}

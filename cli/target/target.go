@@ -89,6 +89,13 @@ func parseSlashes(table *schemas.Table, args []string) (Want, error) {
 	return w, nil
 }
 
+// UnknownType is the error about a type that the table does not have.
+type UnknownType string
+
+func (u UnknownType) Error() string {
+	return fmt.Sprintf("the server doesn't have a resource type %q; `skerry api-resources` lists those it has", string(u))
+}
+
 // parseKinds reads "deploy,rs" or the category "all".
 func parseKinds(table *schemas.Table, arg string) ([]*schemas.Kind, error) {
 	var kinds []*schemas.Kind
@@ -98,7 +105,7 @@ func parseKinds(table *schemas.Table, arg string) ([]*schemas.Kind, error) {
 			found = []*schemas.Kind{k}
 		}
 		if len(found) == 0 {
-			return nil, fmt.Errorf("the server doesn't have a resource type %q; `skerry api-resources` lists those it has", typ)
+			return nil, UnknownType(typ)
 		}
 		for _, k := range found {
 			if !slices.Contains(kinds, k) {

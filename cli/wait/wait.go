@@ -45,7 +45,7 @@ func (c *Command) Run(ctx context.Context, s *session.Session) error {
 	if err != nil {
 		return err
 	}
-	want, err := c.Chosen(s, c.Args, c.All, c.Selector, c.FieldSelector)
+	want, err := c.Chosen(ctx, s, c.Args, c.All, c.Selector, c.FieldSelector)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,9 @@ import (
 	"strconv"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/schemas/shape"
 )
@@ -26,7 +29,19 @@ func newChecker(kind *schemas.Kind) *checker {
 	return &checker{root: shape.Deref(reflect.TypeOf(kind.New())), fields: map[reflect.Type][]shape.Field{}}
 }
 
-func (c *checker) check(root *node) { c.walk(root, root.pos, c.root) }
+// check walks root. Of a kind without a Go type the server knows what fits, but for the metadata.
+func (c *checker) check(root *node) {
+	if c.root != reflect.TypeFor[unstructured.Unstructured]() {
+		c.walk(root, root.pos, c.root)
+		return
+	}
+	for _, p := range root.pairs {
+		if p.key == "metadata" {
+			c.path = []string{p.key}
+			c.walk(p.value, p.pos, reflect.TypeFor[metav1.ObjectMeta]())
+		}
+	}
+}
 
 func (c *checker) report(at pos, format string, args ...any) {
 	p := problemf(at, format, args...)

@@ -16,6 +16,8 @@ type Error struct {
 	Path    string // spec.template.spec.containers[0].imagee; empty if it is about no field
 	Message string
 	Text    string // the source line, without its end
+	// Unknown: the object is of a kind that the table does not have.
+	Unknown bool
 }
 
 // Error renders the error as a compiler does: position, message, source line, caret.
@@ -38,6 +40,11 @@ func (e Errors) Error() string {
 		parts[i] = e[i].Error()
 	}
 	return strings.Join(parts, "\n")
+}
+
+// UnknownKinds tells whether the table lacks the kind of an object: with another one it may be right.
+func (e Errors) UnknownKinds() bool {
+	return slices.ContainsFunc(e, func(one Error) bool { return one.Unknown })
 }
 
 // asError returns e as an error, sorted, or nil if it is empty.
@@ -100,6 +107,7 @@ type problem struct {
 	pos     pos
 	path    string
 	message string
+	unknown bool
 }
 
 func (p *problem) Error() string { return p.message }

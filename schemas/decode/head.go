@@ -86,7 +86,7 @@ func (m *manifest) lookup(root *node, version, kind string) head {
 }
 
 func (m *manifest) unknownKind(root *node, version, kind string) *problem {
-	p := &problem{pos: place(root, "kind"), path: "kind"}
+	p := &problem{pos: place(root, "kind"), path: "kind", unknown: true}
 	same := m.byKind(kind)
 	if i := slices.IndexFunc(same, func(k *schemas.Kind) bool { return k.Kind == kind }); i >= 0 {
 		p.pos, p.path = place(root, "apiVersion"), "apiVersion"

@@ -93,5 +93,5 @@ func (f *file) error(p *problem) Error {
 	line := min(max(p.pos.line, 1), max(len(f.lines), 1))
 	text := f.line(line)
 	col := min(max(p.pos.col, 1), utf8.RuneCountInString(text)+1)
-	return Error{Source: f.name, Line: line, Column: col, Path: p.path, Message: p.message, Text: text}
+	return Error{Source: f.name, Line: line, Column: col, Path: p.path, Message: p.message, Text: text, Unknown: p.unknown}
 }

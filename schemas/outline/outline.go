@@ -116,8 +116,10 @@ func (o Outline) check() error {
 			errs = append(errs, fmt.Errorf("%s %q: %s", what, text, why))
 		}
 	}
-	for _, why := range validation.IsDNS1123Subdomain(o.Group) {
-		errs = append(errs, fmt.Errorf("group %q: %s", o.Group, why))
+	if o.Group != "" {
+		for _, why := range validation.IsDNS1123Subdomain(o.Group) {
+			errs = append(errs, fmt.Errorf("group %q: %s", o.Group, why))
+		}
 	}
 	for _, why := range validation.IsDNS1035Label(strings.ToLower(o.Kind)) {
 		errs = append(errs, fmt.Errorf("kind %q: %s", o.Kind, why))

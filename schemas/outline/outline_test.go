@@ -89,7 +89,7 @@ func TestEntry(t *testing.T) {
 
 func TestWrongOutlines(t *testing.T) {
 	for name, change := range map[string]func(*outline.Outline){
-		"no group":  func(o *outline.Outline) { o.Group = "" },
+		"a group":   func(o *outline.Outline) { o.Group = "a_b" },
 		"a path":    func(o *outline.Outline) { o.Plural = "a/b" },
 		"no kind":   func(o *outline.Outline) { o.Kind = "" },
 		"a version": func(o *outline.Outline) { o.Version = "1" },
