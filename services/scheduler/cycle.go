@@ -48,6 +48,7 @@ func (w *write) merge(other write) {
 
 // write writes what a cycle has decided in atomic batches, and waits until the view shows it.
 func (s *scheduler) write(ctx context.Context, writes []write) error {
+	s.remember(writes)
 	var placements []write // that another scheduler has to settle
 	if !s.keepsOrders() {
 		placements = slices.DeleteFunc(slices.Clone(writes), func(w write) bool { return !w.places() })
@@ -291,6 +292,17 @@ func (s *scheduler) written(w write, rev store.Revision, err error, last store.R
 	return last, first
 }
 
+// remember keeps what decided placements, before anybody can see them and ask.
+func (s *scheduler) remember(writes []write) {
+	for _, w := range writes {
+		for _, d := range w.pods {
+			if d.node != "" && d.score != nil {
+				s.memory.put(d.pod.UID, placement.Decided{Node: string(d.node), At: s.Now(), Score: *d.score})
+			}
+		}
+	}
+}
+
 // done tells the world what was decided.
 func (s *scheduler) done(part ...write) {
 	for _, w := range part {
@@ -298,9 +310,6 @@ func (s *scheduler) done(part ...write) {
 			switch {
 			case d.node != "":
 				s.state.queue.forget(d.ref)
-				if d.score != nil {
-					s.memory.put(d.pod.UID, placement.Decided{Node: string(d.node), At: s.Now(), Score: *d.score})
-				}
 				s.events.Eventf(d.pod, v1.EventTypeNormal, "Scheduled", "Successfully assigned %s/%s to %s", d.pod.Namespace, d.pod.Name, d.node)
 			case d.verdict != "":
 				s.events.Event(d.pod, v1.EventTypeWarning, "FailedScheduling", d.verdict)
@@ -335,6 +344,7 @@ func (s *scheduler) takeBack(writes []write) (some bool) {
 				continue
 			}
 			s.state.cluster.RemovePod(d.pod.UID)
+			s.memory.drop(d.pod.UID)
 			some = true
 		}
 	}

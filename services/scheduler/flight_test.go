@@ -11,6 +11,7 @@ import (
 
 	"github.com/skerry/skerry/bus/store"
 	"github.com/skerry/skerry/schemas"
+	"github.com/skerry/skerry/schemas/placement"
 	"github.com/skerry/skerry/services/scheduler/place"
 )
 
@@ -103,7 +104,7 @@ func TestPlain(t *testing.T) {
 // again, for nothing else may tell of that room: the other one may be gone.
 func TestRoomThatWasOnlyAssumed(t *testing.T) {
 	now := time.Now()
-	s := &scheduler{view: newRig(t).view, state: newMirror(v1.DefaultSchedulerName, place.Policy{})}
+	s := &scheduler{view: newRig(t).view, state: newMirror(v1.DefaultSchedulerName, place.Policy{}), memory: newMemory(), Config: Config{Now: time.Now}}
 	both := items("placed", "waits")
 	pod := &v1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "placed", UID: "u"}}
 	if _, ok := s.state.assume(pod, "n1"); !ok {
@@ -118,7 +119,15 @@ func TestRoomThatWasOnlyAssumed(t *testing.T) {
 	if due, _ := s.state.queue.take(batch, now); len(due) > 0 {
 		t.Errorf("%q are due after a verdict, which took no room", names(due))
 	}
-	s.forgetAssumed(write{pods: []decision{{item: both[0], pod: pod, node: "n1"}}})
+	placed := write{pods: []decision{{item: both[0], pod: pod, node: "n1", score: &placement.Score{}}}}
+	s.remember([]write{placed})
+	if s.memory.get("u", "n1") == nil {
+		t.Error("what decided is not remembered")
+	}
+	s.forgetAssumed(placed)
+	if s.memory.get("u", "n1") != nil {
+		t.Error("what decided nothing is remembered")
+	}
 	if due, _ := s.state.queue.take(batch, now); !slices.Equal(names(due), []string{"waits"}) {
 		t.Errorf("%q are due", names(due))
 	}
