@@ -87,3 +87,21 @@ func TestNoHistoryOfWhatControllersMake(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// What has a controller has no history from then on, and who changes it does not look for one: what it
+// was before is kept first.
+func TestHistoryUntilAdopted(t *testing.T) {
+	_, c := one(t)
+	m := configMap("a", "k", "1")
+	must(c.Create(ctx(t), schemas.ConfigMaps, m))(t)
+	m.Data["k"] = "2"
+	must(c.Update(ctx(t), schemas.ConfigMaps, m, ""))(t)
+	m.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: "o", UID: "u", Controller: ptr(true)}}
+	for _, value := range []string{"3", "4"} {
+		m.Data["k"] = value
+		must(c.Update(ctx(t), schemas.ConfigMaps, m, ""))(t)
+	}
+	if got := told(t, c, cmRef("a")); !strings.HasPrefix(got, "1:1 2:2 ") || !strings.HasSuffix(got, ":4*") {
+		t.Errorf("got %s", got)
+	}
+}

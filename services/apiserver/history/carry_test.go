@@ -155,7 +155,10 @@ func TestRunKeeps(t *testing.T) {
 	go func() { ended <- k.Run(ctx) }()
 	w.next(k)
 	k.Replaced(ref, w.next(k))
-	for w.kept() != "1" { // each look is a request; the context of the look ends it
+	for w.kept() != "1" {
+		if ctx.Err() != nil {
+			t.Fatal("nothing was kept")
+		}
 	}
 	stop()
 	if err := <-ended; err != nil {
