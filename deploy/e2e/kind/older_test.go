@@ -6,6 +6,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/skerry/skerry/schemas/kinds"
 )
@@ -49,4 +50,34 @@ func TestOlderController(t *testing.T) {
 		_, err := in.Get(t.Context(), "pup", metav1.GetOptions{})
 		return apierrors.IsNotFound(err)
 	})
+}
+
+// TestOlderControllerEmptiesNamespaces: a namespace does not go before the objects in it whose kind
+// the controller does not know.
+func TestOlderControllerEmptiesNamespaces(t *testing.T) {
+	r := start(t, kinds.Table().Clone())
+	c := r.clients(t, "admin", "system:masters")
+	c.ready(t)
+	if err := r.table.Put(seal(t)); err != nil {
+		t.Fatal(err)
+	}
+	namespaces := c.Resource(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"})
+	if _, err := namespaces.Create(t.Context(), &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": "bay"}}}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	bay := c.Resource(seals).Namespace("bay")
+	if _, err := bay.Create(t.Context(), object("b", "grey"), metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := namespaces.Delete(t.Context(), "bay", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the namespace goes", func() bool {
+		_, err := namespaces.Get(t.Context(), "bay", metav1.GetOptions{})
+		return apierrors.IsNotFound(err)
+	})
+	if _, err := bay.Get(t.Context(), "b", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		t.Errorf("what was in it: %v", err)
+	}
 }
