@@ -92,14 +92,21 @@ func (s *scheduler) grant(ctx context.Context, body []byte) (*granted, error) {
 		writes, of = append(writes, w), append(of, i)
 	}
 	s.state.mu.Unlock()
+	var failed []write
 	s.commit(ctx, writes, func(i int, rev store.Revision, err error) {
 		if err != nil {
-			s.forgetAssumed(writes[i])
+			failed = append(failed, writes[i])
 			out.Refused[of[i]] = err.Error()
 			return
 		}
 		out.Revision = max(out.Revision, rev)
 	})
+	if len(failed) > 0 {
+		if err := s.catchUp(wait); err != nil {
+			s.Log.Warn("what became of placements is not known yet", "claims", len(failed), "error", err)
+		}
+		s.forgetAssumed(failed...)
+	}
 	out.Revision = max(out.Revision, s.view.Revision())
 	return out, nil
 }

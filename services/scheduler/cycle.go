@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/skerry/skerry/bus/pause"
 	"github.com/skerry/skerry/bus/store"
 	"github.com/skerry/skerry/schemas"
 	"github.com/skerry/skerry/schemas/placement"
@@ -46,7 +48,9 @@ func (w *write) merge(other write) {
 	w.ops, w.pods = append(w.ops, other.ops...), append(w.pods, other.pods...)
 }
 
-// write writes what a cycle has decided in atomic batches, and waits until the view shows it.
+// write writes what a cycle has decided in atomic batches, and waits until the view shows it. What was not written is
+// taken back once the view shows all that was: whoever decided about a pod again before could give it a second node, whose
+// work order has a key of its own and so meets no conflict.
 func (s *scheduler) write(ctx context.Context, writes []write) error {
 	s.remember(writes)
 	var placements []write // that another scheduler has to settle
@@ -54,18 +58,42 @@ func (s *scheduler) write(ctx context.Context, writes []write) error {
 		placements = slices.DeleteFunc(slices.Clone(writes), func(w write) bool { return !w.places() })
 		writes = slices.DeleteFunc(writes, write.places)
 	}
-	last, err := s.apply(ctx, writes)
-	if err == nil && len(placements) > 0 {
-		var rev store.Revision
-		rev, err = s.claim(ctx, placements)
-		last = max(last, rev)
+	out := s.apply(ctx, writes)
+	if len(placements) > 0 {
+		if out.err == nil {
+			var rev store.Revision
+			rev, out.err = s.claim(ctx, placements)
+			out.last = max(out.last, rev)
+		}
+		if out.err != nil {
+			out.failed = append(out.failed, placements...)
+		}
 	}
-	if err != nil {
-		s.forgetAssumed(writes...)
-		s.forgetAssumed(placements...)
-		return err
+	if len(out.failed)+len(out.conflicts) == 0 {
+		return s.view.WaitFor(ctx, out.last)
 	}
-	return s.view.WaitFor(ctx, last)
+	err := s.catchUp(ctx)
+	s.forgetAssumed(out.failed...)
+	s.forgetAssumed(out.conflicts...)
+	for _, w := range out.conflicts {
+		for _, d := range w.pods {
+			s.state.queue.add(d.item)
+		}
+	}
+	return errors.Join(out.err, err)
+}
+
+// catchUp waits until the view shows all that is stored, for as long as it takes until the bus answers.
+func (s *scheduler) catchUp(ctx context.Context) error {
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		rev, err := s.store.Last(ctx)
+		if err == nil {
+			return s.view.WaitFor(ctx, rev)
+		}
+		if err := pause.About(ctx, wait); err != nil {
+			return fmt.Errorf("see what was written: %w", err)
+		}
+	}
 }
 
 // plan decides about every due pod: work orders, then placements in the order of the
@@ -212,16 +240,22 @@ func (s *scheduler) refuse(it item, pod *v1.Pod, v verdict, social bool) write {
 // maxOps is the most writes of a batch of writes that need not be in one.
 const maxOps = 960
 
-// apply writes everything. Who conflicts (the pod changed meanwhile, an order was bound
-// by hand) has another turn with fresh state.
-func (s *scheduler) apply(ctx context.Context, writes []write) (last store.Revision, err error) {
-	s.commit(ctx, writes, func(i int, rev store.Revision, writeErr error) {
-		last, err = s.written(writes[i], rev, writeErr, last, err)
-	})
-	if err != nil {
-		return last, fmt.Errorf("write work orders: %w", err)
+// outcome is what became of writes.
+type outcome struct {
+	last store.Revision // the newest of what was written
+	// conflicts are of pods that changed meanwhile, or that were bound by hand: they have another turn
+	// with fresh state. failed are all others that were not written, or may not have been.
+	conflicts, failed []write
+	err               error // the first that was no conflict
+}
+
+// apply writes everything.
+func (s *scheduler) apply(ctx context.Context, writes []write) (out outcome) {
+	s.commit(ctx, writes, func(i int, rev store.Revision, err error) { s.written(&out, writes[i], rev, err) })
+	if out.err != nil {
+		out.err = fmt.Errorf("write work orders: %w", out.err)
 	}
-	return last, nil
+	return out
 }
 
 // commit stores writes, and tells of each what became of it. Single keys are independent
@@ -265,15 +299,11 @@ func (s *scheduler) commit(ctx context.Context, writes []write, told func(i int,
 	}
 }
 
-// written acts on what became of one write, and returns the newest revision and the
-// first error that was no conflict.
-func (s *scheduler) written(w write, rev store.Revision, err error, last store.Revision, first error) (store.Revision, error) {
+// written acts on what became of one write.
+func (s *scheduler) written(out *outcome, w write, rev store.Revision, err error) {
 	switch {
 	case errors.Is(err, store.ErrConflict):
-		s.forgetAssumed(w)
-		for _, d := range w.pods {
-			s.state.queue.add(d.item)
-		}
+		out.conflicts = append(out.conflicts, w)
 	case errors.Is(err, store.ErrInvalid):
 		s.Log.Error("pods cannot be placed together", "pods", len(w.pods), "error", err)
 		s.forgetAssumed(w)
@@ -281,15 +311,15 @@ func (s *scheduler) written(w write, rev store.Revision, err error, last store.R
 			s.state.queue.putOff(d.item, true, s.Now())
 		}
 	case err != nil:
-		if first == nil {
-			first = err
+		out.failed = append(out.failed, w)
+		if out.err == nil {
+			out.err = err
 		}
 	default:
 		s.state.settle(w, rev)
 		s.done(w)
-		last = max(last, rev)
+		out.last = max(out.last, rev)
 	}
-	return last, first
 }
 
 // remember keeps what decided placements, before anybody can see them and ask.
