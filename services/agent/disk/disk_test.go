@@ -41,13 +41,13 @@ func TestOneDiskForSeveralPods(t *testing.T) {
 		t.Errorf("%d mounts, %+v", n, e)
 	}
 	g.leave(g.pod("a"))
-	g.must(g.settle())
+	g.settled()
 	if n := g.mounts(); n != 2 || g.file(gone) != "" {
 		t.Errorf("one pod is left: %d mounts, %q", n, g.file(gone))
 	}
 	g.leave(g.pod("b"))
-	g.must(g.settle())
-	g.must(g.settle())
+	g.settled()
+	g.settled()
 	left, _ := os.ReadDir(g.path("disks"))
 	if n := g.mounts(); n != 0 || g.file(gone) != "1" || len(left) != 0 {
 		t.Errorf("no pod is left: %d mounts, %q, %v", n, g.file(gone), left)
@@ -137,7 +137,7 @@ func TestRepair(t *testing.T) {
 	g.must(os.Remove(g.path("programs/fsck")))
 	g.must(g.mount(fc("1"), g.pod("a")))
 	g.leave(g.pod("a"))
-	g.must(g.settle())
+	g.settled()
 	if out, err := exec.Command("fsck.ext4", "-f", "-n", device).CombinedOutput(); err != nil {
 		t.Errorf("after a repair: %v: %s", err, out)
 	}
@@ -163,13 +163,13 @@ func TestOneDeviceByTwoNames(t *testing.T) {
 	}
 	gone := "sys/block/" + filepath.Base(device) + "/device/delete"
 	g.leave(g.pod("a"))
-	g.must(g.settle())
+	g.settled()
 	if g.file(gone) != "" {
 		t.Error("a device in use was removed")
 	}
 	g.leave(g.pod("b"))
-	g.must(g.settle()) // one of them sees that the other has it
-	g.must(g.settle())
+	g.settled() // one of them sees that the other has it
+	g.settled()
 	left, err := g.names()
 	g.must(err)
 	if g.file(gone) != "1" || g.mounts() != 0 || len(left) != 0 {
@@ -192,7 +192,7 @@ func TestReadersAndWriters(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	g.leave(g.pod("a"))
-	g.must(g.settle())
+	g.settled()
 	g.must(g.mount(fc("1"), g.pod("b")))
 }
 
@@ -210,7 +210,7 @@ func TestBusyDevice(t *testing.T) {
 		t.Errorf("got %v, %q", err, g.file(gone))
 	}
 	g.must(f.Close())
-	g.must(g.settle())
+	g.settled()
 	if g.file(gone) != "1" {
 		t.Error("it is still there")
 	}
@@ -254,15 +254,15 @@ func TestFlexAttachment(t *testing.T) {
 	g.must(os.MkdirAll(at, 0o755))
 	for range 2 {
 		g.must(g.Hold(t.Context(), d))
-		g.must(g.settle())
+		g.settled()
 	}
 	const asked = "init\nattach\nwaitforattach\nmountdevice\n"
 	if got := g.file("calls"); !strings.HasPrefix(got, asked) || strings.Contains(got, "detach") {
 		t.Errorf("called with\n%s", got)
 	}
 	g.must(os.Remove(at))
-	g.must(g.settle())
-	g.must(g.settle())
+	g.settled()
+	g.settled()
 	if left, _ := g.names(); len(left) != 0 || strings.Count(g.file("calls"), "\ndetach\n") != 1 {
 		t.Errorf("left: %v; called with\n%s", left, g.file("calls"))
 	}

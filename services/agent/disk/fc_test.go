@@ -48,7 +48,7 @@ func TestDiskThatIsNotThere(t *testing.T) {
 			t.Errorf("%s: %v", wwn, err)
 		}
 	}
-	g.must(g.settle())
+	g.settled()
 	if left, _ := g.names(); len(left) != 0 || g.mounts() != 0 {
 		t.Errorf("left: %v", left)
 	}
@@ -79,7 +79,7 @@ func TestMultipath(t *testing.T) {
 		t.Error("the hosts were scanned for what was there")
 	}
 	g.leave(g.pod("a"))
-	g.must(g.settle())
+	g.settled()
 	if calls := g.file("calls"); calls != "-f "+g.path("dev/dm-3")+"\n" {
 		t.Errorf("multipath %s", calls)
 	}

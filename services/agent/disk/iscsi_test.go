@@ -205,13 +205,13 @@ func TestISCSI(t *testing.T) {
 	}
 	g.leave(g.pod("a"))
 	g.start() // the agent starts anew: the other disk's record tells of the session
-	g.must(g.settle())
+	g.settled()
 	if g.sessions() != 1 || g.file("sys/block/"+filepath.Base(one)+"/device/delete") != "1" || g.file("sys/block/"+filepath.Base(two)+"/device/delete") != "" {
 		t.Errorf("one disk is left: %d sessions", g.sessions())
 	}
 	g.leave(g.pod("b"))
-	g.must(g.settle())
-	g.must(g.settle())
+	g.settled()
+	g.settled()
 	entries, _ := os.ReadDir(g.path("db/node"))
 	if g.sessions() != 0 || len(entries) != 0 || g.mounts() != 0 {
 		t.Errorf("no disk is left: %d sessions, %v", g.sessions(), entries)
@@ -229,7 +229,7 @@ func TestSessionOfTheHost(t *testing.T) {
 	g.must(unix.Mount(own, at, "ext4", 0, ""))
 	g.must(g.mount(lun(0, "10.0.0.1:3260"), g.pod("a")))
 	g.leave(g.pod("a"))
-	g.must(g.settle())
+	g.settled()
 	left, err := g.names()
 	g.must(err)
 	if g.sessions() != 1 || g.file("sys/block/"+filepath.Base(pods)+"/device/delete") != "1" || g.file("sys/block/"+filepath.Base(own)+"/device/delete") != "" || len(left) != 0 {
@@ -238,7 +238,7 @@ func TestSessionOfTheHost(t *testing.T) {
 	g.must(unix.Unmount(at, 0))
 	g.must(g.mount(lun(0, "10.0.0.1:3260"), g.pod("b")))
 	g.leave(g.pod("b"))
-	g.must(g.settle())
+	g.settled()
 	if g.sessions() != 0 {
 		t.Errorf("nobody uses it: %d sessions", g.sessions())
 	}
@@ -253,7 +253,7 @@ func TestRecordThatWasLost(t *testing.T) {
 	g.write("disks/"+d.name()+"/disk.json", "")
 	g.must(g.mount(d, g.pod("a")))
 	g.leave(g.pod("a"))
-	g.must(g.settle())
+	g.settled()
 	if left, err := g.names(); err != nil || len(left) != 0 || g.sessions() != 0 {
 		t.Errorf("left: %v, %v, %d sessions", left, err, g.sessions())
 	}
@@ -276,7 +276,7 @@ func TestPortals(t *testing.T) {
 		t.Errorf("the multipath device holds %q", has)
 	}
 	g.leave(g.pod("a"))
-	g.must(g.settle())
+	g.settled()
 	if g.sessions() != 0 {
 		t.Errorf("%d sessions are left", g.sessions())
 	}
@@ -318,7 +318,7 @@ func TestInitiatorName(t *testing.T) {
 		t.Errorf("the interface: %s", own)
 	}
 	g.leave(g.pod("a"))
-	g.must(g.settle())
+	g.settled()
 	if entries, _ := os.ReadDir(g.path("db/iface")); len(entries) != 1 {
 		t.Errorf("interfaces: %v", entries)
 	}
@@ -345,8 +345,8 @@ func TestTargetThatFails(t *testing.T) {
 	if err := g.mount(hostile, g.pod("a")); err == nil || !strings.Contains(err.Error(), "is no name of a target") {
 		t.Errorf("a name that leads elsewhere: %v", err)
 	}
-	g.must(g.settle())
-	g.must(g.settle())
+	g.settled()
+	g.settled()
 	if left, _ := g.names(); len(left) != 0 || g.sessions() != 0 {
 		t.Errorf("left: %v, %d sessions", left, g.sessions())
 	}

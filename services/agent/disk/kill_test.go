@@ -51,14 +51,14 @@ func TestKilled(t *testing.T) {
 				if wanted {
 					g.must(os.RemoveAll(g.path("programs/mkfs.ext4")))
 					g.must(g.mount(fc("1"), g.pod("a")))
-					g.must(g.settle())
+					g.settled()
 					if n := g.mounts(); n != 2 {
 						t.Errorf("%d mounts, want the disk's and the pod's", n)
 					}
 					return
 				}
 				g.leave(g.pod("a"))
-				g.must(g.settle())
+				g.settled()
 				left, err := g.names()
 				g.must(err)
 				if n := g.mounts(); n != 0 || len(left) != 0 || g.file("sys/block/"+filepath.Base(device)+"/device/delete") != "1" {

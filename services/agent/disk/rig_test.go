@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/skerry/skerry/services/agent/flex"
 	"github.com/skerry/skerry/services/agent/mount"
 )
@@ -140,6 +142,18 @@ func (g *rig) settle() error {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// settled has all disks looked at until none is in use that was left. A container that somebody starts on this host begins
+// with a copy of all of the host's mounts: for that moment, a file system that was unmounted is not gone.
+func (g *rig) settled() {
+	g.Helper()
+	var err error
+	await(g.Context(), 20*time.Second, func() bool {
+		err = g.settle()
+		return !errors.Is(err, unix.EBUSY)
+	})
+	g.must(err)
 }
 
 func (g *rig) mounts() int {
