@@ -41,6 +41,12 @@ func (d dataDir) agent() string     { return d.path("agent") }
 func (d dataDir) log() string       { return d.path("skerry.log") }
 func (d dataDir) nodeCreds() string { return d.path("node.creds") }
 
+// used tells whether a control plane has come up on the folder before: the kubeconfig is written when it has.
+func (d dataDir) used() bool {
+	_, err := os.Stat(d.kubeconfig())
+	return err == nil
+}
+
 // made are the names in the folder of what up, join and Podman's own settings leave there.
 var made = []string{
 	"authority.json", "authority.json.*", "bus", "agent", "pki", "kubeconfig", ".kubeconfig-*", "node.json", ".node.json-*", "node.creds", ".node.creds-*",

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/skerry/skerry/cli/config"
@@ -51,7 +52,7 @@ type Up struct {
 	API     string        `name:"api" help:"Address of the Kubernetes HTTP API (default: 127.0.0.1:6443), or none." placeholder:"HOST:PORT"`
 	NoAgent bool          `help:"Control plane only: this machine runs no pods."`
 	Detach  bool          `short:"d" help:"Start in the background, and return when it is ready."`
-	Wait    time.Duration `name:"ready-timeout" help:"How long to wait until it is ready." default:"60s" placeholder:"DURATION"`
+	Wait    time.Duration `name:"ready-timeout" help:"How long a first start may take until it is ready; later ones tell how long they have taken." default:"60s" placeholder:"DURATION"`
 }
 
 // Run implements the command.
@@ -123,7 +124,7 @@ func (c *Up) serve(ctx context.Context, s *session.Session, dir dataDir) error {
 	defer startProfile(ctx, c.Profile, cl.failed)()
 	defer startRest(ctx, processHeap())()
 	useRoom(s.Getenv)
-	err = session.Within(ctx, c.Wait, cl.start)
+	err = c.begin(ctx, cl)
 	if err == nil {
 		err = c.announce(s, cl, begun, waiting)
 	}
@@ -140,6 +141,31 @@ func (c *Up) serve(ctx context.Context, s *session.Session, dir dataDir) error {
 		return nil // told to stop: not a failure
 	}
 	return errors.Join(err, stopErr)
+}
+
+// begin starts the cluster. The first time it has to be ready soon. Later it may take as long as it takes, and says so now and
+// then: to read a large state takes minutes, and whoever gave up would have to begin anew.
+func (c *Up) begin(ctx context.Context, cl *cluster) error {
+	if !cl.dir.used() || c.Wait <= 0 {
+		return session.Within(ctx, c.Wait, cl.start)
+	}
+	over := make(chan struct{})
+	var watcher sync.WaitGroup
+	watcher.Go(func() {
+		tick := time.NewTicker(c.Wait)
+		defer tick.Stop()
+		for begun := time.Now(); ; {
+			select {
+			case <-tick.C:
+				cl.log.Warn("still starting", "for", time.Since(begun).Round(time.Second))
+			case <-over:
+				return
+			}
+		}
+	})
+	defer watcher.Wait()
+	defer close(over)
+	return cl.start(ctx)
 }
 
 // announce writes the admin's context and says what there is now.

@@ -262,3 +262,13 @@ func TestForget(t *testing.T) {
 		t.Errorf("left %+v, %v", got, err)
 	}
 }
+
+// TestLateStart: what has been up before is not given up when it takes long to be up again.
+func TestLateStart(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	there := func(c *Up) { c.DataDir = dir }
+	if err := startUp(t, there).stop(); err != nil {
+		t.Fatal(err)
+	}
+	startUp(t, there, func(c *Up) { c.Wait = time.Nanosecond })
+}

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
@@ -152,16 +151,20 @@ func (c *cluster) list(ctx context.Context) (*listing, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
+	command := &process{cmd: cmd}
 	for lines := bufio.NewScanner(out); lines.Scan(); l.rows++ {
 		if l.rows == 0 {
 			l.first = time.Since(begun)
 		}
+		// What the kernel tells at the end is no less than what this process had when it started the command.
+		if l.rows%500 == 0 {
+			if u, err := command.usage(); err == nil { // it may have ended
+				l.memory = max(l.memory, u.peak)
+			}
+		}
 	}
 	err = cmd.Wait()
 	l.all = time.Since(begun)
-	if u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		l.memory = u.Maxrss << 10
-	}
 	after, lost := c.control.usage()
 	l.control = usage{after.cpu - before.cpu, after.rss, max(0, after.peak-before.rss)}
 	return l, errors.Join(err, lost)
