@@ -68,7 +68,7 @@ func ask() *task {
 	t := &task{}
 	flag.StringVar(&t.binary, "binary", "bin/skerry", "the binary to measure")
 	flag.StringVar(&t.sizes, "sizes", "1000x100,5000x500,10000x1000", "pods x nodes, separated by commas; \"\" for none")
-	flag.StringVar(&t.curve, "curve", "", "more sizes, after all else, whose pods stay and whose control plane is killed and started again with them")
+	flag.StringVar(&t.curve, "curve", "", "more sizes, after all else, whose pods stay and whose control plane, up to 200,000 pods, is killed and started again with them")
 	flag.StringVar(&t.plot, "plot", "", "file for a plot of the curve")
 	flag.StringVar(&t.curveLimit, "curve-memlimit", "", "-memlimit for the curve")
 	flag.Int64Var(&t.curveDisk, "curve-disk", 20<<10, "-disk for the curve")
@@ -90,7 +90,7 @@ func ask() *task {
 	flag.Int64Var(&t.memory, "memory", 12<<10, "MiB of memory that a cluster's processes may have before it is ended; 0 for any")
 	flag.DurationVar(&t.patience, "patience", 2*time.Minute, "how long pods may take at least, of whatever number")
 	flag.BoolVar(&t.stay, "stay", false, "do not measure the pods' end")
-	flag.BoolVar(&t.restart, "restart", false, "kill bus and control plane when all pods run, and start them again; with it the pods' end is not measured")
+	flag.BoolVar(&t.restart, "restart", false, "kill bus and control plane when all pods run, up to 200,000, and start them again; with it the pods' end is not measured")
 	flag.Parse()
 	return t
 }

@@ -44,10 +44,6 @@ type decision struct {
 // places tells whether w puts pods on nodes.
 func (w write) places() bool { return len(w.pods) > 0 && w.pods[0].node != "" }
 
-func (w *write) merge(other write) {
-	w.ops, w.pods = append(w.ops, other.ops...), append(w.pods, other.pods...)
-}
-
 // write writes what a cycle has decided in atomic batches, and waits until the view shows it. What was not written is
 // taken back once the view shows all that was: whoever decided about a pod again before could give it a second node, whose
 // work order has a key of its own and so meets no conflict.
